@@ -1,0 +1,130 @@
+/*
+ * bs4nn - binarized spiking neural networks on small processors.
+ *
+ * One bit a synapse (+1 or -1), non-leaky integrate-and-fire neurons that fire at most once, pixels
+ * coded as the time of their one spike, and the first output spike as the answer. Whole numbers
+ * only; no heap, no global state, no recursion. The meaning of every field is fixed by SPEC.md.
+ *
+ *     static uint32_t workspace[DIGITS_WORKSPACE_WORDS];
+ *     bs4nn_t net;
+ *     bs4nn_result_t result;
+ *     int error = bs4nn_init(&net, &digits, workspace, sizeof workspace);
+ *     int answer = bs4nn_classify(&net, pixels, &result);
+ *
+ * `digits` is a `const bs4nn_network_t` made by `bs4nn-tc generate`. Several networks, and several
+ * instances of one network, live side by side: each needs a workspace of its own.
+ */
+#ifndef BS4NN_H
+#define BS4NN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Version of the data layout below. Generated headers refuse to compile against another one. */
+#define BS4NN_FORMAT 1
+
+/* What a function returns when it fails: always negative. */
+#define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
+#define BS4NN_ERROR_NETWORK (-2)   /* the network's sizes contradict each other */
+#define BS4NN_ERROR_WORKSPACE (-3) /* the workspace is too small or not aligned to 4 bytes */
+#define BS4NN_ERROR_PIXEL (-4)     /* a pixel is brighter than the network's intensity_max */
+
+/*
+ * A hidden layer. Neuron j lives in bit j % 32 of word j / 32.
+ *
+ * `rows` holds one row of `words` words an input; a set bit is a synapse of +1, a clear bit one of
+ * -1. Bits beyond the last neuron are clear.
+ *
+ * `threshold` is the threshold of all neurons; where neurons differ, it is 0 and `start` holds for
+ * every word the starting value of its bit planes, then a word whose set bits mark odd thresholds.
+ */
+typedef struct {
+    uint16_t inputs;
+    uint16_t neurons;
+    uint16_t words;
+    uint16_t threshold;
+    uint32_t planes;          /* bit planes of a word's counters, sign included: 2 .. 17 */
+    uint32_t state;           /* index of this layer's first word in the workspace */
+    const uint32_t *start;    /* words x (planes + 1), or NULL with a shared threshold */
+    const uint32_t *rows;     /* inputs x words */
+} bs4nn_hidden_t;
+
+/*
+ * The output layer. Neuron j lives in bit j % 16 of half-word j / 16; rows as above.
+ * Where neurons differ, `threshold` is 0 and `thresholds` holds one value a neuron.
+ */
+typedef struct {
+    uint16_t inputs;
+    uint16_t neurons;
+    uint16_t halfwords;
+    uint16_t threshold;
+    const uint16_t *thresholds; /* neurons, or NULL with a shared threshold */
+    const uint16_t *rows;       /* inputs x halfwords */
+} bs4nn_output_t;
+
+/* A network: constant data, made by the generator. */
+typedef struct {
+    const char *name;
+    const uint8_t *digest;    /* 32 bytes, SHA-256 of what gives the network its meaning */
+    uint16_t time_steps;      /* T: steps are 0 .. T-1, and T means "never" */
+    uint16_t readout_step;    /* its output potentials decide when nobody fires */
+    uint8_t intensity_max;    /* intensity of a pixel that fires at step 0 */
+    uint8_t delay;            /* crossing at step t gives firing time t + delay, 0 or 1 */
+    uint16_t hidden_layers;
+    uint32_t workspace_words; /* exact size of the workspace */
+    const bs4nn_hidden_t *hidden; /* hidden_layers layers, from the input side, or NULL */
+    bs4nn_output_t output;
+} bs4nn_network_t;
+
+/* An instance: a network and the memory it works in. */
+typedef struct {
+    const bs4nn_network_t *network;
+    uint32_t *workspace;
+} bs4nn_t;
+
+/* What one inference tells. */
+typedef struct {
+    uint16_t answer;        /* the class */
+    uint16_t response_time; /* first output firing time in steps; time_steps if nobody fired */
+    uint32_t spikes;        /* input and hidden spikes up to and including the deciding step */
+} bs4nn_result_t;
+
+/* Where bs4nn_trace writes; both arrays belong to the caller. */
+typedef struct {
+    uint16_t *firing_times;      /* bs4nn_neurons() values: layer by layer, time_steps = never */
+    int32_t *readout_potentials; /* one an output neuron, after readout_step */
+} bs4nn_trace_t;
+
+/*
+ * Bind a network to a workspace of at least network->workspace_words words and check both.
+ * `workspace_bytes` is the workspace's size in bytes. Returns 0 or a negative error.
+ */
+int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes);
+
+/*
+ * Classify one image of network inputs pixels, 0 .. intensity_max. Stops with the first output spike.
+ * `result` may be NULL. Returns the class, 0 .. outputs - 1, or a negative error.
+ */
+int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result);
+
+/*
+ * Classify one image and run on to the last step, writing every firing time and the readout
+ * potentials. Answers what bs4nn_classify answers. `result` may be NULL. Returns the same.
+ */
+int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result);
+
+/* Number of pixels of an image. */
+uint16_t bs4nn_inputs(const bs4nn_network_t *network);
+
+/* Number of neurons in all layers, the output layer included. */
+uint32_t bs4nn_neurons(const bs4nn_network_t *network);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BS4NN_H */

@@ -1,0 +1,127 @@
+"""Exact bytes of a network in flash and RAM, known before anything is compiled.
+
+Every item names the C symbol that holds it, so that `build` can compare the plan with the ELF
+file, symbol by symbol. Sizes are those of a 32-bit core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bs4nn_tc.codegen.pack import PackedNetwork
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.network import Network
+
+# sizeof of the kernel's structures on a 32-bit core, held by a test against the compiler.
+HIDDEN_STRUCT_BYTES = 24
+NETWORK_STRUCT_BYTES = 40
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Item:
+    """One C object: its symbol, what it holds, where ("flash" or "ram") and its size in bytes."""
+
+    symbol: str
+    what: str
+    memory: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a network puts into flash and RAM."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        """Constant bytes of the network."""
+        return sum(item.bytes for item in self.items if item.memory == "flash")
+
+    @property
+    def ram_bytes(self) -> int:
+        """Static bytes that depend on the network: workspace and the application's buffers."""
+        return sum(item.bytes for item in self.items if item.memory == "ram")
+
+
+def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
+    """Compute the plan of a network generated under `name`."""
+    items = [
+        Item(name, "network description", "flash", NETWORK_STRUCT_BYTES),
+        Item(f"{name}_name", "name", "flash", len(name) + 1),
+        Item(f"{name}_digest", "digest", "flash", DIGEST_BYTES),
+    ]
+    if packed.hidden:
+        items.append(
+            Item(f"{name}_hidden", "hidden layer descriptions", "flash", HIDDEN_STRUCT_BYTES * len(packed.hidden))
+        )
+    for number, hidden in enumerate(packed.hidden, start=1):
+        items.append(Item(f"{name}_layer{number}_rows", f"layer {number} weights", "flash", hidden.rows.nbytes))
+        if hidden.start is not None:
+            items.append(
+                Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", hidden.start.nbytes)
+            )
+    last = len(packed.hidden) + 1
+    items.append(Item(f"{name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
+    if packed.output.thresholds is not None:
+        items.append(
+            Item(
+                f"{name}_layer{last}_thresholds",
+                f"layer {last} thresholds",
+                "flash",
+                packed.output.thresholds.nbytes,
+            )
+        )
+    neurons = sum(layer.neurons for layer in network.layers)
+    items += [
+        Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),
+        Item("application_pixels", "image buffer", "ram", network.inputs),
+        Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
+        Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
+    ]
+    return Plan(tuple(items))
+
+
+def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
+    """What the workspace's bytes are for: [(what, bytes), ...]."""
+    rows = [("order of the pixels", 4 * packed.order_words)]
+    rows += [(f"layer {number} state", 4 * hidden.state_words) for number, hidden in enumerate(packed.hidden, 1)]
+    rows.append((f"layer {len(packed.hidden) + 1} potentials", 4 * packed.output.neurons))
+    return rows
+
+
+def check_fits(
+    network_plan: Plan,
+    shape: str,
+    board: str,
+    flash_bytes: int,
+    ram_bytes: int,
+    reserved_flash_bytes: int,
+    reserved_ram_bytes: int,
+) -> None:
+    """Refuse a network that a board has no room for.
+
+    Args:
+        network_plan: what the network needs.
+        shape: the network's sizes, for the message.
+        board: the board's name, for the message.
+        flash_bytes: the board's flash.
+        ram_bytes: the board's RAM.
+        reserved_flash_bytes: flash for kernel, application and start-up (or the Arduino core).
+        reserved_ram_bytes: RAM for them and the stack.
+
+    Raises:
+        UserError: with needed, available and missing bytes, and what to change.
+    """
+    for memory, network_bytes, reserved, available, remedy in (
+        ("flash", network_plan.flash_bytes, reserved_flash_bytes, flash_bytes, "fewer neurons, or a larger board"),
+        ("RAM", network_plan.ram_bytes, reserved_ram_bytes, ram_bytes, "fewer neurons, or a board with more RAM"),
+    ):
+        needed = network_bytes + reserved
+        if needed > available:
+            raise UserError(
+                f"{shape} does not fit {board}: it needs {needed:,} bytes of {memory} "
+                f"({network_bytes:,} network + {reserved:,} program), {available:,} are there, "
+                f"{needed - available:,} too few; take {remedy}"
+            )

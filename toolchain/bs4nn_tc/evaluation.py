@@ -1,0 +1,58 @@
+"""The figures of SPEC.md from what a network answered: strict accuracy first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.network import Network
+from bs4nn_tc.reference import Result
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures over a set of images, named as in SPEC.md.
+
+    Attributes:
+        images: how many images.
+        strict_accuracy: share of right answers, one answer an image.
+        tie_lenient_accuracy: share of images whose right neuron is among the first to fire.
+        response_time: mean first output firing time in steps, T counted for silent images.
+        silent_share: share of images on which no output neuron fires.
+        spikes_to_decision: mean number of input and hidden spikes up to the deciding step.
+    """
+
+    images: int
+    strict_accuracy: float
+    tie_lenient_accuracy: float
+    response_time: float
+    silent_share: float
+    spikes_to_decision: float
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Figures:
+    """Compute the figures.
+
+    Args:
+        network: the network that answered.
+        result: its answers on N images.
+        labels: (N,) the right classes.
+    """
+    rows = np.arange(len(labels))
+    strict = result.answer == labels
+    fired = result.response_time < network.time_steps
+    right_among_first = result.firing_times[-1][rows, labels] == result.response_time
+    return Figures(
+        images=len(labels),
+        strict_accuracy=float(strict.mean()),
+        tie_lenient_accuracy=float(np.where(fired, right_among_first, strict).mean()),
+        response_time=float(result.response_time.mean()),
+        silent_share=float(1 - fired.mean()),
+        spikes_to_decision=float(result.spikes.mean()),
+    )

@@ -1,0 +1,122 @@
+"""Other people's weights -> `Network`: any list of weight matrices with thresholds or alphas.
+
+Only the signs of the weights are used. `rules="paper"` is the paper's text: a neuron fires when
+V >= theta / alpha, a spike arrives in the step in which it is fired, and the potentials of the last step
+decide a silent image. `rules="authors"` is what the authors' program does: V > theta / alpha, a
+delay of one step, and the potentials of step T - 3 decide (253 of 256).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.files import disk_errors
+from bs4nn_tc.network import MAX_THRESHOLD, Layer, Network
+
+Rules = Literal["paper", "authors"]
+
+
+def load_weights(path: Path) -> NDArray[np.int8]:
+    """Read one layer's weights from a .npy file and take their signs.
+
+    Args:
+        path: a file with an array (out, ...); everything after the first axis is flattened to inputs.
+
+    Returns:
+        (out, in) int8 of -1 and +1.
+
+    Raises:
+        UserError: no such file, not a plain numeric array, NaN or infinite weights, or a zero (it has
+            no sign).
+    """
+    with disk_errors(path, "read"):
+        content = path.open("rb")
+    with content:
+        try:
+            weights = np.lib.format.read_array(content, allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
+            raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
+    if weights.dtype.kind not in "fiu" or weights.ndim < 2 or weights.size == 0:
+        raise UserError(
+            f"{path} holds {weights.dtype} of shape {weights.shape}; real weights (out, in) are needed"
+        )
+    weights = weights.reshape(len(weights), -1)
+    if not np.isfinite(weights).all():
+        row, column = np.argwhere(~np.isfinite(weights))[0]
+        raise UserError(
+            f"{path}: the weight of neuron {row}, input {column} is {weights[row, column]}, not a number"
+        )
+    if (weights == 0).any():
+        row, column = np.argwhere(weights == 0)[0]
+        raise UserError(
+            f"{path}: {np.count_nonzero(weights == 0):,} weights are zero (first: neuron {row}, input {column}) "
+            "and have no sign; replace them by a small positive or negative number"
+        )
+    return np.where(weights > 0, 1, -1).astype(np.int8)
+
+
+def threshold_from_alpha(theta: float, alpha: float, rules: Rules, fan_in: int) -> int:
+    """The whole-number threshold that stands for theta and alpha (equations 3 and 4).
+
+    A potential V is a whole number, so V >= theta / alpha is V >= ceil(theta / alpha), and the authors'
+    V > theta / alpha is V >= floor(theta / alpha) + 1. The division is exact (rational).
+
+    Raises:
+        UserError: theta or alpha is not a positive number.
+    """
+    if not (math.isfinite(theta) and math.isfinite(alpha) and theta > 0 and alpha > 0):
+        raise UserError(f"theta {theta} and alpha {alpha} must be positive numbers")
+    quotient = Fraction(theta) / Fraction(alpha)
+    threshold = math.floor(quotient) + 1 if rules == "authors" else math.ceil(quotient)
+    # A threshold above the fan-in is never reached, whatever its value.
+    return min(threshold, max(fan_in + 1, 1)) if fan_in < MAX_THRESHOLD else threshold
+
+
+def network_from_weights(
+    signs: Sequence[NDArray[np.int8]],
+    thresholds: Sequence[int | NDArray[np.integer]],
+    *,
+    rules: Rules = "paper",
+    time_steps: int = 256,
+    readout_step: int | None = None,
+    intensity_max: int = 255,
+    description: dict[str, Any] | None = None,
+) -> Network:
+    """Put layers together under one of the two sets of rules.
+
+    Args:
+        signs: one (out, in) array of -1 and +1 a layer.
+        thresholds: one whole number, or (out,) whole numbers, a layer.
+        rules: "paper" (delay 0) or "authors" (delay 1).
+        time_steps: T.
+        readout_step: r; by default T - 1 (paper) or T - 3 (authors).
+        intensity_max: Imax.
+        description: plain facts to keep with the network.
+
+    Raises:
+        UserError: shapes that do not fit together, or values outside SPEC.md's limits.
+    """
+    layers = []
+    for number, (layer_signs, layer_thresholds) in enumerate(zip(signs, thresholds, strict=True), start=1):
+        try:
+            layers.append(Layer(layer_signs, layer_thresholds))
+        except UserError as error:
+            raise UserError(f"layer {number}: {error}") from error
+    if readout_step is None:
+        readout_step = max(time_steps - 3, 0) if rules == "authors" else time_steps - 1
+    return Network(
+        tuple(layers),
+        time_steps=time_steps,
+        delay=1 if rules == "authors" else 0,
+        readout_step=readout_step,
+        intensity_max=intensity_max,
+        description=description or {},
+    )
