@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.files import write_atomically
 from bs4nn_tc.network import Network
 from bs4nn_tc.reference import Result
 
@@ -56,3 +59,21 @@ def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Fi
         silent_share=float(1 - fired.mean()),
         spikes_to_decision=float(result.spikes.mean()),
     )
+
+
+def save_result(result: Result, path: Path) -> None:
+    """Write a .npz file with answer, response_time, spikes, firing_time_1 .., readout_potential.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    arrays = {f"firing_time_{number}": times for number, times in enumerate(result.firing_times, start=1)}
+    arrays |= {
+        "answer": result.answer,
+        "response_time": result.response_time,
+        "spikes": result.spikes,
+        "readout_potential": result.readout_potential,
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    write_atomically(path, content.getvalue())

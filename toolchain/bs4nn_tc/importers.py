@@ -80,6 +80,56 @@ def threshold_from_alpha(theta: float, alpha: float, rules: Rules, fan_in: int) 
     return min(threshold, max(fan_in + 1, 1)) if fan_in < MAX_THRESHOLD else threshold
 
 
+def thresholds_of_layers(
+    signs: Sequence[NDArray[np.int8]],
+    theta: float | None,
+    alphas: Sequence[float],
+    thresholds: Sequence[str],
+    rules: Rules,
+) -> list[int | NDArray[np.integer]]:
+    """One threshold, or one a neuron, for every layer: from theta and alphas, or given directly.
+
+    Args:
+        signs: one (out, in) array a layer.
+        theta: the firing threshold, with `alphas`.
+        alphas: one a layer.
+        thresholds: instead: a whole number or the path of a .npy file with (out,) of them, one a layer.
+        rules: how theta / alpha is rounded, see `threshold_from_alpha`.
+
+    Raises:
+        UserError: both or neither are given, or not one for each layer.
+    """
+    if thresholds and (theta is not None or alphas):
+        raise UserError("give either --theta with --alpha, or --threshold, not both")
+    if thresholds:
+        if len(thresholds) != len(signs):
+            raise UserError(f"{len(signs)} layers need {len(signs)} --threshold, {len(thresholds)} given")
+        return [_given_threshold(text) for text in thresholds]
+    if theta is None or len(alphas) != len(signs):
+        raise UserError(
+            f"{len(signs)} layers need --theta and {len(signs)} --alpha ({len(alphas)} given), or --threshold for each"
+        )
+    return [
+        threshold_from_alpha(theta, alpha, rules, layer.shape[1]) for alpha, layer in zip(alphas, signs, strict=True)
+    ]
+
+
+def _given_threshold(text: str) -> int | NDArray[np.integer]:
+    if text.isdecimal():
+        return int(text)
+    path = Path(text)
+    with disk_errors(path, "read"):
+        content = path.open("rb")
+    with content:
+        try:
+            values = np.lib.format.read_array(content, allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
+            raise UserError(f"{path} is neither a whole number nor a plain NumPy array file: {error}") from error
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise UserError(f"{path} holds {values.dtype}; whole-number thresholds are needed")
+    return values
+
+
 def network_from_weights(
     signs: Sequence[NDArray[np.int8]],
     thresholds: Sequence[int | NDArray[np.integer]],

@@ -1,0 +1,116 @@
+"""How the platform builds: for this computer without a board, else for a bare Cortex-M."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Default, DefaultEnvironment
+
+env = DefaultEnvironment()
+platform = env.PioPlatform()
+platform_dir = Path(platform.get_dir())
+# Relative to the project, where the linker is started: an absolute path may hold spaces.
+linker_script = os.path.relpath(platform_dir.parent / "lib" / "board" / "board.ld", env.subst("$PROJECT_DIR"))
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic"]
+
+
+def refuse(message):
+    sys.stderr.write("error: %s\n" % message)
+    env.Exit(3)
+
+
+def set_up_host():
+    given = {flags: env.get(flags, []) for flags in ("CFLAGS", "CCFLAGS", "CXXFLAGS", "LINKFLAGS")}
+    compiler = next((c for c in ("gcc", "cc", "clang") if shutil.which(c)), None)
+    if compiler is None:
+        refuse("no C compiler (gcc, cc or clang) is installed; on Debian: apt-get install gcc")
+    env.Tool("gcc")
+    env.Tool("g++")
+    env.Replace(CC=compiler, PROGSUFFIX=".exe" if sys.platform == "win32" else "", **given)
+    env.Append(CFLAGS=["-std=c99"], CCFLAGS=["-O2", "-g", *WARNINGS], CPPDEFINES=["BOARD_PORT_HOST"])
+
+
+def set_up_board(board):
+    package = platform.get_package_dir("toolchain-gccarmnoneeabi")
+    if package:
+        env.PrependENVPath("PATH", str(Path(package) / "bin"))
+    elif not shutil.which("arm-none-eabi-gcc"):
+        refuse(
+            "arm-none-eabi-gcc is not installed; on Debian: "
+            "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+        )
+    ours = board.get("bs4nn")
+    machine = ["-mcpu=" + board.get("build.cpu"), "-mthumb", "-mfloat-abi=soft"]
+    memory = ours["memory"]
+    env.Replace(
+        AR="arm-none-eabi-gcc-ar",
+        AS="arm-none-eabi-gcc",
+        CC="arm-none-eabi-gcc",
+        CXX="arm-none-eabi-g++",
+        LINK="arm-none-eabi-gcc",
+        OBJCOPY="arm-none-eabi-objcopy",
+        RANLIB="arm-none-eabi-gcc-ranlib",
+        SIZETOOL="arm-none-eabi-size",
+        PROGNAME="firmware",
+        PROGSUFFIX=".elf",
+        # What PlatformIO sums up and holds against upload.maximum_size.
+        SIZEPROGREGEXP=r"^(?:\.vectors|\.text|\.rodata|\.data)\s+(\d+).*",
+        SIZEDATAREGEXP=r"^(?:\.data|\.bss|\.stack)\s+(\d+).*",
+        SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
+        SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
+    )
+    env.Append(
+        ASFLAGS=machine,
+        ASPPFLAGS=["-x", "assembler-with-cpp"],
+        CFLAGS=["-std=c99"],
+        CCFLAGS=[*machine, "-O2", "-g", "-ffreestanding", "-ffunction-sections", "-fdata-sections", *WARNINGS],
+        CXXFLAGS=["-fno-exceptions", "-fno-rtti"],
+        CPPDEFINES=["BOARD_PORT_" + ours["console"]["port"], ("BOARD_CONSOLE_BASE", ours["console"]["base"])],
+        LINKFLAGS=[
+            *machine,
+            "-nostartfiles",
+            "--specs=nano.specs",
+            "--specs=nosys.specs",
+            "-Wl,--gc-sections",
+            "-Wl,--fatal-warnings",
+            "-Wl,-T," + linker_script,
+            *(
+                "-Wl,--defsym=%s=%s" % (symbol, value)
+                for symbol, value in (
+                    ("FLASH_ORIGIN", memory["flash_origin"]),
+                    ("FLASH_LENGTH", board.get("upload.maximum_size")),
+                    ("RAM_ORIGIN", memory["ram_origin"]),
+                    ("RAM_LENGTH", board.get("upload.maximum_ram_size")),
+                    ("STACK_BYTES", memory["stack_bytes"]),
+                )
+            ),
+        ],
+    )
+
+
+has_board = "BOARD" in env
+if has_board:
+    set_up_board(env.BoardConfig())
+else:
+    set_up_host()
+
+program_name = "firmware.elf" if has_board else "program"
+if "nobuild" in COMMAND_LINE_TARGETS:
+    program = str(Path(env.subst("$BUILD_DIR"), program_name))
+else:
+    program = env.BuildProgram()
+AlwaysBuild(env.Alias("nobuild", program))
+
+if has_board:
+    manifest = env.BoardConfig().manifest_path
+    execute = '"$PYTHONEXE" "%s" "%s" "$SOURCE"' % (platform_dir / "emulate.py", manifest)
+    size = env.Alias("size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"))
+    AlwaysBuild(size)
+else:
+    execute = '"$SOURCE" < %s' % ("NUL" if sys.platform == "win32" else "/dev/null")
+
+for target, title in (("exec", "Run the self-test"), ("upload", "Run the self-test (nothing to flash)")):
+    env.AddPlatformTarget(target, program, env.VerboseAction(execute, "Running $SOURCE"), title)
+
+Default([program])

@@ -1,0 +1,116 @@
+"""The boards that `generate` knows, read from PlatformIO's board manifests in boards/.
+
+Emulated boards have complete manifests that travel with every generated project. Real boards have
+the facts that this tool needs; PlatformIO builds them with its own manifest of the same name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bs4nn_tc import resources
+from bs4nn_tc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """How a board is emulated: a program, and its arguments without the firmware."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Attributes:
+        id: what `--board` takes, PlatformIO's name of the board.
+        name: for people.
+        core: e.g. "cortex-m4".
+        f_cpu: clock in Hz.
+        flash_bytes: flash of the board.
+        ram_bytes: RAM of the board.
+        reserved_flash_bytes: flash that kernel, application and start-up (or framework) may take.
+        reserved_ram_bytes: RAM that they and the stack may take.
+        emulator: how it is emulated; None for a real board.
+        platform: PlatformIO's platform of a real board, else "".
+        framework: PlatformIO's framework of a real board, else "".
+        manifest: the file that says all this.
+    """
+
+    id: str
+    name: str
+    core: str
+    f_cpu: int
+    flash_bytes: int
+    ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+    emulator: Emulator | None
+    platform: str
+    framework: str
+    manifest: Path
+
+    @property
+    def kind(self) -> str:
+        """ "emulated" or "real"."""
+        return "real" if self.emulator is None else "emulated"
+
+
+def read_board(path: Path) -> Board:
+    """Read one manifest.
+
+    Raises:
+        UserError: it is no JSON, or a field is missing or of the wrong kind.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        ours = manifest["bs4nn"]
+        emulator = ours.get("emulator")
+        return Board(
+            id=path.stem,
+            name=str(manifest["name"]),
+            core=str(manifest["build"]["cpu"]),
+            f_cpu=int(str(manifest["build"]["f_cpu"]).rstrip("L")),
+            flash_bytes=int(manifest["upload"]["maximum_size"]),
+            ram_bytes=int(manifest["upload"]["maximum_ram_size"]),
+            reserved_flash_bytes=int(ours["reserved"]["flash_bytes"]),
+            reserved_ram_bytes=int(ours["reserved"]["ram_bytes"]),
+            emulator=Emulator(emulator["program"], tuple(emulator["arguments"])) if emulator else None,
+            platform="" if emulator else ours["platform"],
+            framework="" if emulator else ours["framework"],
+            manifest=path,
+        )
+    except KeyError as error:
+        raise UserError(f"the board manifest {path} has no field {error}") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"the board manifest {path} cannot be used: {error}") from error
+
+
+def _manifests() -> dict[str, Path]:
+    return {path.stem: path for kind in ("emulated", "real") for path in (resources.BOARDS / kind).glob("*.json")}
+
+
+def list_boards() -> list[Board]:
+    """All boards, emulated ones first, smallest core first."""
+    boards = [read_board(path) for path in _manifests().values()]
+    return sorted(boards, key=lambda board: (board.kind, len(board.core), board.core, board.id))
+
+
+def load_board(board_id: str) -> Board:
+    """The board of that name.
+
+    Raises:
+        UserError: there is none (with near names), or its manifest is broken.
+    """
+    manifests = _manifests()
+    if board_id not in manifests:
+        near = difflib.get_close_matches(board_id, manifests, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UserError(f"unknown board '{board_id}'; {hint}bs4nn-tc boards lists all")
+    return read_board(manifests[board_id])

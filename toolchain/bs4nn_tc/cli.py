@@ -1,0 +1,508 @@
+"""The command line: one thin function a verb. All work is done by the modules it calls."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import bs4nn_tc
+from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
+from bs4nn_tc import verify as verification
+from bs4nn_tc.codegen import memory, pack, project, render
+from bs4nn_tc.errors import UserError, VerificationError
+from bs4nn_tc.network import Network
+from bs4nn_tc.targets import ApplicationTarget, open_emulator, open_native, open_serial
+
+app = typer.Typer(
+    help="Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit status: 0 done, 1 a target differs from the reference, 2 bad input, 3 something is not installed, "
+    "4 a build or target failed, 130 interrupted.",
+)
+
+# Results go to standard output, everything for people who watch to standard error.
+output = Console()
+progress_console = Console(stderr=True)
+
+
+class Rules(StrEnum):
+    """Whose rules imported weights follow."""
+
+    PAPER = "paper"
+    AUTHORS = "authors"
+
+
+class TargetKind(StrEnum):
+    """What `verify` runs a network on."""
+
+    ALL = "all"
+    NATIVE = "native"
+    EMULATOR = "emulator"
+    SERIAL = "serial"
+
+
+NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file (.bs4nn).")]
+ProjectArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `generate` made.")]
+DatasetOption = Annotated[
+    str,
+    typer.Option(help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class."),
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Where MNIST and Fashion-MNIST lie, in torchvision's layout. [default: data]")
+]
+ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+
+
+def main() -> None:
+    """Entry point: errors that a user can cause end in one line and a non-zero exit status."""
+    try:
+        app(standalone_mode=False)
+    except UserError as error:
+        progress_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        progress_console.print("interrupted", style="red")
+        sys.exit(130)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        # Typer's own usage errors know how to show themselves.
+        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+            raise
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        output.print(f"bs4nn-tc {bs4nn_tc.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit."""
+
+
+@contextlib.contextmanager
+def _progress(text: str, total: int, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error; yields the function that moves it by one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task(text, total=total)
+        yield lambda: bars.advance(bar)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    output.print(table)
+
+
+def _test_images(
+    dataset: str, data_dir: Path | None, count: int | None, network: Network
+) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    loaded = datasets.load(dataset, data_dir)
+    images, labels = loaded.test_images[:count], loaded.test_labels[:count]
+    reference.check_images(network, images)
+    if len(loaded.class_names) > network.outputs:
+        raise UserError(
+            f"{dataset} has {len(loaded.class_names)} classes, but the network has {network.outputs} output neurons"
+        )
+    return images, labels
+
+
+def _figure_rows(figures: evaluation.Figures, network: Network) -> list[tuple[str, str]]:
+    return [
+        ("images", f"{figures.images:,}"),
+        ("strict accuracy", f"{figures.strict_accuracy:.2%}"),
+        ("tie-lenient accuracy", f"{figures.tie_lenient_accuracy:.2%}"),
+        ("response time", f"{figures.response_time:.2f} of {network.time_steps} steps"),
+        ("silent share", f"{figures.silent_share:.2%}"),
+        ("spikes to decision", f"{figures.spikes_to_decision:.1f}"),
+    ]
+
+
+@app.command("import", epilog="Example: bs4nn-tc import W0.npy W1.npy --theta 100 --alpha 4 --alpha 9 -o my.bs4nn")
+def import_weights(
+    weights: Annotated[
+        list[Path], typer.Argument(help="One .npy file a layer, (neurons, inputs); only the signs are used.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
+    theta: Annotated[float | None, typer.Option(help="Firing threshold of all layers; goes with --alpha.")] = None,
+    alpha: Annotated[
+        list[float] | None, typer.Option(help="Scaling factor, one a layer: the threshold is theta / alpha.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of theta and alpha: a whole number, or a .npy file with one a neuron; one a layer."),
+    ] = None,
+    rules: Annotated[
+        Rules, typer.Option(help="`paper`: V >= theta/alpha, no delay. `authors`: V > theta/alpha, one step of delay.")
+    ] = Rules.PAPER,
+    time_steps: Annotated[int, typer.Option(help="T, the number of time steps.")] = 256,
+    readout_step: Annotated[
+        int | None, typer.Option(help="Step whose potentials decide a silent image. [default: T-1; authors: T-3]")
+    ] = None,
+    intensity_max: Annotated[int, typer.Option(help="Intensity of a pixel that fires at step 0.")] = 255,
+) -> None:
+    """Make a network file of other people's weights."""
+    signs = [importers.load_weights(path) for path in weights]
+    thresholds = importers.thresholds_of_layers(signs, theta, alpha or [], threshold or [], rules.value)
+    network = importers.network_from_weights(
+        signs,
+        thresholds,
+        rules=rules.value,
+        time_steps=time_steps,
+        readout_step=readout_step,
+        intensity_max=intensity_max,
+        description={"source": "imported weights", "rules": rules.value},
+    )
+    network_file.save(network, out)
+    output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits")
+def evaluate(
+    network_path: NetworkArgument,
+    dataset: DatasetOption,
+    data_dir: DataDirOption = None,
+    images: ImagesOption = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write answers, firing times and potentials to this .npz file.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a network on the test images with the Python reference, and print the figures."""
+    network = network_file.load(network_path)
+    pixels, labels = _test_images(dataset, data_dir, images, network)
+    with _progress("evaluating", len(pixels), quiet) as advance:
+        result = reference.run(network, pixels, advance)
+    figures = evaluation.figures(network, result, labels)
+    if save is not None:
+        evaluation.save_result(result, save)
+    if as_json:
+        _print_json(
+            {
+                "network": str(network_path),
+                "digest": network.digest,
+                "dataset": dataset,
+                "time_steps": network.time_steps,
+                **figures.as_dict(),
+            }
+        )
+    else:
+        _table(f"{network_path.name} on the test images of {dataset}", _figure_rows(figures, network))
+
+
+@app.command(epilog="Example: bs4nn-tc inspect digits.bs4nn")
+def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
+    """Show what a network file holds and the exact memory it takes on a board."""
+    network = network_file.load(network_path)
+    packed = pack.pack(network)
+    plan = memory.plan(network, packed, "network")
+    if as_json:
+        _print_json(
+            {
+                "digest": network.digest,
+                "sizes": list(network.sizes),
+                "time_steps": network.time_steps,
+                "delay": network.delay,
+                "readout_step": network.readout_step,
+                "intensity_max": network.intensity_max,
+                "synapses": network.synapses,
+                "flash_bytes": plan.flash_bytes,
+                "ram_bytes": plan.ram_bytes,
+                "workspace_bytes": 4 * packed.workspace_words,
+                "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
+                "description": network.description,
+            }
+        )
+        return
+    rows = [
+        ("digest", network.digest),
+        ("time steps", f"{network.time_steps}, delay {network.delay}, readout at step {network.readout_step}"),
+        ("intensities", f"0 .. {network.intensity_max}"),
+        ("synapses", f"{network.synapses:,}"),
+    ]
+    for number, layer in enumerate(network.layers, start=1):
+        low, high = int(layer.thresholds.min()), int(layer.thresholds.max())
+        positive = float((layer.signs > 0).mean())
+        thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
+        rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
+    rows += [(f"{key}", str(value)) for key, value in sorted(network.description.items())]
+    _table(f"{network_path.name}: {network.shape_text}", rows)
+    rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
+    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]
+    rows += [("flash", f"{plan.flash_bytes:,}"), ("RAM", f"{plan.ram_bytes:,}")]
+    _table("bytes on a 32-bit core, without the program", rows)
+
+
+@app.command(epilog="Example: bs4nn-tc generate digits.bs4nn --board qemu-m4 -o digits-project")
+def generate(
+    network_path: NetworkArgument,
+    board: Annotated[list[str], typer.Option(help="A board to build for (repeat for several); see `boards`.")],
+    out: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
+    name: Annotated[
+        str | None, typer.Option(help="The network's name in C. [default: from the file's name]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
+) -> None:
+    """Turn a network into a PlatformIO project that stands alone."""
+    network = network_file.load(network_path)
+    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
+    chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
+    made = project.generate(network, c_name, chosen, out, force)
+    output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
+    output.print(f"next: bs4nn-tc build {out}", highlight=False)
+
+
+EnvironmentOption = Annotated[
+    list[str] | None, typer.Option("-e", "--environment", help="Only this one: native, or a board of the project.")
+]
+
+
+def _environments(made: project.Project, chosen: list[str] | None) -> list[str]:
+    """`native` and the boards that build on this machine: all but real boards without their registry."""
+    known = [building.NATIVE, *made.boards]
+    for environment in chosen or []:
+        if environment not in known:
+            raise UserError(f"{made.folder} was not generated for '{environment}'; it has {', '.join(known)}")
+    return chosen or known
+
+
+def _build(made: project.Project, environments: list[str], quiet: bool, verbose: bool = False) -> list[building.Build]:
+    builds = []
+    with _progress("building", len(environments), quiet) as advance:
+        for environment in environments:
+            on_line = progress_console.out if verbose else None
+            builds += building.build(made, [environment], on_line)
+            advance()
+    return builds
+
+
+@app.command(epilog="Example: bs4nn-tc build digits-project")
+def build(
+    folder: ProjectArgument,
+    environment: EnvironmentOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compile a project with PlatformIO, and check the memory plan against the ELF files."""
+    made = project.open_project(folder)
+    builds = _build(made, _environments(made, environment), quiet, verbose)
+    rows: list[dict[str, Any]] = []
+    for result in builds:
+        row: dict[str, Any] = {"environment": result.environment, "program": str(result.program)}
+        if result.sizes is not None:
+            planned = {kind: sum(i.bytes for i in made.items if i.memory == kind) for kind in ("flash", "ram")}
+            row |= {
+                "flash_bytes": result.sizes.flash,
+                "network_flash_bytes": planned["flash"],
+                "ram_bytes": result.sizes.ram,
+                "network_ram_bytes": planned["ram"],
+            }
+        rows.append(row)
+    if as_json:
+        _print_json({"project": str(folder), "builds": rows})
+        return
+    table = Table(title=f"{made.name}: bytes on the board, equal to the plan", title_justify="left")
+    for heading in ("environment", "flash", "of it network", "RAM with stack", "of it network"):
+        table.add_column(heading, justify="left" if heading == "environment" else "right")
+    for row in rows:
+        sizes = [f"{row[key]:,}" if key in row else "-" for key in _SIZE_KEYS]
+        table.add_row(row["environment"], *sizes)
+    output.print(table)
+
+
+_SIZE_KEYS = ("flash_bytes", "network_flash_bytes", "ram_bytes", "network_ram_bytes")
+
+
+def _open(kind: TargetKind, made: project.Project, environment: str, port: str | None) -> ApplicationTarget:
+    if kind is TargetKind.SERIAL:
+        return open_serial(port)
+    if kind is TargetKind.NATIVE:
+        return open_native(building.program_path(made, building.NATIVE))
+    return open_emulator(boards.load_board(environment), building.program_path(made, environment))
+
+
+def _verify_plan(made: project.Project, target: TargetKind) -> list[tuple[TargetKind, str]]:
+    """Which target to run in which environment."""
+    emulated = [board for board in made.boards if boards.load_board(board).emulator is not None]
+    plan = []
+    if target in (TargetKind.ALL, TargetKind.NATIVE):
+        plan.append((TargetKind.NATIVE, building.NATIVE))
+    if target in (TargetKind.ALL, TargetKind.EMULATOR):
+        plan += [(TargetKind.EMULATOR, board) for board in emulated]
+        if not emulated and target is TargetKind.EMULATOR:
+            raise UserError(f"{made.folder} was generated for no emulated board; generate it with --board qemu-m4")
+    if target is TargetKind.SERIAL:
+        plan.append((TargetKind.SERIAL, ""))
+    return plan
+
+
+@app.command(epilog="Example: bs4nn-tc verify digits-project --target emulator --dataset digits")
+def verify(
+    folder: ProjectArgument,
+    dataset: DatasetOption,
+    target: Annotated[TargetKind, typer.Option(help="`all` is native and every emulated board.")] = TargetKind.ALL,
+    data_dir: DataDirOption = None,
+    images: ImagesOption = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+    ] = None,
+    answers_only: Annotated[
+        bool, typer.Option("--answers-only", help="Compare answers with early exit, not every firing time.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare targets with the Python reference, image by image, bit for bit."""
+    made = project.open_project(folder)
+    network = made.network
+    plan = _verify_plan(made, target)
+    pixels, _ = _test_images(dataset, data_dir, images, network)
+    to_build = [environment for _, environment in plan if environment]
+    _build(made, to_build, quiet or not to_build)
+    with _progress("reference", len(pixels), quiet) as advance:
+        expected = reference.run(network, pixels, advance)
+    reports = []
+    for kind, environment in plan:
+        with (
+            _open(kind, made, environment, port) as opened,
+            _progress(opened.label, len(pixels), quiet) as advance,
+        ):
+            reports.append(
+                verification.verify(opened, kind.value, network, pixels, expected, not answers_only, advance)
+            )
+    verified = all(report.verified for report in reports)
+    if as_json:
+        _print_json(
+            {
+                "project": str(folder),
+                "digest": network.digest,
+                "dataset": dataset,
+                "verified": verified,
+                "results": [report.as_dict() for report in reports],
+            }
+        )
+    else:
+        table = Table(title=f"{made.name} against the reference", title_justify="left")
+        for heading in ("target", "board", "images", "equal", "seconds"):
+            table.add_column(heading, justify="left" if heading in ("target", "board") else "right")
+        for report in reports:
+            table.add_row(
+                report.target, report.board, f"{report.images:,}", f"{report.equal:,}", f"{report.seconds:.1f}"
+            )
+        output.print(table)
+        output.print(f"compared: {', '.join(reports[0].compared)}", highlight=False)
+    for report in reports:
+        if report.first_difference is not None:
+            raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
+
+
+@app.command(epilog="Example: bs4nn-tc flash digits-project --board nucleo_f401re")
+def flash(
+    folder: ProjectArgument,
+    board: Annotated[str | None, typer.Option(help="The board. [default: the only real one of the project]")] = None,
+    port: Annotated[str | None, typer.Option(help="Upload port, where the board needs one.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
+) -> None:
+    """Put the firmware on a real board through PlatformIO's upload."""
+    made = project.open_project(folder)
+    real = [board_id for board_id in made.boards if boards.load_board(board_id).emulator is None]
+    chosen = board or (real[0] if len(real) == 1 else None)
+    if chosen is None or chosen not in real:
+        there = ", ".join(real) or "none"
+        raise UserError(f"choose a real board of {folder} with --board (there: {there}); emulated ones need no flashing")
+    arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
+    platformio.run(made.folder, arguments, chosen, progress_console.out if verbose else None)
+    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial --dataset ...", highlight=False)
+
+
+@app.command("boards", epilog="Example: bs4nn-tc boards --json")
+def list_boards(as_json: JsonOption = False) -> None:
+    """List the boards that `generate` knows."""
+    known = boards.list_boards()
+    if as_json:
+        _print_json(
+            {
+                "boards": [
+                    {
+                        "id": board.id,
+                        "name": board.name,
+                        "kind": board.kind,
+                        "core": board.core,
+                        "clock_hz": board.f_cpu,
+                        "flash_bytes": board.flash_bytes,
+                        "ram_bytes": board.ram_bytes,
+                    }
+                    for board in known
+                ]
+            }
+        )
+        return
+    table = Table(title="boards", title_justify="left")
+    for heading in ("--board", "name", "core", "clock", "flash", "RAM", "kind"):
+        table.add_column(heading, justify="right" if heading in ("clock", "flash", "RAM") else "left")
+    for board in known:
+        table.add_row(
+            board.id,
+            board.name,
+            board.core,
+            f"{board.f_cpu / 1e6:g} MHz",
+            f"{board.flash_bytes // 1024:,} KiB",
+            f"{board.ram_bytes // 1024:,} KiB",
+            board.kind,
+        )
+    output.print(table)
+
+
+@app.command("doctor", epilog="Example: bs4nn-tc doctor")
+def show_doctor(as_json: JsonOption = False) -> None:
+    """Say what is installed, what is missing, and how to get it."""
+    findings = doctor.examine()
+    if as_json:
+        _print_json({"findings": [finding.as_dict() for finding in findings]})
+    else:
+        table = Table(title="what this machine has", title_justify="left")
+        for heading in ("", "what", "found", "for"):
+            table.add_column(heading, overflow="fold")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.found else ("[red]missing[/]" if finding.needed else "[yellow]optional[/]")
+            table.add_row(mark, finding.what, finding.found or finding.remedy, finding.purpose)
+        output.print(table)
+    if any(finding.needed and not finding.found for finding in findings):
+        raise typer.Exit(3)
+

@@ -1,0 +1,168 @@
+"""Runs PlatformIO, on line or off: where its registry cannot be reached, with a core folder of our own.
+
+Generated projects need nothing from the registry (their platform lies in the project, the build
+engine is the SCons that pip installed, compilers are the system's). But PlatformIO itself looks for
+upgrades at its first start, and hangs for a minute where it cannot. A core folder of our own, keyed
+by PlatformIO's version and prepared beforehand, avoids that; `~/.platformio` is never written to.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bs4nn_tc.errors import MissingToolError, TargetError
+from bs4nn_tc.files import disk_errors, write_atomically
+
+REGISTRY = ("api.registry.platformio.org", 443)
+PROBE_SECONDS = 2.0
+# "online" or "offline": skip the probe.
+MODE_VARIABLE = "BS4NN_TC_PLATFORMIO"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program of the system: its names, Debian's packages for it, and what it is for."""
+
+    names: tuple[str, ...]
+    packages: str
+    purpose: str
+
+
+HOST_COMPILER = Tool(("gcc", "cc", "clang"), "gcc", "training, and the native target")
+ARM_COMPILER = Tool(
+    ("arm-none-eabi-gcc",), "gcc-arm-none-eabi libnewlib-arm-none-eabi", "building for emulated Cortex-M boards"
+)
+QEMU = Tool(("qemu-system-arm",), "qemu-system-arm", "running emulated boards")
+
+
+def find(tool: Tool) -> str | None:
+    """Path of the first program of that tool on PATH."""
+    return next((path for name in tool.names if (path := shutil.which(name))), None)
+
+
+def require(tool: Tool) -> str:
+    """Path of the tool.
+
+    Raises:
+        MissingToolError: it is not installed; names the package to install.
+    """
+    path = find(tool)
+    if path is None:
+        raise MissingToolError(
+            f"{tool.names[0]} is not installed (needed for {tool.purpose}); "
+            f"on Debian or Ubuntu: sudo apt-get install {tool.packages}"
+        )
+    return path
+
+
+@functools.cache
+def registry_is_reachable() -> bool:
+    """Whether PlatformIO's registry answers a connection within two seconds."""
+    mode = os.environ.get(MODE_VARIABLE, "")
+    if mode in ("online", "offline"):
+        return mode == "online"
+    try:
+        with socket.create_connection(REGISTRY, timeout=PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def cache_folder() -> Path:
+    """Where this tool keeps what it can make again: `$XDG_CACHE_HOME/bs4nn-tc`."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "bs4nn-tc"
+
+
+def offline_variables() -> dict[str, str]:
+    """Environment variables that keep PlatformIO from looking for its registry; prepares the core folder.
+
+    Raises:
+        UserError: the cache folder cannot be written.
+    """
+    version = importlib.metadata.version("platformio")
+    core = cache_folder() / f"platformio-{version}"
+    with disk_errors(core):
+        core.mkdir(parents=True, exist_ok=True)
+    state = core / "appstate.json"
+    if not state.exists():
+        write_atomically(state, json.dumps({"last_version": version}).encode())
+    return {
+        "PLATFORMIO_CORE_DIR": str(core),
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+        "PLATFORMIO_SETTING_CHECK_PLATFORMIO_INTERVAL": "36500",
+    }
+
+
+def environment_variables(note: Callable[[str], None] | None = None) -> dict[str, str]:
+    """What to add to the environment of a `pio` call; nothing where the registry is reachable.
+
+    Args:
+        note: told, in one line, that the core folder of our own is used.
+    """
+    if "PLATFORMIO_CORE_DIR" in os.environ or registry_is_reachable():
+        return {}
+    variables = offline_variables()
+    if note is not None:
+        note(f"PlatformIO's registry is out of reach: working off line with {variables['PLATFORMIO_CORE_DIR']}")
+    return variables
+
+
+def run(
+    project: Path, arguments: list[str], environment: str, on_line: Callable[[str], None] | None = None
+) -> None:
+    """Call `pio ARGUMENTS -e ENVIRONMENT` in a project.
+
+    Args:
+        project: the project's folder.
+        arguments: e.g. ["run", "-t", "upload"].
+        environment: the PlatformIO environment.
+        on_line: called with every line that PlatformIO prints.
+
+    Raises:
+        MissingToolError: a compiler is missing.
+        TargetError: PlatformIO fails, with its first error line.
+    """
+    if importlib.util.find_spec("platformio") is None:
+        raise MissingToolError("platformio is not installed in this Python; install it with: pip install platformio")
+    command = [sys.executable, "-m", "platformio", *arguments, "-e", environment, "-d", str(project)]
+    variables = {**os.environ, **environment_variables(on_line)}
+    lines: list[str] = []
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=variables,
+    )
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if on_line is not None:
+                on_line(lines[-1])
+    if process.returncode != 0:
+        raise _failure(lines, environment, arguments)
+
+
+def _failure(lines: list[str], environment: str, arguments: list[str]) -> TargetError | MissingToolError:
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    said = errors[0] if errors else next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    if "is not installed" in said or "is missing" in said:
+        return MissingToolError(re.sub(r"^\s*error:\s*", "", said))
+    return TargetError(f"pio {' '.join(arguments)} failed for {environment}: {said.strip()} (--verbose shows all)")

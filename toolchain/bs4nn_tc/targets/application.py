@@ -1,0 +1,158 @@
+"""An application somewhere behind a stream: identify it, classify images, trace them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.errors import TargetError
+from bs4nn_tc.network import Network
+from bs4nn_tc.targets import frames
+from bs4nn_tc.targets.stream import Stream
+
+# Seconds until the first frame: an emulated M0 tests itself before it reports.
+START_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an application says of itself."""
+
+    protocol: int
+    kernel_format: int
+    inputs: int
+    outputs: int
+    time_steps: int
+    neurons: int
+    digest: str
+    name: str
+    board: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One inference with early exit."""
+
+    answer: int
+    response_time: int
+    spikes: int
+
+
+@dataclass(frozen=True)
+class Trace(Answer):
+    """One inference to the last step.
+
+    Attributes:
+        firing_times: (neurons of all layers,) int32, layer by layer, T = never.
+        readout_potential: (outputs,) int32.
+    """
+
+    firing_times: NDArray[np.int32]
+    readout_potential: NDArray[np.int32]
+
+
+class ApplicationTarget:
+    """A running application. Use as a context manager."""
+
+    def __init__(self, stream: Stream, label: str, greets: bool = True) -> None:
+        """Wait for the application's identity.
+
+        Args:
+            stream: an open stream.
+            label: names the target in messages and reports, e.g. "emulator qemu-m4".
+            greets: the application was started just now and reports by itself; otherwise it is asked.
+
+        Raises:
+            TargetError: no application answers, or one of another version.
+        """
+        self.label = label
+        self._stream = stream
+        self._reader = frames.FrameReader(stream)
+        try:
+            if not greets:
+                stream.write(frames.encode(frames.IDENTIFY))
+            self.identity = _identity(self._reader.read(frames.IDENTIFY, START_SECONDS))
+        except TargetError as error:
+            stream.close()
+            raise TargetError(f"{label}: {error}") from error
+        except BaseException:
+            stream.close()
+            raise
+
+    @property
+    def text(self) -> str:
+        """What the application has printed for people so far."""
+        return self._reader.text.decode(errors="replace").replace("\r\n", "\n")
+
+    def expect(self, network: Network) -> None:
+        """Check that the target runs `network`.
+
+        Raises:
+            TargetError: it runs another one: the firmware is stale.
+        """
+        if self.identity.digest != network.digest:
+            raise TargetError(
+                f"{self.label} runs another network ({self.identity.name}, digest {self.identity.digest[:12]}, "
+                f"expected {network.digest[:12]}): its firmware is stale; build and flash it again"
+            )
+
+    def classify(self, image: NDArray[np.uint8]) -> Answer:
+        """Classify one image (pixels,) uint8, stopping with the first output spike."""
+        return Answer(*struct.unpack("<HHI", self._request(frames.CLASSIFY, image)[:8]))
+
+    def trace(self, image: NDArray[np.uint8]) -> Trace:
+        """Classify one image (pixels,) uint8, running on to the last step."""
+        payload = self._request(frames.TRACE, image)
+        neurons, outputs = self.identity.neurons, self.identity.outputs
+        if len(payload) != 8 + 2 * neurons + 4 * outputs:
+            raise TargetError(f"{self.label}: a trace of {len(payload)} bytes came back")
+        times = np.frombuffer(payload, "<u2", neurons, 8).astype(np.int32)
+        potentials = np.frombuffer(payload, "<i4", outputs, 8 + 2 * neurons).astype(np.int32)
+        return Trace(*struct.unpack_from("<HHI", payload), times, potentials)
+
+    def close(self) -> None:
+        """End the application where that is possible, and the stream."""
+        self._stream.close()
+
+    def _request(self, kind: bytes, image: NDArray[np.uint8]) -> bytes:
+        try:
+            self._stream.write(frames.encode(kind, image.tobytes()))
+            payload = self._reader.read(kind, ANSWER_SECONDS)
+        except TargetError as error:
+            raise TargetError(f"{self.label}: {error}") from error
+        if len(payload) < 8:
+            raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
+        return payload
+
+    def __enter__(self) -> ApplicationTarget:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _identity(payload: bytes) -> Identity:
+    try:
+        protocol, kernel_format, inputs, outputs, time_steps, neurons = struct.unpack_from("<BBHHHI", payload)
+        if protocol != frames.PROTOCOL_VERSION:
+            raise TargetError(
+                f"the target speaks version {protocol} of the protocol, this tool version "
+                f"{frames.PROTOCOL_VERSION}; generate, build and flash it again"
+            )
+        digest = payload[12:44].hex()
+        texts = []
+        position = 44
+        for _ in range(2):
+            end = position + 1 + payload[position]
+            texts.append(payload[position + 1 : end].decode("ascii"))
+            position = end
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise TargetError("the target sent an identity that cannot be read") from error
+    return Identity(protocol, kernel_format, inputs, outputs, time_steps, neurons, digest, *texts)
