@@ -135,14 +135,14 @@ static void reply_result(uint8_t kind, int answer, const bs4nn_result_t *result)
     protocol_end(crc);
 }
 
-/* Answer frames until the stream ends or a quit frame comes. */
+/* Answer frames until the stream ends. */
 static void serve(bs4nn_t *net)
 {
     for (;;) {
         protocol_frame_t frame = {0, 0};
         bs4nn_result_t result = {0, 0, 0};
         int error = protocol_receive(&frame, application_pixels, sizeof application_pixels);
-        if (error == PROTOCOL_END || (error == 0 && frame.kind == PROTOCOL_QUIT)) {
+        if (error == PROTOCOL_END) {
             return;
         }
         if (error != 0) {

@@ -18,7 +18,6 @@
 #define PROTOCOL_IDENTIFY 'I' /* empty -> identity; the application also sends it when it is ready */
 #define PROTOCOL_CLASSIFY 'C' /* pixels -> answer u16, response time u16, spikes u32 */
 #define PROTOCOL_TRACE 'T'    /* pixels -> the same, firing times u16 each, readout potentials i32 each */
-#define PROTOCOL_QUIT 'Q'     /* empty -> no reply: end the program or the emulation */
 #define PROTOCOL_ERROR 'E'    /* reply only: code i8, below; kernel errors as they are (negative) */
 
 #define PROTOCOL_BAD_CHECKSUM 1

@@ -14,7 +14,14 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 import bs4nn_tc
@@ -100,7 +107,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave."),
     ] = False,
 ) -> None:
     """Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit."""
@@ -167,7 +175,8 @@ def import_weights(
         typer.Option(help="Instead of theta and alpha: a whole number, or a .npy file with one a neuron; one a layer."),
     ] = None,
     rules: Annotated[
-        Rules, typer.Option(help="`paper`: V >= theta/alpha, no delay. `authors`: V > theta/alpha, one step of delay.")
+        Rules,
+        typer.Option(help="`paper`: V >= theta/alpha, no delay. `authors`: V > theta/alpha, one step of delay."),
     ] = Rules.PAPER,
     time_steps: Annotated[int, typer.Option(help="T, the number of time steps.")] = 256,
     readout_step: Annotated[
@@ -273,9 +282,7 @@ def generate(
     network_path: NetworkArgument,
     board: Annotated[list[str], typer.Option(help="A board to build for (repeat for several); see `boards`.")],
     out: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
-    name: Annotated[
-        str | None, typer.Option(help="The network's name in C. [default: from the file's name]")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
 ) -> None:
     """Turn a network into a PlatformIO project that stands alone."""
@@ -380,7 +387,8 @@ def verify(
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     port: Annotated[
-        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+        str | None,
+        typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]"),
     ] = None,
     answers_only: Annotated[
         bool, typer.Option("--answers-only", help="Compare answers with early exit, not every firing time.")
@@ -445,7 +453,9 @@ def flash(
     chosen = board or (real[0] if len(real) == 1 else None)
     if chosen is None or chosen not in real:
         there = ", ".join(real) or "none"
-        raise UserError(f"choose a real board of {folder} with --board (there: {there}); emulated ones need no flashing")
+        raise UserError(
+            f"choose a real board of {folder} with --board (there: {there}); emulated ones need no flashing"
+        )
     arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
     platformio.run(made.folder, arguments, chosen, progress_console.out if verbose else None)
     output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial --dataset ...", highlight=False)
@@ -505,4 +515,3 @@ def show_doctor(as_json: JsonOption = False) -> None:
         output.print(table)
     if any(finding.needed and not finding.found for finding in findings):
         raise typer.Exit(3)
-

@@ -23,9 +23,7 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"cannot {doing} {path}: no space left on the device; free some and try again"
-            ) from error
+            raise UserError(f"cannot {doing} {path}: no space left on the device; free some and try again") from error
         raise UserError(f"cannot {doing} {path}: {error.strerror or error}") from error
 
 

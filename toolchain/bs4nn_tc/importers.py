@@ -45,15 +45,11 @@ def load_weights(path: Path) -> NDArray[np.int8]:
         except (ValueError, EOFError, SyntaxError, MemoryError) as error:
             raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
     if weights.dtype.kind not in "fiu" or weights.ndim < 2 or weights.size == 0:
-        raise UserError(
-            f"{path} holds {weights.dtype} of shape {weights.shape}; real weights (out, in) are needed"
-        )
+        raise UserError(f"{path} holds {weights.dtype} of shape {weights.shape}; real weights (out, in) are needed")
     weights = weights.reshape(len(weights), -1)
     if not np.isfinite(weights).all():
         row, column = np.argwhere(~np.isfinite(weights))[0]
-        raise UserError(
-            f"{path}: the weight of neuron {row}, input {column} is {weights[row, column]}, not a number"
-        )
+        raise UserError(f"{path}: the weight of neuron {row}, input {column} is {weights[row, column]}, not a number")
     if (weights == 0).any():
         row, column = np.argwhere(weights == 0)[0]
         raise UserError(

@@ -97,9 +97,7 @@ def from_bytes(content: bytes) -> Network:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise UserError(
-            f"the network file is truncated or damaged ({error}); copy it again or make it anew"
-        ) from error
+        raise UserError(f"the network file is truncated or damaged ({error}); copy it again or make it anew") from error
     header = _header(arrays.pop("header", None))
     network = _network(header, arrays)
     if network.digest != header["digest"]:
@@ -149,9 +147,7 @@ def _network(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Network
         if packed.dtype != np.uint8 or packed.shape != (neurons, (inputs + 7) // 8):
             raise UserError(f"the network file is damaged: the signs of layer {number} do not match its sizes")
         if thresholds.dtype != np.uint16 or thresholds.shape not in ((1,), (neurons,)):
-            raise UserError(
-                f"the network file is damaged: the thresholds of layer {number} do not match its sizes"
-            )
+            raise UserError(f"the network file is damaged: the thresholds of layer {number} do not match its sizes")
         bits = np.unpackbits(packed, axis=1, bitorder="little")
         if bits[:, inputs:].any():
             raise UserError(f"the network file is damaged: layer {number} has bits beyond its last input")

@@ -121,9 +121,7 @@ def environment_variables(note: Callable[[str], None] | None = None) -> dict[str
     return variables
 
 
-def run(
-    project: Path, arguments: list[str], environment: str, on_line: Callable[[str], None] | None = None
-) -> None:
+def run(project: Path, arguments: list[str], environment: str, on_line: Callable[[str], None] | None = None) -> None:
     """Call `pio ARGUMENTS -e ENVIRONMENT` in a project.
 
     Args:

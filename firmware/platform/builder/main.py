@@ -16,7 +16,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic"]
 
 
 def refuse(message):
-    sys.stderr.write("error: %s\n" % message)
+    sys.stderr.write(f"error: {message}\n")
     env.Exit(3)
 
 
@@ -40,9 +40,8 @@ def set_up_board(board):
             "arm-none-eabi-gcc is not installed; on Debian: "
             "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
         )
-    ours = board.get("bs4nn")
     machine = ["-mcpu=" + board.get("build.cpu"), "-mthumb", "-mfloat-abi=soft"]
-    memory = ours["memory"]
+    memory = board.get("bs4nn.memory")
     env.Replace(
         AR="arm-none-eabi-gcc-ar",
         AS="arm-none-eabi-gcc",
@@ -66,7 +65,7 @@ def set_up_board(board):
         CFLAGS=["-std=c99"],
         CCFLAGS=[*machine, "-O2", "-g", "-ffreestanding", "-ffunction-sections", "-fdata-sections", *WARNINGS],
         CXXFLAGS=["-fno-exceptions", "-fno-rtti"],
-        CPPDEFINES=["BOARD_PORT_" + ours["console"]["port"], ("BOARD_CONSOLE_BASE", ours["console"]["base"])],
+        CPPDEFINES=["BOARD_PORT_SEMIHOSTING"],
         LINKFLAGS=[
             *machine,
             "-nostartfiles",
@@ -76,7 +75,7 @@ def set_up_board(board):
             "-Wl,--fatal-warnings",
             "-Wl,-T," + linker_script,
             *(
-                "-Wl,--defsym=%s=%s" % (symbol, value)
+                f"-Wl,--defsym={symbol}={value}"
                 for symbol, value in (
                     ("FLASH_ORIGIN", memory["flash_origin"]),
                     ("FLASH_LENGTH", board.get("upload.maximum_size")),
@@ -96,19 +95,14 @@ else:
     set_up_host()
 
 program_name = "firmware.elf" if has_board else "program"
-if "nobuild" in COMMAND_LINE_TARGETS:
-    program = str(Path(env.subst("$BUILD_DIR"), program_name))
-else:
-    program = env.BuildProgram()
+built = str(Path(env.subst("$BUILD_DIR"), program_name))
+program = built if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
 AlwaysBuild(env.Alias("nobuild", program))
 
+execute = f'"$PYTHONEXE" "{platform_dir / "self_test.py"}" "$SOURCE"'
 if has_board:
-    manifest = env.BoardConfig().manifest_path
-    execute = '"$PYTHONEXE" "%s" "%s" "$SOURCE"' % (platform_dir / "emulate.py", manifest)
-    size = env.Alias("size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"))
-    AlwaysBuild(size)
-else:
-    execute = '"$SOURCE" < %s' % ("NUL" if sys.platform == "win32" else "/dev/null")
+    execute += f' "{env.BoardConfig().manifest_path}"'
+    AlwaysBuild(env.Alias("size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE")))
 
 for target, title in (("exec", "Run the self-test"), ("upload", "Run the self-test (nothing to flash)")):
     env.AddPlatformTarget(target, program, env.VerboseAction(execute, "Running $SOURCE"), title)

@@ -57,9 +57,7 @@ def expected(network: Network) -> list[Expected]:
             answer=int(result.answer[index]),
             response_time=int(result.response_time[index]),
             spikes=int(result.spikes[index]),
-            checksum=trace_checksum(
-                [times[index] for times in result.firing_times], result.readout_potential[index]
-            ),
+            checksum=trace_checksum([times[index] for times in result.firing_times], result.readout_potential[index]),
         )
         for index in range(SELF_TESTS)
     ]

@@ -113,7 +113,8 @@ class ApplicationTarget:
             raise TargetError(f"{self.label}: a trace of {len(payload)} bytes came back")
         times = np.frombuffer(payload, "<u2", neurons, 8).astype(np.int32)
         potentials = np.frombuffer(payload, "<i4", outputs, 8 + 2 * neurons).astype(np.int32)
-        return Trace(*struct.unpack_from("<HHI", payload), times, potentials)
+        answer, response_time, spikes = struct.unpack_from("<HHI", payload)
+        return Trace(answer, response_time, spikes, times, potentials)
 
     def close(self) -> None:
         """End the application where that is possible, and the stream."""

@@ -1,6 +1,6 @@
 """The frames of firmware/src/protocol.h on the host's side: bytes to payloads and back.
 
-    0xB5 | kind (1) | length (4, little-endian) | payload (length) | CRC-16/CCITT (2, little-endian)
+0xB5 | kind (1) | length (4, little-endian) | payload (length) | CRC-16/CCITT (2, little-endian)
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bs4nn_tc.targets.stream import Stream
 
 PROTOCOL_VERSION = 1
 START = b"\xb5"
-IDENTIFY, CLASSIFY, TRACE, QUIT, ERROR = b"I", b"C", b"T", b"Q", b"E"
+IDENTIFY, CLASSIFY, TRACE, ERROR = b"I", b"C", b"T", b"E"
 MAX_LENGTH = 1 << 20
 
 _DEVICE_ERRORS = {

@@ -1,7 +1,7 @@
 /*
  * board.h - what the application asks of a board: a byte console and a way to stop.
  *
- * One port file implements it: the host (stdin and stdout), the emulated boards (a UART), or
+ * One port file implements it: the host (stdin and stdout), emulated boards (semihosting), or
  * Arduino's core (Serial). The application and the kernel know nothing else about a board.
  */
 #ifndef BS4NN_BOARD_H
