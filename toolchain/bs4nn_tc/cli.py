@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -32,6 +33,9 @@ from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets import ApplicationTarget, open_emulator, open_native, open_serial
 
+if TYPE_CHECKING:
+    from bs4nn_tc import training
+
 app = typer.Typer(
     help="Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit.",
     no_args_is_help=True,
@@ -44,6 +48,13 @@ app = typer.Typer(
 # Results go to standard output, everything for people who watch to standard error.
 output = Console()
 progress_console = Console(stderr=True)
+
+
+class Recipe(StrEnum):
+    """How `train` learns."""
+
+    BEST = "best"
+    PAPER = "paper"
 
 
 class Rules(StrEnum):
@@ -198,6 +209,84 @@ def import_weights(
     )
     network_file.save(network, out)
     output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn")
+def train(
+    dataset: DatasetOption,
+    hidden: Annotated[list[int], typer.Option(help="Neurons of a hidden layer (repeat for several).")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
+    ] = None,
+    data_dir: DataDirOption = None,
+    recipe: Annotated[
+        Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image.")
+    ] = Recipe.BEST,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, paper 256]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
+    from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs it
+
+    loaded = datasets.load(dataset, data_dir)
+    options = training.resolve(loaded, recipe.value, tuple(hidden), epochs, time_steps, seed, option or [])
+    name = f"{Path(dataset).name}-{'-'.join(map(str, hidden))}"
+    out = out or Path(f"{name}.bs4nn")
+    folder = run or Path("runs") / f"{name}-{recipe.value}-{seed}"
+    with _training_bars(quiet) as on_report:
+        try:
+            result = training.train(loaded, options, folder, resume, on_report)
+        except KeyboardInterrupt:
+            progress_console.print(
+                f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
+            )
+            raise
+    answers = reference.run(result.network, loaded.test_images)
+    figures = evaluation.figures(result.network, answers, loaded.test_labels)
+    test = {key: round(value, 6) for key, value in figures.as_dict().items()}
+    network = dataclasses.replace(result.network, description={**result.network.description, "test": test})
+    network_file.save(network, out)
+    if as_json:
+        _print_json(
+            {
+                "network": str(out),
+                "digest": network.digest,
+                "run": str(folder),
+                "best_epoch": result.best_epoch + 1,
+                "validation": result.validation,
+                "test": figures.as_dict(),
+            }
+        )
+        return
+    _table(f"{out}: {network.shape_text}, test images of {dataset}", _figure_rows(figures, network))
+    output.print(f"run: {folder}", highlight=False)
+
+
+@contextlib.contextmanager
+def _training_bars(quiet: bool) -> Iterator[Callable[[training.Report], None]]:
+    """One bar over all epochs, with the validation figures of the last one."""
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task("", total=None)
+
+        def show(report: training.Report) -> None:
+            text = f"epoch {report.epoch + 1}/{report.epochs}"
+            if report.row is not None:
+                text += f", validation {report.row['strict_accuracy']:.2%}, silent {report.row['silent_share']:.1%}"
+            bars.update(bar, description=text, total=report.epochs, completed=report.epoch + report.done)
+
+        yield show
 
 
 @app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits")

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Files: written so that a reader sees the old content or the new, never half of it."""
 
 from __future__ import annotations
 
@@ -48,3 +48,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def cache_folder() -> Path:
+    """Where this tool keeps what it can make again: `$XDG_CACHE_HOME/bs4nn-tc`."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "bs4nn-tc"

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bs4nn_tc.errors import MissingToolError, TargetError
-from bs4nn_tc.files import disk_errors, write_atomically
+from bs4nn_tc.files import cache_folder, disk_errors, write_atomically
 
 REGISTRY = ("api.registry.platformio.org", 443)
 PROBE_SECONDS = 2.0
@@ -78,12 +78,6 @@ def registry_is_reachable() -> bool:
             return True
     except OSError:
         return False
-
-
-def cache_folder() -> Path:
-    """Where this tool keeps what it can make again: `$XDG_CACHE_HOME/bs4nn-tc`."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "bs4nn-tc"
 
 
 def offline_variables() -> dict[str, str]:

@@ -1,0 +1,88 @@
+/*
+ * host.h - inner loops of the trainer, called from Python (host/library.py mirrors these structures).
+ *
+ * All memory belongs to the caller but for scratch that a call frees again. Nothing here keeps state
+ * between calls, so several threads may call at once.
+ *
+ * Layout: signs and proxy weights are (inputs, neurons), one row an input, so that a spike adds a row.
+ */
+#ifndef BS4NN_HOST_H
+#define BS4NN_HOST_H
+
+#include <stdint.h>
+
+#define HOST_MAX_LAYERS 16
+
+typedef struct {
+    int32_t inputs;
+    int32_t neurons;
+    const int8_t *signs;      /* (inputs, neurons), -1 or +1 */
+    const int32_t *thresholds; /* (neurons) */
+} host_layer_t;
+
+typedef struct {
+    int32_t layer_count;
+    int32_t time_steps;
+    int32_t delay;
+    int32_t readout_step;
+    const uint16_t *step_of_intensity; /* (256) firing time of a pixel; time_steps = never */
+    host_layer_t layers[HOST_MAX_LAYERS];
+} host_network_t;
+
+/* ---- host_forward.c ---- */
+
+/*
+ * Classify `count` images (count, inputs) by SPEC.md, stopping each with its first output spike.
+ * `lenient` is 1 where the label is among the first to fire. `fired` counts, for every hidden
+ * neuron of all layers one after another, on how many images it fired before the decision.
+ * Returns 0, or -1 without memory.
+ */
+int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
+                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int64_t *fired);
+
+/* ---- host_surrogate.c: the recipe "best" ---- */
+
+/*
+ * Gradients of the cross-entropy of softmax(scale * output potentials at the deciding step), summed over
+ * `count` images and added to gradients[l] (inputs, neurons). Adds the losses to *loss. windows[l] is the
+ * half width of hidden layer l's surrogate, in units of potential.
+ * Returns 0, or -1 without memory.
+ */
+int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
+                             int32_t count, float scale, const float *windows, float *const *gradients, double *loss);
+
+/*
+ * One step of Adam on `count` proxy weights: the gradient is the sum of `parts` arrays, which are
+ * cleared. Proxies are clipped to -1 .. 1. Returns the number of signs that flipped.
+ */
+int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, float *const *gradients, int32_t parts,
+                  int64_t count, float gradient_scale, float rate, float mean_correction, float square_correction);
+
+/* Warp images (count, rows, columns) by an affine map each (count, 6): source = A (x, y) + b, bilinear. */
+void host_warp(const uint8_t *images, int32_t count, int32_t rows, int32_t columns, const float *maps, uint8_t *warped);
+
+/* ---- host_paper.c: the recipe "paper" ---- */
+
+typedef struct {
+    float threshold;       /* theta */
+    float rate;            /* of the proxy weights */
+    float alpha_rate;      /* of the scaling factors */
+    float lambda;          /* weight decay */
+    int32_t gamma;         /* margin of the target rules, in steps */
+    int32_t early_target;  /* 1: the right neuron's target is gamma before the first spike (equation 6) */
+    int32_t strict;        /* 1: fires when V > theta / alpha; 0: when V >= theta / alpha */
+    int32_t black_fires;   /* 1: black pixels count as fired at the last step in the backward pass */
+} host_paper_t;
+
+/*
+ * Learn from `count` images one after another (stochastic gradient descent, equations 5 to 16):
+ * proxies[l] and signs (which network points to) and alphas[l] change in place, thresholds follow.
+ * `order` holds the indices of the images. Returns the number of images answered right before the
+ * update (ties forgiven), or -1 without memory.
+ */
+int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
+                         int32_t *const *thresholds, double *alphas, const host_paper_t *options,
+                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+                         int64_t *flips);
+
+#endif /* BS4NN_HOST_H */

@@ -1,0 +1,182 @@
+/*
+ * host_paper.c - the recipe "paper": temporal backpropagation by equations 5 to 16 of arXiv 2007.04039,
+ * one image at a time.
+ *
+ * The error of a neuron is (target - firing time) / T; a neuron that is to fire earlier has a negative
+ * error and gains weight from every input that fired before it. Errors go down through the
+ * real-valued proxy weights and are normalised to length 1 in every layer.
+ */
+#include "host_run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    float *error;  /* of the layer at hand */
+    float *below;  /* of the layer below it */
+    float *masked; /* errors of the neurons that an input fired before */
+    float *lift;   /* d(potential) / d(alpha) of the neurons, weighted by their errors */
+} scratch_t;
+
+/* Errors of the output neurons; returns 1 if the label is among the first to fire. */
+static int output_error(const run_t *run, const host_paper_t *options, int32_t label, float *error)
+{
+    int32_t last = run->network->layer_count - 1;
+    int32_t outputs = run->network->layers[last].neurons;
+    int32_t steps = run->network->time_steps;
+    const int32_t *time = run->layers[last].time;
+    int32_t first = run->response_time;
+    for (int32_t o = 0; o < outputs; o++) {
+        int32_t target = time[o];
+        if (first == steps) {
+            /* Equation 8: nobody fired; the right neuron is to be the first. The authors' program leaves it. */
+            target = o == label && options->early_target ? steps - options->gamma : steps;
+        } else if (o == label) {
+            target = options->early_target ? first - options->gamma : first;
+        } else if (time[o] - first < options->gamma) {
+            target = first + options->gamma < steps ? first + options->gamma : steps;
+        }
+        error[o] = (float)(target - time[o]) / (float)steps;
+    }
+    return first < steps ? time[label] == first : run->answer == label;
+}
+
+static void normalise(float *error, int32_t count)
+{
+    double sum = 0;
+    for (int32_t j = 0; j < count; j++) {
+        sum += (double)error[j] * (double)error[j];
+    }
+    if (sum > 0) {
+        float scale = (float)(1.0 / sqrt(sum));
+        for (int32_t j = 0; j < count; j++) {
+            error[j] *= scale;
+        }
+    }
+}
+
+/* Errors that count for an input of firing time `time`; returns how many are not zero. */
+static int32_t mask_errors(const float *error, const int32_t *times, int32_t neurons, int32_t time, float *masked)
+{
+    int32_t counted = 0;
+    for (int32_t j = 0; j < neurons; j++) {
+        masked[j] = time < times[j] ? error[j] : 0.0f;
+        counted += masked[j] != 0.0f;
+    }
+    return counted;
+}
+
+/* Move one row of proxies against the errors; returns the sign flips. */
+static int64_t learn_row(float *restrict proxies, int8_t *restrict signs, const float *restrict masked,
+                         float *restrict lift, int32_t neurons, float rate)
+{
+    int32_t flips = 0;
+    for (int32_t j = 0; j < neurons; j++) {
+        float proxy = proxies[j] - rate * masked[j];
+        int8_t sign = proxy >= 0.0f ? 1 : -1;
+        flips += sign != signs[j];
+        lift[j] += masked[j] * (float)sign;
+        proxies[j] = proxy;
+        signs[j] = sign;
+    }
+    return flips;
+}
+
+static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *options, float *proxies, int8_t *signs,
+                           double *alpha, scratch_t *scratch)
+{
+    const host_layer_t *layer = &run->network->layers[l];
+    const int32_t *above = run->layers[l].time;
+    const int32_t *times = l == 0 ? run->input_time : run->layers[l - 1].time;
+    int32_t never = run->network->time_steps;
+    int32_t masked_for = -1;
+    int32_t counted = 0;
+    int64_t flips = 0;
+
+    memset(scratch->lift, 0, (size_t)layer->neurons * sizeof *scratch->lift);
+    if (options->lambda > 0.0f) {
+        for (int64_t i = 0; i < (int64_t)layer->inputs * layer->neurons; i++) {
+            proxies[i] -= options->rate * options->lambda * proxies[i];
+        }
+    }
+    for (int32_t i = 0; i < layer->inputs; i++) {
+        int32_t time = times[i] == never && l == 0 && options->black_fires ? never - 1 : times[i];
+        float *row = proxies + (int64_t)i * layer->neurons;
+        if (time != masked_for) {
+            counted = time < never ? mask_errors(scratch->error, above, layer->neurons, time, scratch->masked) : 0;
+            masked_for = time;
+        }
+        if (counted > 0) {
+            flips += learn_row(row, signs + (int64_t)i * layer->neurons, scratch->masked, scratch->lift,
+                               layer->neurons, options->rate);
+        }
+        if (l > 0) {
+            float sum = 0.0f;
+            for (int32_t j = 0; counted > 0 && j < layer->neurons; j++) {
+                sum += row[j] * scratch->masked[j];
+            }
+            scratch->below[i] = sum;
+        }
+    }
+    double lift = 0;
+    for (int32_t j = 0; j < layer->neurons; j++) {
+        lift += scratch->lift[j];
+    }
+    *alpha -= (double)options->alpha_rate * lift / ((double)layer->inputs * (double)layer->neurons);
+    return flips;
+}
+
+static void set_thresholds(const host_layer_t *layer, const host_paper_t *options, double alpha, int32_t *thresholds)
+{
+    double level = (double)options->threshold / alpha;
+    int32_t threshold = (int32_t)(options->strict ? floor(level) + 1.0 : ceil(level));
+    for (int32_t j = 0; j < layer->neurons; j++) {
+        thresholds[j] = threshold;
+    }
+}
+
+int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
+                         int32_t *const *thresholds, double *alphas, const host_paper_t *options,
+                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+                         int64_t *flips)
+{
+    run_t run;
+    scratch_t scratch;
+    size_t widest = (size_t)network->layers[0].inputs;
+    int32_t last = network->layer_count - 1;
+    int64_t right = 0;
+    for (int32_t l = 0; l <= last; l++) {
+        size_t neurons = (size_t)network->layers[l].neurons;
+        widest = neurons > widest ? neurons : widest;
+    }
+    float *memory = malloc(4 * widest * sizeof *memory);
+    if (memory == NULL || run_open(&run, network) != 0) {
+        free(memory);
+        return -1;
+    }
+    scratch.error = memory;
+    scratch.below = memory + widest;
+    scratch.masked = memory + 2 * widest;
+    scratch.lift = memory + 3 * widest;
+    for (int64_t n = 0; n < count; n++) {
+        run_image(&run, images + order[n] * network->layers[0].inputs, RUN_TO_LAST_STEP);
+        right += output_error(&run, options, labels[order[n]], scratch.error);
+        for (int32_t l = last; l >= 0; l--) {
+            normalise(scratch.error, network->layers[l].neurons);
+            *flips += learn_layer(&run, l, options, proxies[l], signs[l], &alphas[l], &scratch);
+            float *swapped = scratch.error;
+            scratch.error = scratch.below;
+            scratch.below = swapped;
+        }
+        for (int32_t l = 0; l <= last; l++) {
+            if (!(alphas[l] > 0.0)) { /* the threshold theta / alpha would be gone: let the caller say so */
+                break;
+            }
+            set_thresholds(&network->layers[l], options, alphas[l], thresholds[l]);
+        }
+    }
+    run_close(&run);
+    free(memory);
+    return right;
+}

@@ -1,0 +1,40 @@
+/* host_run.h - one image through a network: what the forward pass leaves for the backward passes. */
+#ifndef BS4NN_HOST_RUN_H
+#define BS4NN_HOST_RUN_H
+
+#include "host.h"
+
+typedef struct {
+    int16_t *potential;  /* (neurons) */
+    int16_t *peak;       /* (neurons) highest potential at the end of a visited step */
+    uint16_t *peak_step; /* (neurons) the first step at which it stood there */
+    int32_t *time;       /* (neurons) firing time, T = never */
+    int32_t *spikes;     /* neurons in the order of their firing times */
+    int32_t spike_count;
+    int32_t fresh;       /* spikes[fresh ..] have not arrived at the layer above */
+} layer_run_t;
+
+typedef struct {
+    const host_network_t *network;
+    layer_run_t layers[HOST_MAX_LAYERS];
+    int32_t *input_time;  /* (inputs) T = never */
+    int32_t *inputs;      /* input spikes in the order of their times */
+    int32_t input_count;
+    int32_t *first_at;    /* (T + 1) inputs[first_at[t] .. first_at[t + 1]) fire at step t */
+    int32_t response_time;
+    int32_t deciding_step; /* of the first output spike, T - 1 if there is none */
+    int32_t answer;
+    int32_t *readout;     /* (outputs) potentials at the readout step */
+    void *memory;
+} run_t;
+
+enum { RUN_TO_FIRST_SPIKE, RUN_TO_LAST_STEP };
+
+/* Memory for runs of one network. Returns 0, or -1 without memory. */
+int run_open(run_t *run, const host_network_t *network);
+void run_close(run_t *run);
+
+/* Run one image (inputs) by SPEC.md. */
+void run_image(run_t *run, const uint8_t *image, int until);
+
+#endif /* BS4NN_HOST_RUN_H */

@@ -1,0 +1,259 @@
+"""The host library's functions on arrays: evaluate, gradients, updates. host.h mirrors the structures."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc import encoding
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.host.library import library
+
+MAX_LAYERS = 16
+MAX_FAN_IN = 32_767  # potentials are 16 bits wide here
+
+
+class _Layer(ctypes.Structure):
+    _fields_ = (
+        ("inputs", ctypes.c_int32),
+        ("neurons", ctypes.c_int32),
+        ("signs", ctypes.c_void_p),
+        ("thresholds", ctypes.c_void_p),
+    )
+
+
+class _Network(ctypes.Structure):
+    _fields_ = (
+        ("layer_count", ctypes.c_int32),
+        ("time_steps", ctypes.c_int32),
+        ("delay", ctypes.c_int32),
+        ("readout_step", ctypes.c_int32),
+        ("step_of_intensity", ctypes.c_void_p),
+        ("layers", _Layer * MAX_LAYERS),
+    )
+
+
+class PaperStep(ctypes.Structure):
+    """`host_paper_t` of host.h: how the recipe "paper" learns from one image."""
+
+    _fields_ = (
+        ("threshold", ctypes.c_float),
+        ("rate", ctypes.c_float),
+        ("alpha_rate", ctypes.c_float),
+        ("decay", ctypes.c_float),
+        ("gamma", ctypes.c_int32),
+        ("early_target", ctypes.c_int32),
+        ("strict", ctypes.c_int32),
+        ("black_fires", ctypes.c_int32),
+    )
+
+
+@dataclass(frozen=True)
+class HostAnswers:
+    """What `HostNetwork.evaluate` returns.
+
+    Attributes:
+        answer: (N,) int32, the class.
+        response_time: (N,) int32, T on a silent image.
+        lenient: (N,) uint8, 1 where the label is among the first to fire.
+        fired: (hidden neurons,) int64, on how many images each hidden neuron fired before the decision.
+    """
+
+    answer: NDArray[np.int32]
+    response_time: NDArray[np.int32]
+    lenient: NDArray[np.uint8]
+    fired: NDArray[np.int64]
+
+
+def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    assert array.flags.c_contiguous
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:
+    return (ctypes.c_void_p * len(arrays))(*(_pointer(array) for array in arrays))
+
+
+def _check_memory(status: int) -> None:
+    if status < 0:
+        raise UserError("out of memory in the host library; take a smaller network")
+
+
+class HostNetwork:
+    """A network whose signs and thresholds may change, as the C code sees it.
+
+    Attributes:
+        signs: one (inputs, neurons) int8 array a layer; shared with the C code, change them in place.
+        thresholds: one (neurons,) int32 array a layer; likewise.
+    """
+
+    def __init__(
+        self,
+        signs: Sequence[NDArray[np.int8]],
+        thresholds: Sequence[NDArray[np.int32]],
+        *,
+        time_steps: int,
+        intensity_max: int,
+        delay: int = 0,
+        readout_step: int | None = None,
+    ) -> None:
+        """Keep the arrays (no copies).
+
+        Raises:
+            UserError: more layers or inputs than the C code takes.
+        """
+        if len(signs) > MAX_LAYERS or max(layer.shape[0] for layer in signs) > MAX_FAN_IN:
+            raise UserError(f"the trainer takes at most {MAX_LAYERS} layers of at most {MAX_FAN_IN:,} inputs each")
+        self.signs = list(signs)
+        self.thresholds = list(thresholds)
+        self.time_steps = time_steps
+        intensities = np.arange(256).clip(max=intensity_max).astype(np.uint8)
+        self._steps = encoding.firing_times(intensities, time_steps, intensity_max).astype(np.uint16)
+        self._struct = _Network(
+            len(signs),
+            time_steps,
+            delay,
+            time_steps - 1 if readout_step is None else readout_step,
+            self._steps.ctypes.data,
+        )
+        for number, (layer, values) in enumerate(zip(self.signs, self.thresholds, strict=True)):
+            assert layer.dtype == np.int8
+            assert values.dtype == np.int32
+            assert layer.flags.c_contiguous
+            self._struct.layers[number] = _Layer(*layer.shape, layer.ctypes.data, values.ctypes.data)
+
+    @property
+    def hidden_neurons(self) -> int:
+        """Neurons of all hidden layers together."""
+        return sum(layer.shape[1] for layer in self.signs[:-1])
+
+    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
+        """Classify (N, inputs) images with early exit; labels (N,) are for the tie-lenient count."""
+        count = len(images)
+        answers = HostAnswers(
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.uint8),
+            np.zeros(max(1, self.hidden_neurons), np.int64),
+        )
+        status = library().host_evaluate(
+            ctypes.byref(self._struct),
+            _pointer(images),
+            _pointer(labels),
+            ctypes.c_int32(count),
+            _pointer(answers.answer),
+            _pointer(answers.response_time),
+            _pointer(answers.lenient),
+            _pointer(answers.fired),
+        )
+        _check_memory(status)
+        return answers
+
+    def surrogate_gradients(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int32],
+        *,
+        scale: float,
+        windows: Sequence[float],
+        gradients: Sequence[NDArray[np.float32]],
+    ) -> float:
+        """Add the summed gradients of (N, inputs) images to `gradients`; returns the summed loss."""
+        loss = ctypes.c_double(0)
+        status = library().host_surrogate_gradients(
+            ctypes.byref(self._struct),
+            _pointer(images),
+            _pointer(labels),
+            ctypes.c_int32(len(images)),
+            ctypes.c_float(scale),
+            (ctypes.c_float * len(windows))(*windows),
+            _pointers(gradients),
+            ctypes.byref(loss),
+        )
+        _check_memory(status)
+        return loss.value
+
+    def paper_learn(
+        self,
+        proxies: Sequence[NDArray[np.float32]],
+        alphas: NDArray[np.float64],
+        step: PaperStep,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int32],
+        order: NDArray[np.int64],
+    ) -> tuple[int, int]:
+        """Learn from images[order] one by one; returns (answered right with ties forgiven, sign flips)."""
+        flips = ctypes.c_int64(0)
+        right = library().host_paper_learn(
+            ctypes.byref(self._struct),
+            _pointers(proxies),
+            _pointers(self.signs),
+            _pointers(self.thresholds),
+            _pointer(alphas),
+            ctypes.byref(step),
+            _pointer(images),
+            _pointer(labels),
+            _pointer(order),
+            ctypes.c_int64(len(order)),
+            ctypes.byref(flips),
+        )
+        _check_memory(right)
+        return int(right), flips.value
+
+
+@dataclass(frozen=True)
+class AdamStep:
+    """One step of Adam: means decay by 0.9 and 0.999, both corrected for their start at zero.
+
+    Attributes:
+        gradient_scale: factor on the summed gradients, 1 / batch.
+        rate: learning rate of this step.
+        number: of this step, from 1.
+    """
+
+    gradient_scale: float
+    rate: float
+    number: int
+
+    def apply(
+        self,
+        proxies: NDArray[np.float32],
+        mean: NDArray[np.float32],
+        square: NDArray[np.float32],
+        signs: NDArray[np.int8],
+        gradients: Sequence[NDArray[np.float32]],
+    ) -> int:
+        """Move flat `proxies`, clip them to -1 .. 1, and clear `gradients`; returns the sign flips."""
+        flips: int = library().host_adam(
+            _pointer(proxies),
+            _pointer(mean),
+            _pointer(square),
+            _pointer(signs),
+            _pointers(gradients),
+            ctypes.c_int32(len(gradients)),
+            ctypes.c_int64(proxies.size),
+            ctypes.c_float(self.gradient_scale),
+            ctypes.c_float(self.rate),
+            ctypes.c_float(1 / (1 - 0.9**self.number)),
+            ctypes.c_float(1 / (1 - 0.999**self.number)),
+        )
+        return flips
+
+
+def warp(images: NDArray[np.uint8], shape: tuple[int, int], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Warp (N, pixels) images by affine maps (N, 6): the pixel at (x, y) comes from A (x, y) + b, bilinear."""
+    warped = np.empty_like(images)
+    library().host_warp(
+        _pointer(images),
+        ctypes.c_int32(len(images)),
+        ctypes.c_int32(shape[0]),
+        ctypes.c_int32(shape[1]),
+        _pointer(maps),
+        _pointer(warped),
+    )
+    return warped

@@ -1,0 +1,10 @@
+"""Training: proxy weights to a deployable network, by compiled event-driven code, without torch.
+
+`train` is the way in. A recipe is an options class in `options` and a trainer beside it (`best`, `paper`);
+everything that recipes share is in `loop` and `run_folder`.
+"""
+
+from bs4nn_tc.training.loop import Report, TrainingResult, train
+from bs4nn_tc.training.options import BestOptions, Options, PaperOptions, best_defaults, resolve
+
+__all__ = ["BestOptions", "Options", "PaperOptions", "Report", "TrainingResult", "best_defaults", "resolve", "train"]

@@ -1,0 +1,163 @@
+"""The recipe "best": the network learns exactly as the device computes.
+
+Forward, every image runs by SPEC.md (delay 0) up to the step tau of the first output spike, and learning stops
+where the device stops. The loss is the cross-entropy of softmax(s V_o(tau)). Backward, with M_j the
+highest potential of hidden neuron j up to tau, reached first at step a_j:
+
+    dL/dV_o = softmax_o - onehot_o
+    g_j = (sum over o of B_oj dL/dV_o) * max(0, 1 - |M_j - threshold_j + 1/2| / window)
+
+Output proxies receive dL/dV_o where j fired by tau, hidden proxies g_j for every input with t_i <= a_j, and
+so on through further hidden layers. Gradients with respect to the signs are applied to the real-valued
+proxy weights (straight through), by Adam, in mini-batches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.host.network import AdamStep, HostNetwork, warp
+from bs4nn_tc.network import Network
+from bs4nn_tc.training.options import BestOptions
+from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs
+
+# A batch is always cut into this many parts, each with gradients of its own, so that the result
+# does not depend on how many threads there are.
+PARTS = 2
+# Batches between two looks at the keyboard.
+BATCHES_A_PIECE = 20
+
+
+class BestTrainer:
+    """The recipe at work. See the module for the equations."""
+
+    def __init__(self, dataset: Dataset, options: BestOptions, threads: int = PARTS) -> None:
+        self.dataset = dataset
+        self._options = options
+        images, labels = dataset.training()
+        self._images = np.ascontiguousarray(images)
+        self._labels = labels.astype(np.int32)
+        sizes = (images.shape[1], *options.hidden, len(dataset.class_names))
+        rng = np.random.default_rng([options.seed, 0])
+        self._proxies = [
+            rng.uniform(-options.start, options.start, (inputs, neurons)).astype(np.float32)
+            for inputs, neurons in itertools.pairwise(sizes)
+        ]
+        self._means = [np.zeros_like(layer) for layer in self._proxies]
+        self._squares = [np.zeros_like(layer) for layer in self._proxies]
+        self._gradients = [[np.zeros_like(layer) for layer in self._proxies] for _ in range(PARTS)]
+        thresholds = (*options.hidden_thresholds, options.output_threshold)
+        self.host = HostNetwork(
+            initial_signs(self._proxies),
+            [np.full(neurons, value, np.int32) for neurons, value in zip(sizes[1:], thresholds, strict=True)],
+            time_steps=options.time_steps,
+            intensity_max=dataset.intensity_max,
+        )
+        self._threads = ThreadPoolExecutor(threads)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run."""
+        return self._options.epochs
+
+    @property
+    def _batches(self) -> int:
+        return max(1, len(self._images) // self._options.batch)
+
+    @property
+    def pieces(self) -> int:
+        """Groups of batches in an epoch."""
+        return -(-self._batches // BATCHES_A_PIECE)
+
+    def learn(self, progress: Progress) -> None:
+        """Learn from one group of batches."""
+        order = np.random.default_rng([self._options.seed, 1, progress.epoch]).permutation(len(self._images))
+        first = progress.piece * BATCHES_A_PIECE
+        for batch in range(first, min(first + BATCHES_A_PIECE, self._batches)):
+            chosen = order[batch * self._options.batch : (batch + 1) * self._options.batch]
+            self._learn_batch(chosen, progress, batch)
+
+    def _learn_batch(self, chosen: NDArray[np.int64], progress: Progress, batch: int) -> None:
+        options = self._options
+        rng = np.random.default_rng([options.seed, 2, progress.epoch, batch])
+        maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
+
+        def learn_part(part: int) -> float:
+            own = slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS)
+            images = self._images[chosen[own]]
+            if maps is not None:
+                images = warp(images, self.dataset.image_shape, np.ascontiguousarray(maps[own]))
+            return self.host.surrogate_gradients(
+                images,
+                self._labels[chosen[own]],
+                scale=options.scale,
+                windows=options.windows,
+                gradients=self._gradients[part],
+            )
+
+        progress.loss += sum(self._threads.map(learn_part, range(PARTS)))
+
+        number = progress.epoch * self._batches + batch
+        rate = options.rate * 0.5 * (1 + math.cos(math.pi * number / (self._batches * options.epochs)))
+        step = AdamStep(1 / len(chosen), rate, number + 1)
+
+        def update_part(part: int) -> int:
+            flips = 0
+            for layer, proxies in enumerate(self._proxies):
+                own = slice(part * proxies.size // PARTS, (part + 1) * proxies.size // PARTS)
+                flips += step.apply(
+                    proxies.reshape(-1)[own],
+                    self._means[layer].reshape(-1)[own],
+                    self._squares[layer].reshape(-1)[own],
+                    self.host.signs[layer].reshape(-1)[own],
+                    [parts[layer].reshape(-1)[own] for parts in self._gradients],
+                )
+            return flips
+
+        progress.flips += sum(self._threads.map(update_part, range(PARTS)))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Proxies, moments and signs; gradients are zero between batches."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, proxies in enumerate(self._proxies, start=1):
+            arrays[f"proxies_{number}"] = proxies
+            arrays[f"means_{number}"] = self._means[number - 1]
+            arrays[f"squares_{number}"] = self._squares[number - 1]
+            arrays[f"signs_{number}"] = self.host.signs[number - 1]
+        return arrays
+
+    def network(self, description: dict[str, Any]) -> Network:
+        """The network as it stands, with the output threshold that it was trained with."""
+        return Network(
+            frozen_layers(self.host),
+            time_steps=self._options.time_steps,
+            intensity_max=self.dataset.intensity_max,
+            description=description,
+        )
+
+
+def affine_maps(
+    rng: np.random.Generator, count: int, shape: tuple[int, int], options: BestOptions
+) -> NDArray[np.float32] | None:
+    """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
+    if not (options.shift or options.rotation or options.stretch or options.mirror):
+        return None
+    angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
+    stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))
+    flip = np.where(options.mirror & (rng.random(count) < 0.5), -1.0, 1.0)
+    a = np.cos(angle) * stretch_x * flip
+    b = -np.sin(angle) * stretch_y + (shear - 1)
+    c = np.sin(angle) * stretch_x * flip
+    d = np.cos(angle) * stretch_y
+    shift_x, shift_y = rng.uniform(-options.shift, options.shift, (2, count))
+    centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    from_x = centre_x - a * centre_x - b * centre_y + shift_x
+    from_y = centre_y - c * centre_x - d * centre_y + shift_y
+    return np.stack([a, b, from_x, c, d, from_y], axis=1).astype(np.float32)

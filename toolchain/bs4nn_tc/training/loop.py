@@ -1,0 +1,281 @@
+"""The training loop that all recipes share: epochs, validation, checkpoints, the choice at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bs4nn_tc
+from bs4nn_tc import reference
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.errors import UserError, VerificationError
+from bs4nn_tc.host.network import HostAnswers, HostNetwork
+from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.training.best import BestTrainer
+from bs4nn_tc.training.options import BestOptions, Options
+from bs4nn_tc.training.paper import PaperTrainer
+from bs4nn_tc.training.run_folder import RunFolder
+from bs4nn_tc.training.trainer import Progress, Trainer
+
+EVALUATION_PARTS = 2
+CHECKED_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Report:
+    """Told to whoever watches, after every piece and every epoch.
+
+    Attributes:
+        epoch: the epoch at hand, from 0.
+        epochs: of the run.
+        done: share of the epoch that is done.
+        row: the figures of the last finished epoch, if there is one.
+    """
+
+    epoch: int
+    epochs: int
+    done: float
+    row: dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training hands over.
+
+    Attributes:
+        network: the network of the best epoch, its output threshold chosen on the validation images.
+        validation: its figures there: strict and tie-lenient accuracy, response time, silent share.
+        rows: the figures of every epoch.
+        best_epoch: number of the best epoch, from 0.
+    """
+
+    network: Network
+    validation: dict[str, float]
+    rows: list[dict[str, float]]
+    best_epoch: int
+
+
+def train(
+    dataset: Dataset,
+    options: Options,
+    folder: Path,
+    resume: bool = False,
+    on_report: Callable[[Report], None] | None = None,
+) -> TrainingResult:
+    """Train a network, or go on with a run that was interrupted.
+
+    Learns from `dataset.training()`, chooses by `dataset.validation()`, never looks at the test images. A run
+    that is interrupted and resumed ends with the same bits as one that is not.
+
+    Args:
+        dataset: images and labels.
+        options: the recipe and its values.
+        folder: the run's folder, see `run_folder`.
+        resume: go on with the run in `folder`.
+        on_report: called after every piece of an epoch.
+
+    Raises:
+        UserError: a folder that holds something else, a full disk, or learning that has come to nothing.
+        MissingToolError: no C compiler.
+        KeyboardInterrupt: Ctrl-C; everything that was learned is on disk.
+    """
+    trainer: Trainer = (
+        BestTrainer(dataset, options) if isinstance(options, BestOptions) else PaperTrainer(dataset, options)
+    )
+    run = RunFolder(folder, {**asdict(options), "dataset": dataset.name, "data": _data_digest(dataset)}, resume)
+    progress, history = run.load_checkpoint(trainer.arrays())
+    validation_images, validation_labels = dataset.validation()
+    images, labels = np.ascontiguousarray(validation_images), validation_labels.astype(np.int32)
+
+    def report(done: float) -> None:
+        if on_report is not None:
+            row = history.rows[-1] if history.rows else None
+            on_report(Report(progress.epoch, trainer.epochs, done, row))
+
+    with _interruptible() as interrupted:
+        while progress.epoch < trainer.epochs:
+            started = time.monotonic()
+            while progress.piece < trainer.pieces:
+                trainer.learn(progress)
+                progress.piece += 1
+                _check_numbers(progress, trainer)
+                report(progress.piece / trainer.pieces)
+                if interrupted():
+                    progress.seconds += time.monotonic() - started
+                    run.save_checkpoint(progress, history, trainer.arrays())
+                    raise KeyboardInterrupt
+            answers = evaluate(trainer.host, images, labels)
+            _check_alive(answers, progress)
+            progress.seconds += time.monotonic() - started
+            row = _row(progress, answers, trainer, labels)
+            history.rows.append(row)
+            run.save_rows(history.rows)
+            if row["strict_accuracy"] > history.best_accuracy:
+                history.best_accuracy, history.best_epoch = row["strict_accuracy"], progress.epoch
+                run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)))
+            progress = Progress(epoch=progress.epoch + 1)
+            run.save_checkpoint(progress, history, trainer.arrays())
+
+    best = run.load_best()
+    if isinstance(options, BestOptions):
+        best = choose_output_threshold(best, images, labels, options.max_silent)
+    figures = _figures(evaluate(host_network(best), images, labels), labels, best.time_steps)
+    description = {**best.description, "validation": {name: round(value, 6) for name, value in figures.items()}}
+    best = replace(best, description=description)
+    _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
+    return TrainingResult(best, figures, history.rows, history.best_epoch)
+
+
+def evaluate(host: HostNetwork, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
+    """Classify (N, inputs) images in two threads."""
+    cuts = [len(images) * part // EVALUATION_PARTS for part in range(EVALUATION_PARTS + 1)]
+    with ThreadPoolExecutor(EVALUATION_PARTS) as threads:
+        parts = list(
+            threads.map(
+                lambda part: host.evaluate(images[cuts[part] : cuts[part + 1]], labels[cuts[part] : cuts[part + 1]]),
+                range(EVALUATION_PARTS),
+            )
+        )
+    return HostAnswers(
+        np.concatenate([part.answer for part in parts]),
+        np.concatenate([part.response_time for part in parts]),
+        np.concatenate([part.lenient for part in parts]),
+        np.sum([part.fired for part in parts], axis=0),
+    )
+
+
+def host_network(network: Network) -> HostNetwork:
+    """A deployable network as the host library runs it."""
+    return HostNetwork(
+        [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
+        [np.array(layer.thresholds) for layer in network.layers],
+        time_steps=network.time_steps,
+        intensity_max=network.intensity_max,
+        delay=network.delay,
+        readout_step=network.readout_step,
+    )
+
+
+def choose_output_threshold(
+    network: Network, images: NDArray[np.uint8], labels: NDArray[np.int32], max_silent: float
+) -> Network:
+    """The output threshold with the highest strict accuracy on these images, not too many of them silent.
+
+    A higher threshold decides later and better, but on more images nobody fires; a network that never
+    spikes would be a plain binary network.
+
+    Args:
+        network: a trained network.
+        images: (N, inputs) uint8, the validation images.
+        labels: (N,) int32.
+        max_silent: the largest silent share that may be chosen.
+    """
+    host = host_network(network)
+    trained = int(network.layers[-1].thresholds[0])
+    best, best_accuracy = trained, -1.0
+    for threshold in range(max(1, trained // 2), trained * 2 + 1):
+        host.thresholds[-1][:] = threshold
+        figures = _figures(evaluate(host, images, labels), labels, network.time_steps)
+        if figures["silent_share"] > max_silent and threshold > trained // 2:
+            break  # the silent share only grows with the threshold
+        if figures["strict_accuracy"] > best_accuracy:
+            best, best_accuracy = threshold, figures["strict_accuracy"]
+    layers = (*network.layers[:-1], Layer(network.layers[-1].signs, best))
+    return replace(network, layers=layers)
+
+
+def _figures(answers: HostAnswers, labels: NDArray[np.int32], time_steps: int) -> dict[str, float]:
+    return {
+        "strict_accuracy": float((answers.answer == labels).mean()),
+        "tie_lenient_accuracy": float(answers.lenient.mean()),
+        "response_time": float(answers.response_time.mean()),
+        "silent_share": float((answers.response_time == time_steps).mean()),
+    }
+
+
+def _row(progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDArray[np.int32]) -> dict[str, float]:
+    return {
+        "epoch": progress.epoch + 1,
+        "loss": progress.loss / len(trainer.dataset.training()[0]),
+        **_figures(answers, labels, trainer.host.time_steps),
+        "sign_flips": progress.flips,
+        "dead_neurons": int((answers.fired == 0).sum()),
+        "seconds": round(progress.seconds, 3),
+    }
+
+
+def _description(dataset: Dataset, options: Options, epoch: int, row: dict[str, float]) -> dict[str, Any]:
+    return {
+        "tool": f"bs4nn-tc {bs4nn_tc.__version__}",
+        "dataset": dataset.name,
+        "recipe": options.recipe,
+        "seed": options.seed,
+        "epochs": options.epochs,
+        "best_epoch": epoch + 1,
+        "image_shape": list(dataset.image_shape),
+        "class_names": list(dataset.class_names),
+    }
+
+
+def _data_digest(dataset: Dataset) -> str:
+    digest = hashlib.sha256()
+    for array in (dataset.train_images, dataset.train_labels):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _check_numbers(progress: Progress, trainer: Trainer) -> None:
+    proxies_are_numbers = all(
+        np.isfinite(array[:1]).all() for name, array in trainer.arrays().items() if name.startswith("proxies")
+    )
+    if not math.isfinite(progress.loss) or not proxies_are_numbers:
+        raise UserError(
+            f"learning broke down in epoch {progress.epoch + 1}: the loss is no number; lower the learning rate"
+        )
+
+
+def _check_alive(answers: HostAnswers, progress: Progress) -> None:
+    if (answers.fired == 0).all():
+        raise UserError(
+            f"after epoch {progress.epoch + 1} no hidden neuron fires on any validation image; "
+            "lower the hidden threshold or the learning rate"
+        )
+
+
+def _check_against_reference(network: Network, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
+    """The trainer's forward pass and the reference have to agree before a network leaves the house."""
+    expected = reference.run(network, images)
+    got = host_network(network).evaluate(images, labels)
+    if not (np.array_equal(expected.answer, got.answer) and np.array_equal(expected.response_time, got.response_time)):
+        raise VerificationError("the trainer and the reference disagree on the trained network; please report this")
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Within, Ctrl-C only raises a flag; yields the function that tells whether it is up."""
+    asked = False
+
+    def ask(_number: int, _frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,227 @@
+"""What a training run is made of: plain values, resolved before it starts and kept in its folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.errors import UserError
+
+
+@dataclass(frozen=True)
+class BestOptions:
+    """The recipe "best": few time steps, a surrogate, cross-entropy, Adam. Delay 0.
+
+    Attributes:
+        hidden: neurons of each hidden layer.
+        epochs: passes over the training images.
+        seed: of everything random.
+        time_steps: T.
+        hidden_thresholds: one a hidden layer.
+        output_threshold: while training; afterwards it is swept on the validation images.
+        windows: half width of the surrogate's triangle, one a hidden layer, in units of potential.
+        scale: of the output potentials in the softmax.
+        start: proxy weights start uniform in +- this.
+        rate: of Adam, falling to 0 by a cosine.
+        batch: images an update.
+        shift: augmentation, up to this many pixels each way.
+        rotation: augmentation, up to this many degrees each way.
+        stretch: augmentation, scale and shear by up to this share.
+        mirror: augmentation, half of the images left to right.
+        max_silent: the sweep takes no output threshold with a larger silent share.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    seed: int
+    time_steps: int
+    hidden_thresholds: tuple[int, ...]
+    output_threshold: int
+    windows: tuple[float, ...]
+    scale: float
+    start: float
+    rate: float = 1e-3
+    batch: int = 100
+    shift: float = 0.0
+    rotation: float = 0.0
+    stretch: float = 0.0
+    mirror: bool = False
+    max_silent: float = 0.1
+    recipe: str = "best"
+
+
+@dataclass(frozen=True)
+class PaperOptions:
+    """The recipe "paper": equations 5 to 16 of arXiv 2007.04039, one image at a time.
+
+    To the letter (no delay, V >= theta / alpha, a target gamma before the first spike) learning does
+    not start: all neurons begin with positive weights, all output neurons fire in the same step, and no
+    input is earlier than they are. The defaults are therefore what the authors' program does.
+
+    Attributes:
+        hidden: neurons of each hidden layer.
+        epochs: passes over the training images.
+        seed: of everything random.
+        time_steps: T.
+        delay: 1 in the authors' program, 0 in the text (equation 3).
+        strict: fires when V > theta / alpha (authors' program); the text says V >= theta / alpha.
+        early_target: the right neuron is to fire gamma before the first spike, and before T where nobody
+            fires (equations 6 to 8); the authors' program asks for the first spike, and for nothing.
+        replacement: images are drawn with replacement (authors' program).
+        black_fires: black pixels count as fired at the last step when weights are updated.
+        gamma: margin of the target rules in steps.
+        theta: firing threshold of all layers.
+        alpha: where the scaling factors start.
+        rate: of the proxy weights.
+        alpha_rate: of the scaling factors.
+        decay: lambda, weight decay.
+        falling: rates fall by 30 % every ten epochs (the text); the authors' program keeps them.
+        starts: proxy weights start uniform in 0 .. this, one a layer.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    seed: int
+    time_steps: int = 256
+    delay: int = 1
+    strict: bool = True
+    early_target: bool = False
+    replacement: bool = True
+    black_fires: bool = True
+    gamma: int = 1
+    theta: float = 100.0
+    alpha: float = 5.0
+    rate: float = 0.1
+    alpha_rate: float = 0.01
+    decay: float = 0.0
+    falling: bool = False
+    starts: tuple[float, ...] = ()
+    recipe: str = "paper"
+
+
+Options = BestOptions | PaperOptions
+
+
+def best_defaults(
+    dataset: Dataset, hidden: tuple[int, ...], epochs: int | None = None, seed: int = 0, time_steps: int = 16
+) -> BestOptions:
+    """The recipe's values for a data set and network, found on validation images.
+
+    Narrow networks want lower thresholds and a narrower window; small images lower thresholds still.
+
+    Raises:
+        UserError: no hidden layer, or an impossible size.
+    """
+    check_sizes(hidden, epochs)
+    width = hidden[0]
+    if dataset.name == "digits":
+        threshold, output, window, scale, start = 5, 8, 8.0, 0.5, 0.1
+    elif dataset.name == "fashion-mnist":
+        threshold, output, window, scale, start = 30, 80, 28.0, 0.08, 0.05
+    elif width >= 400:
+        threshold, output, window, scale, start = 20, 24, 28.0, 0.3, 0.02
+    elif width >= 200:
+        threshold, output, window, scale, start = 16, 16, 24.0, 0.4, 0.02
+    elif width >= 100:
+        threshold, output, window, scale, start = 12, 12, 20.0, 0.5, 0.02
+    else:
+        threshold, output, window, scale, start = 12, 9, 20.0, 0.6, 0.02
+    deeper = len(hidden) - 1
+    is_fashion = dataset.name == "fashion-mnist"
+    is_mnist = dataset.name == "mnist"
+    return BestOptions(
+        hidden=hidden,
+        epochs=epochs if epochs is not None else (60 if dataset.name == "digits" else 20),
+        seed=seed,
+        time_steps=time_steps,
+        hidden_thresholds=(threshold, *[max(1, threshold // 2)] * deeper),
+        output_threshold=output if deeper == 0 else output * 5 // 4,
+        windows=(window, *[window * 20 / 28] * deeper),
+        scale=scale,
+        start=start,
+        batch=20 if dataset.name == "digits" else 100,
+        shift=1.0 if is_mnist else 0.9 if is_fashion else 0.5 if dataset.name == "digits" else 0.0,
+        rotation=6.0 if is_mnist else 0.0,
+        stretch=0.06 if is_mnist else 0.0,
+        mirror=is_fashion,
+    )
+
+
+def resolve(
+    dataset: Dataset,
+    recipe: str,
+    hidden: tuple[int, ...],
+    epochs: int | None,
+    time_steps: int | None,
+    seed: int,
+    settings: Sequence[str],
+) -> Options:
+    """The options of a run from what a user gave.
+
+    Args:
+        dataset: images and labels.
+        recipe: "best" or "paper".
+        hidden: neurons of each hidden layer.
+        epochs: None for the recipe's own number.
+        time_steps: T; None for the recipe's own.
+        seed: of everything random.
+        settings: "name=value" for any other field of the recipe's options.
+
+    Raises:
+        UserError: an impossible size, an unknown name or a value that does not fit it.
+    """
+    check_sizes(hidden, epochs)
+    options: Options
+    if recipe == "paper":
+        options = PaperOptions(hidden, epochs or 200, seed, time_steps or 256)
+    else:
+        options = best_defaults(dataset, hidden, epochs, seed, time_steps or 16)
+    changes = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        known = [field.name for field in fields(options) if field.name not in _FIXED]
+        if not equals or name not in known:
+            raise UserError(f"--set {setting}: the recipe '{recipe}' has {', '.join(known)}; write NAME=VALUE")
+        changes[name] = _value(name, text, getattr(options, name))
+    return replace(options, **changes)
+
+
+# Given by options of their own.
+_FIXED = ("hidden", "epochs", "seed", "time_steps", "recipe")
+
+
+def _value(name: str, text: str, default: object) -> object:
+    """`text` as a value of the kind that `default` has."""
+    try:
+        if isinstance(default, bool):
+            return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[text.lower()]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return _number(text)
+        return tuple(int(part) if name == "hidden_thresholds" else _number(part) for part in text.split(","))
+    except (ValueError, KeyError) as error:
+        raise UserError(f"--set {name}={text}: a value like {default} is needed") from error
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError
+    return value
+
+
+def check_sizes(hidden: tuple[int, ...], epochs: int | None) -> None:
+    """Refuse what cannot be trained.
+
+    Raises:
+        UserError: no hidden layer, a size out of range, or less than one epoch.
+    """
+    if not hidden:
+        raise UserError("a network needs at least one hidden layer; give --hidden")
+    if min(hidden) < 1 or max(hidden) > 32_767:
+        raise UserError(f"hidden layers of {', '.join(map(str, hidden))} neurons; 1 to 32,767 each is allowed")
+    if epochs is not None and epochs < 1:
+        raise UserError(f"{epochs} epochs; at least 1 is needed")

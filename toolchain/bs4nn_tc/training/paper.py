@@ -1,0 +1,124 @@
+"""The recipe "paper": BS4NN's own learning, by equations 5 to 16 of arXiv 2007.04039.
+
+One image at a time. The error of an output neuron is (target - firing time) / T (equation 5), with targets
+relative to the first output spike (equations 6 to 8); errors are normalised to length 1 in every layer and
+go down through the real-valued proxy weights, to every neuron that fired before (equations 9 to 14). The
+scaling factor alpha of a layer learns as well (equations 15 and 16); on the device it lives on in the
+threshold, theta / alpha rounded up. Where the text does not start to learn, see `PaperOptions`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.host.network import HostNetwork, PaperStep
+from bs4nn_tc.importers import Rules, threshold_from_alpha
+from bs4nn_tc.network import Network
+from bs4nn_tc.training.options import PaperOptions
+from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs
+
+IMAGES_A_PIECE = 1_000
+# The paper's starting ranges for 784-600-10: hidden 0 .. 5, output 0 .. 48.
+_HIDDEN_START, _OUTPUT_START = 5.0, 48.0
+
+
+class PaperTrainer:
+    """The recipe at work. See the module for the equations."""
+
+    def __init__(self, dataset: Dataset, options: PaperOptions) -> None:
+        self.dataset = dataset
+        self._options = options
+        images, labels = dataset.training()
+        self._images = np.ascontiguousarray(images)
+        self._labels = labels.astype(np.int32)
+        sizes = (images.shape[1], *options.hidden, len(dataset.class_names))
+        rng = np.random.default_rng([options.seed, 0])
+        starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
+        if len(starts) != len(sizes) - 1:
+            raise UserError(f"{len(sizes) - 1} layers need as many starting ranges, {len(starts)} given")
+        self._proxies = [
+            rng.uniform(0, start, (inputs, neurons)).astype(np.float32)
+            for inputs, neurons, start in zip(sizes[:-1], sizes[1:], starts, strict=True)
+        ]
+        self._alphas = np.full(len(sizes) - 1, options.alpha, np.float64)
+        readout_step = options.time_steps - 3 if options.delay else options.time_steps - 1
+        self.host = HostNetwork(
+            initial_signs(self._proxies),
+            [np.zeros(neurons, np.int32) for neurons in sizes[1:]],
+            time_steps=options.time_steps,
+            intensity_max=dataset.intensity_max,
+            delay=options.delay,
+            readout_step=max(0, readout_step),
+        )
+        self._set_thresholds()
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run."""
+        return self._options.epochs
+
+    @property
+    def pieces(self) -> int:
+        """Groups of images in an epoch."""
+        return -(-len(self._images) // IMAGES_A_PIECE)
+
+    def _set_thresholds(self) -> None:
+        rules: Rules = "authors" if self._options.strict else "paper"
+        for alpha, thresholds, signs in zip(self._alphas, self.host.thresholds, self.host.signs, strict=True):
+            thresholds[:] = threshold_from_alpha(self._options.theta, float(alpha), rules, signs.shape[0])
+
+    def learn(self, progress: Progress) -> None:
+        """Learn from one group of images, one after another; the loss counts wrong answers."""
+        options = self._options
+        rng = np.random.default_rng([options.seed, 1, progress.epoch])
+        count = len(self._images)
+        order = rng.integers(0, count, count) if options.replacement else rng.permutation(count)
+        chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
+        fall = 0.7 ** (progress.epoch // 10) if options.falling else 1.0
+        right, flips = self.host.paper_learn(
+            self._proxies,
+            self._alphas,
+            PaperStep(
+                options.theta,
+                options.rate * fall,
+                options.alpha_rate * fall,
+                options.decay,
+                options.gamma,
+                options.early_target,
+                options.strict,
+                options.black_fires,
+            ),
+            self._images,
+            self._labels,
+            np.ascontiguousarray(chosen, np.int64),
+        )
+        if not (self._alphas > 0).all():
+            raise UserError("a scaling factor alpha has fallen to zero; lower --alpha-rate")
+        progress.loss += len(chosen) - right
+        progress.flips += flips
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Proxies, signs, scaling factors and thresholds."""
+        arrays: dict[str, NDArray[Any]] = {"alphas": self._alphas}
+        for number, proxies in enumerate(self._proxies, start=1):
+            arrays[f"proxies_{number}"] = proxies
+            arrays[f"signs_{number}"] = self.host.signs[number - 1]
+            arrays[f"thresholds_{number}"] = self.host.thresholds[number - 1]
+        return arrays
+
+    def network(self, description: dict[str, Any]) -> Network:
+        """The network as it stands."""
+        options = self._options
+        return Network(
+            frozen_layers(self.host),
+            time_steps=options.time_steps,
+            delay=options.delay,
+            readout_step=max(0, options.time_steps - 3) if options.delay else -1,
+            intensity_max=self.dataset.intensity_max,
+            description={**description, "alphas": [round(float(alpha), 8) for alpha in self._alphas]},
+        )

@@ -1,0 +1,126 @@
+"""A run's folder: configuration, a row an epoch, checkpoint, best network. Every file is whole or old.
+
+config.json      the resolved options and the data set's digest
+epochs.csv       the figures of every epoch on the validation images
+checkpoint.npz   everything that is needed to go on, bit for bit
+best.bs4nn       the network of the best epoch by strict accuracy on the validation images
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc import network_file
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.files import disk_errors, write_atomically
+from bs4nn_tc.network import Network
+from bs4nn_tc.training.trainer import Progress
+
+CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
+
+
+@dataclass
+class History:
+    """What a run has seen so far.
+
+    Attributes:
+        rows: the figures of every finished epoch.
+        best_accuracy: strict accuracy of the best epoch on the validation images.
+        best_epoch: its number, from 0.
+    """
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best_accuracy: float = -1.0
+    best_epoch: int = -1
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path, config: dict[str, Any], resume: bool) -> None:
+        """Make the folder, or check that it holds this very run.
+
+        Raises:
+            UserError: it holds another run, or one that is not to be resumed, or nothing to resume.
+        """
+        self.path = path
+        text = json.dumps(config, indent=1, sort_keys=True) + "\n"
+        there = (path / CONFIG).is_file()
+        if resume and not there:
+            raise UserError(f"{path} holds no run to resume; start one without --resume")
+        if there:
+            with disk_errors(path / CONFIG, "read"):
+                held = (path / CONFIG).read_text(encoding="utf-8")
+            if not resume:
+                raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
+            if held != text:
+                raise UserError(f"{path} holds a run with other options ({_first_difference(held, config)})")
+            return
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} holds something else; name another folder with --run")
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / CONFIG, text.encode())
+
+    def save_checkpoint(self, progress: Progress, history: History, arrays: dict[str, NDArray[Any]]) -> None:
+        """Write the checkpoint."""
+        state = json.dumps({"progress": asdict(progress), "history": asdict(history)}).encode()
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, state=np.frombuffer(state, np.uint8), **arrays)
+        write_atomically(self.path / CHECKPOINT, content.getvalue())
+
+    def load_checkpoint(self, arrays: dict[str, NDArray[Any]]) -> tuple[Progress, History]:
+        """Read the checkpoint into `arrays` in place; a run without one starts from the beginning.
+
+        Raises:
+            UserError: the checkpoint is damaged or of another network.
+        """
+        path = self.path / CHECKPOINT
+        if not path.exists():
+            return Progress(), History()
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                state = json.loads(archive["state"].tobytes())
+                for name, array in arrays.items():
+                    if archive[name].shape != array.shape or archive[name].dtype != array.dtype:
+                        raise ValueError(f"{name} has another shape")
+                    array[...] = archive[name]
+            return Progress(**state["progress"]), History(**state["history"])
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path} is damaged ({error}); remove it to start from the beginning") from error
+
+    def save_rows(self, rows: list[dict[str, float]]) -> None:
+        """Write epochs.csv."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomically(self.path / EPOCHS, text.getvalue().encode())
+
+    def save_best(self, network: Network) -> None:
+        """Write the best network so far."""
+        network_file.save(network, self.path / BEST)
+
+    def load_best(self) -> Network:
+        """Read it back."""
+        return network_file.load(self.path / BEST)
+
+
+def _first_difference(held: str, config: dict[str, Any]) -> str:
+    try:
+        old = json.loads(held)
+    except ValueError:
+        return "its configuration cannot be read"
+    for key in sorted({*old, *config}):
+        if old.get(key) != json.loads(json.dumps(config.get(key))):
+            return f"{key} is {old.get(key)} there, {config.get(key)} here"
+    return "of another release"

@@ -1,0 +1,66 @@
+"""What every recipe's trainer offers to the training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.host.network import HostNetwork
+from bs4nn_tc.network import Layer, Network
+
+
+@dataclass
+class Progress:
+    """How far a run is; everything random follows from (seed, epoch, piece), so this is enough to resume.
+
+    Attributes:
+        epoch: the epoch at hand, from 0.
+        piece: pieces of it that are done.
+        loss: summed over the images of this epoch.
+        flips: sign flips in this epoch.
+        seconds: of this epoch.
+    """
+
+    epoch: int = 0
+    piece: int = 0
+    loss: float = 0.0
+    flips: int = 0
+    seconds: float = 0.0
+
+
+class Trainer(Protocol):
+    """A recipe at work on one data set."""
+
+    host: HostNetwork
+    dataset: Dataset
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of an epoch; a run can stop and be resumed between two of them."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run."""
+
+    def learn(self, progress: Progress) -> None:
+        """Learn from piece `progress.piece` of epoch `progress.epoch`; adds to its loss and flips."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that learning has changed, for the checkpoint: the arrays themselves, not copies."""
+
+    def network(self, description: dict[str, Any]) -> Network:
+        """The network as it stands."""
+
+
+def initial_signs(proxies: list[NDArray[np.float32]]) -> list[NDArray[np.int8]]:
+    """The signs of proxy weights, +1 for zero."""
+    return [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in proxies]
+
+
+def frozen_layers(host: HostNetwork) -> tuple[Layer, ...]:
+    """The layers as the deployable network has them, (out, in)."""
+    return tuple(Layer(signs.T, thresholds) for signs, thresholds in zip(host.signs, host.thresholds, strict=True))
