@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,13 +23,20 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # shutil's own error has no number, only a list of (source, target, why).
+        text = error.strerror or (error.args[0][0][2] if isinstance(error, shutil.Error) else str(error))
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in text:
             raise UserError(f"cannot {doing} {path}: no space left on the device; free some and try again") from error
-        raise UserError(f"cannot {doing} {path}: {error.strerror or error}") from error
+        raise UserError(f"cannot {doing} {path}: {text}") from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
     """Write `content` to a temporary file beside `path` and rename it into place.
+
+    Args:
+        path: the file.
+        content: all of it.
+        durable: wait until it is on the disk, so that it survives even a loss of power.
 
     Raises:
         UserError: the disk is full or the folder cannot be written; `path` is then untouched.
@@ -38,8 +46,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             # mkstemp makes private files; give this one the mode any new file would have.
             mask = os.umask(0)
             os.umask(mask)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
@@ -117,7 +118,7 @@ def best_defaults(
     check_sizes(hidden, epochs)
     width = hidden[0]
     if dataset.name == "digits":
-        threshold, output, window, scale, start = 5, 8, 8.0, 0.5, 0.1
+        threshold, output, window, scale, start = 12, 6, 10.0, 0.5, 0.3
     elif dataset.name == "fashion-mnist":
         threshold, output, window, scale, start = 30, 80, 28.0, 0.08, 0.05
     elif width >= 400:
@@ -129,11 +130,10 @@ def best_defaults(
     else:
         threshold, output, window, scale, start = 12, 9, 20.0, 0.6, 0.02
     deeper = len(hidden) - 1
-    is_fashion = dataset.name == "fashion-mnist"
-    is_mnist = dataset.name == "mnist"
+    is_fashion, is_mnist, is_digits = (dataset.name == name for name in ("fashion-mnist", "mnist", "digits"))
     return BestOptions(
         hidden=hidden,
-        epochs=epochs if epochs is not None else (60 if dataset.name == "digits" else 20),
+        epochs=epochs if epochs is not None else (100 if is_digits else 20),
         seed=seed,
         time_steps=time_steps,
         hidden_thresholds=(threshold, *[max(1, threshold // 2)] * deeper),
@@ -141,10 +141,11 @@ def best_defaults(
         windows=(window, *[window * 20 / 28] * deeper),
         scale=scale,
         start=start,
-        batch=20 if dataset.name == "digits" else 100,
-        shift=1.0 if is_mnist else 0.9 if is_fashion else 0.5 if dataset.name == "digits" else 0.0,
-        rotation=6.0 if is_mnist else 0.0,
-        stretch=0.06 if is_mnist else 0.0,
+        rate=1e-2 if is_digits else 1e-3,
+        batch=20 if is_digits else 100,
+        shift=1.0 if is_mnist else 0.9 if is_fashion else 0.5 if is_digits else 0.0,
+        rotation=6.0 if is_mnist or is_digits else 0.0,
+        stretch=0.06 if is_mnist or is_digits else 0.0,
         mirror=is_fashion,
     )
 
@@ -178,18 +179,37 @@ def resolve(
         options = PaperOptions(hidden, epochs or 200, seed, time_steps or 256)
     else:
         options = best_defaults(dataset, hidden, epochs, seed, time_steps or 16)
-    changes = {}
+    changes: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         known = [field.name for field in fields(options) if field.name not in _FIXED]
         if not equals or name not in known:
             raise UserError(f"--set {setting}: the recipe '{recipe}' has {', '.join(known)}; write NAME=VALUE")
         changes[name] = _value(name, text, getattr(options, name))
-    return replace(options, **changes)
+    changed = replace(options, **changes)
+    _check(changed)
+    return changed
 
 
 # Given by options of their own.
 _FIXED = ("hidden", "epochs", "seed", "time_steps", "recipe")
+
+
+def _check(options: Options) -> None:
+    """Refuse values that no run can be made of."""
+    layers = len(options.hidden)
+    if isinstance(options, PaperOptions):
+        if options.starts and len(options.starts) != layers + 1:
+            raise UserError(f"{layers + 1} layers need as many starts, {len(options.starts)} given")
+        if options.delay not in (0, 1) or not options.theta > 0 or not options.alpha > 0:
+            raise UserError("delay must be 0 or 1, theta and alpha more than 0")
+        return
+    for name, values in (("hidden_thresholds", options.hidden_thresholds), ("windows", options.windows)):
+        if len(values) != layers:
+            raise UserError(f"{layers} hidden layers need as many {name}, {len(values)} given")
+    lowest = min(options.output_threshold, options.batch, *options.hidden_thresholds)
+    if lowest < 1 or not min(options.windows) > 0:
+        raise UserError("thresholds and batch must be 1 or more, windows more than 0")
 
 
 def _value(name: str, text: str, default: object) -> object:

@@ -39,8 +39,6 @@ class PaperTrainer:
         sizes = (images.shape[1], *options.hidden, len(dataset.class_names))
         rng = np.random.default_rng([options.seed, 0])
         starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
-        if len(starts) != len(sizes) - 1:
-            raise UserError(f"{len(sizes) - 1} layers need as many starting ranges, {len(starts)} given")
         self._proxies = [
             rng.uniform(0, start, (inputs, neurons)).astype(np.float32)
             for inputs, neurons, start in zip(sizes[:-1], sizes[1:], starts, strict=True)

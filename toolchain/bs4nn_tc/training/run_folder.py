@@ -76,7 +76,7 @@ class RunFolder:
         state = json.dumps({"progress": asdict(progress), "history": asdict(history)}).encode()
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, state=np.frombuffer(state, np.uint8), **arrays)
-        write_atomically(self.path / CHECKPOINT, content.getvalue())
+        write_atomically(self.path / CHECKPOINT, content.getvalue(), durable=False)
 
     def load_checkpoint(self, arrays: dict[str, NDArray[Any]]) -> tuple[Progress, History]:
         """Read the checkpoint into `arrays` in place; a run without one starts from the beginning.
@@ -104,7 +104,7 @@ class RunFolder:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomically(self.path / EPOCHS, text.getvalue().encode())
+        write_atomically(self.path / EPOCHS, text.getvalue().encode(), durable=False)
 
     def save_best(self, network: Network) -> None:
         """Write the best network so far."""

@@ -1,0 +1,48 @@
+# Everything a newcomer types. `make help` lists it.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+TOOL := $(BIN)/bs4nn-tc
+DEMO := demo
+BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system-packages demo test test-python test-firmware bench lint clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+setup: system-packages $(VENV)/ready ## install the compilers and the emulator (Debian), and the tool into .venv
+
+system-packages:
+	@sh tools/system-packages.sh
+
+# What pip installs: this package, scikit-learn (digits), and the tools of the tests.
+$(VENV)/ready: pyproject.toml
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, pytest, hypothesis, ruff, mypy, build"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup ## train on the bundled digits, generate, build, run on an emulated Cortex-M4 and here, verify
+	@$(BIN)/python tools/demo.py $(DEMO)
+
+test: setup test-python test-firmware ## all tests
+
+test-python: setup
+	$(BIN)/python -m pytest
+
+test-firmware: setup
+	$(BIN)/python tools/pio.py test -e native $(addprefix -e ,$(BOARDS))
+
+bench: setup ## instructions, bytes and speed
+	$(BIN)/python benchmarks/run.py
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) $(DEMO) .pio build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

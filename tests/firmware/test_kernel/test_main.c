@@ -1,0 +1,132 @@
+/* The kernel on networks small enough to be worked out by hand. */
+#include "board.h"
+#include "bs4nn.h"
+#include "check.h"
+
+static const uint8_t digest[32] = {0};
+
+/* Two inputs, one output neuron, both signs +1, threshold 2. */
+static const uint16_t both_rows[2] = {1, 1};
+static const bs4nn_network_t both = {
+    "both", digest, 4, 3, 3, 0, 0, 2, NULL, {2, 1, 1, 2, NULL, both_rows},
+};
+
+static void test_fires_when_the_second_spike_arrives(check_t *check)
+{
+    uint32_t workspace[2];
+    bs4nn_t net;
+    bs4nn_result_t result;
+    const uint8_t early_and_late[2] = {3, 1}; /* steps 0 and floor((3 - 1) * 4 / 3) = 2 */
+    const uint8_t one_only[2] = {3, 0};
+
+    CHECK_EQUAL(bs4nn_init(&net, &both, workspace, sizeof workspace), 0);
+    CHECK_EQUAL(bs4nn_classify(&net, early_and_late, &result), 0);
+    CHECK_EQUAL(result.response_time, 2);
+    CHECK_EQUAL(result.spikes, 2);
+    CHECK_EQUAL(bs4nn_classify(&net, one_only, &result), 0);
+    CHECK_EQUAL(result.response_time, 4); /* never */
+    CHECK_EQUAL(result.spikes, 1);
+}
+
+/* Three inputs, two hidden neurons (+1 +1 +1 with threshold 2; +1 -1 +1 with threshold 1), and two output
+ * neurons that listen to both (+1 +1 and -1 +1), threshold 1. Eight steps, intensities 0 .. 8. */
+static const uint32_t pair_rows[3] = {3, 1, 3};
+/* Two planes: D = -((threshold + 1) >> 1) is -1 in both lanes (all ones), then the odd mask. */
+static const uint32_t pair_start[3 + 1] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xFFFFFFFEu};
+static const uint16_t pair_out[2] = {1, 3};
+
+static void run_pair(check_t *check, uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
+                     int32_t second, int answer, uint16_t response_time)
+{
+    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 0, 3, 4, pair_start, pair_rows}};
+    const bs4nn_network_t network = {
+        "pair", digest, 8, 7, 8, delay, 1, 11, hidden, {2, 2, 1, 1, NULL, pair_out},
+    };
+    uint32_t workspace[11];
+    uint16_t firing_times[4];
+    int32_t potentials[2];
+    const bs4nn_trace_t trace = {firing_times, potentials};
+    bs4nn_t net;
+    bs4nn_result_t result;
+
+    CHECK_EQUAL(bs4nn_init(&net, &network, workspace, sizeof workspace), 0);
+    CHECK_EQUAL(bs4nn_trace(&net, pixels, &trace, &result), answer);
+    for (int j = 0; j < 4; j++) {
+        CHECK_EQUAL(firing_times[j], times[j]);
+    }
+    CHECK_EQUAL(potentials[0], first);
+    CHECK_EQUAL(potentials[1], second);
+    CHECK_EQUAL(result.response_time, response_time);
+    CHECK_EQUAL(bs4nn_classify(&net, pixels, &result), answer);
+    CHECK_EQUAL(result.response_time, response_time);
+}
+
+static void test_hidden_layer_without_delay(check_t *check)
+{
+    /* Spikes at steps 1, 3, 5: neuron 0 has 1 2 3 and fires at 3, neuron 1 has 1 0 1 and fires at 1. At step 1
+     * both outputs get +1 and fire, output 0 wins the tie by its index; at step 3 they get +1 and -1. */
+    const uint8_t pixels[3] = {7, 5, 3};
+    const uint16_t times[4] = {3, 1, 1, 1};
+    run_pair(check, 0, pixels, times, 2, 0, 0, 1);
+}
+
+static void test_hidden_layer_with_a_delay_of_one_step(check_t *check)
+{
+    /* Everything one step later in every layer. */
+    const uint8_t pixels[3] = {7, 5, 3};
+    const uint16_t times[4] = {4, 2, 3, 3};
+    run_pair(check, 1, pixels, times, 2, 0, 0, 3);
+}
+
+static void test_black_image_is_silent(check_t *check)
+{
+    const uint8_t pixels[3] = {0, 0, 0};
+    const uint16_t times[4] = {8, 8, 8, 8};
+    run_pair(check, 0, pixels, times, 0, 0, 0, 8);
+    run_pair(check, 1, pixels, times, 0, 0, 0, 8);
+}
+
+static void test_crossing_at_the_last_step_is_too_late_with_a_delay(check_t *check)
+{
+    const uint8_t pixels[3] = {1, 0, 0}; /* step 7 of 8 */
+    const uint16_t without[4] = {8, 7, 7, 7};
+    const uint16_t with[4] = {8, 8, 8, 8};
+    run_pair(check, 0, pixels, without, 1, 1, 0, 7);
+    run_pair(check, 1, pixels, with, 0, 0, 0, 8);
+}
+
+static void test_errors(check_t *check)
+{
+    uint32_t workspace[2];
+    bs4nn_t net;
+    const uint8_t too_bright[2] = {4, 0};
+    bs4nn_network_t broken = both;
+
+    CHECK_EQUAL(bs4nn_init(NULL, &both, workspace, sizeof workspace), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_init(&net, NULL, workspace, sizeof workspace), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_init(&net, &both, NULL, sizeof workspace), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_init(&net, &both, workspace, sizeof workspace - 1u), BS4NN_ERROR_WORKSPACE);
+    broken.readout_step = 4;
+    CHECK_EQUAL(bs4nn_init(&net, &broken, workspace, sizeof workspace), BS4NN_ERROR_NETWORK);
+    broken = both;
+    broken.workspace_words = 1;
+    CHECK_EQUAL(bs4nn_init(&net, &broken, workspace, sizeof workspace), BS4NN_ERROR_NETWORK);
+    CHECK_EQUAL(bs4nn_init(&net, &both, workspace, sizeof workspace), 0);
+    CHECK_EQUAL(bs4nn_classify(&net, too_bright, NULL), BS4NN_ERROR_PIXEL);
+    CHECK_EQUAL(bs4nn_classify(&net, NULL, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_trace(&net, too_bright, NULL, NULL), BS4NN_ERROR_ARGUMENT);
+}
+
+int main(void)
+{
+    check_t check = {0, 0};
+    board_init();
+    RUN(test_fires_when_the_second_spike_arrives);
+    RUN(test_hidden_layer_without_delay);
+    RUN(test_hidden_layer_with_a_delay_of_one_step);
+    RUN(test_black_image_is_silent);
+    RUN(test_crossing_at_the_last_step_is_too_late_with_a_delay);
+    RUN(test_errors);
+    board_exit(check.failed_tests);
+    return check.failed_tests;
+}

@@ -1,0 +1,168 @@
+"""The C kernel as a shared library, called on any network without generating or compiling anything.
+
+Built once a session with the undefined-behaviour sanitizer, which stops the program at a finding.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from conftest import ROOT, require
+
+from bs4nn_tc.codegen import pack
+from bs4nn_tc.network import Network
+
+_SOURCE = ROOT / "firmware" / "lib" / "bs4nn" / "src" / "bs4nn.c"
+
+
+class _Hidden(ctypes.Structure):
+    _fields_ = (
+        ("inputs", ctypes.c_uint16),
+        ("neurons", ctypes.c_uint16),
+        ("words", ctypes.c_uint16),
+        ("threshold", ctypes.c_uint16),
+        ("planes", ctypes.c_uint32),
+        ("state", ctypes.c_uint32),
+        ("start", ctypes.c_void_p),
+        ("rows", ctypes.c_void_p),
+    )
+
+
+class _Output(ctypes.Structure):
+    _fields_ = (
+        ("inputs", ctypes.c_uint16),
+        ("neurons", ctypes.c_uint16),
+        ("halfwords", ctypes.c_uint16),
+        ("threshold", ctypes.c_uint16),
+        ("thresholds", ctypes.c_void_p),
+        ("rows", ctypes.c_void_p),
+    )
+
+
+class _Network(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("digest", ctypes.c_void_p),
+        ("time_steps", ctypes.c_uint16),
+        ("readout_step", ctypes.c_uint16),
+        ("intensity_max", ctypes.c_uint8),
+        ("delay", ctypes.c_uint8),
+        ("hidden_layers", ctypes.c_uint16),
+        ("workspace_words", ctypes.c_uint32),
+        ("hidden", ctypes.c_void_p),
+        ("output", _Output),
+    )
+
+
+class _Instance(ctypes.Structure):
+    _fields_ = (("network", ctypes.c_void_p), ("workspace", ctypes.c_void_p))
+
+
+class _Trace(ctypes.Structure):
+    _fields_ = (("firing_times", ctypes.c_void_p), ("readout_potentials", ctypes.c_void_p))
+
+
+class Result(ctypes.Structure):
+    """`bs4nn_result_t`."""
+
+    _fields_ = (("answer", ctypes.c_uint16), ("response_time", ctypes.c_uint16), ("spikes", ctypes.c_uint32))
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    target = Path(tempfile.mkdtemp(prefix="bs4nn-kernel-")) / "kernel.so"
+    flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+    subprocess.run([require("gcc", "gcc"), *flags, str(_SOURCE), "-o", str(target)], check=True)
+    return ctypes.CDLL(str(target))
+
+
+def _address(array: np.ndarray | None) -> int | None:
+    return None if array is None else array.ctypes.data
+
+
+class Kernel:
+    """A network in the C kernel, in a workspace of exactly the planned size between two guards."""
+
+    GUARD = 0xA5A5_5A5A
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._packed = packed = pack.pack(network)
+        self._hidden = (_Hidden * max(1, len(packed.hidden)))()
+        for index, layer in enumerate(packed.hidden):
+            self._hidden[index] = _Hidden(
+                layer.inputs,
+                layer.neurons,
+                layer.words,
+                layer.threshold,
+                layer.planes,
+                packed.state_offsets[index],
+                _address(layer.start),
+                _address(layer.rows),
+            )
+        output = packed.output
+        self._digest = np.zeros(32, np.uint8)
+        self._struct = _Network(
+            b"test",
+            _address(self._digest),
+            network.time_steps,
+            network.readout_step,
+            network.intensity_max,
+            network.delay,
+            len(packed.hidden),
+            packed.workspace_words,
+            ctypes.addressof(self._hidden) if packed.hidden else None,
+            _Output(
+                output.inputs,
+                output.neurons,
+                output.halfwords,
+                output.threshold,
+                _address(output.thresholds),
+                _address(output.rows),
+            ),
+        )
+        self._memory = np.full(packed.workspace_words + 2, self.GUARD, np.uint32)
+        self._instance = _Instance()
+        workspace = self._memory[1:-1]
+        status = _library().bs4nn_init(
+            ctypes.byref(self._instance),
+            ctypes.byref(self._struct),
+            ctypes.c_void_p(workspace.ctypes.data),
+            ctypes.c_size_t(workspace.nbytes),
+        )
+        assert status == 0, status
+
+    def classify(self, image: np.ndarray) -> Result:
+        """Early exit."""
+        result = Result()
+        answer = _library().bs4nn_classify(
+            ctypes.byref(self._instance), ctypes.c_void_p(image.ctypes.data), ctypes.byref(result)
+        )
+        assert answer == result.answer
+        self._check_guards()
+        return result
+
+    def trace(self, image: np.ndarray) -> tuple[Result, list[list[int]], list[int]]:
+        """To the last step: result, firing times by layer, readout potentials."""
+        sizes = [layer.neurons for layer in self.network.layers]
+        times = np.full(sum(sizes) + 1, 0xABCD, np.uint16)
+        potentials = np.full(sizes[-1] + 1, 0x5555, np.int32)
+        result = Result()
+        to = _Trace(times.ctypes.data, potentials.ctypes.data)
+        answer = _library().bs4nn_trace(
+            ctypes.byref(self._instance), ctypes.c_void_p(image.ctypes.data), ctypes.byref(to), ctypes.byref(result)
+        )
+        assert answer == result.answer
+        assert times[-1] == 0xABCD
+        assert potentials[-1] == 0x5555
+        self._check_guards()
+        by_layer = [part.tolist() for part in np.split(times[:-1], np.cumsum(sizes)[:-1])]
+        return result, by_layer, potentials[:-1].tolist()
+
+    def _check_guards(self) -> None:
+        assert self._memory[0] == self._memory[-1] == self.GUARD
