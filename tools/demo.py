@@ -36,14 +36,18 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True)
     network, project = str(folder / "digits.bs4nn"), str(folder / "project")
 
-    trained = call("train", "--dataset", "digits", "--hidden", "128", "-o", network, "--run", str(folder / "run"), "--json")
+    trained = call(
+        "train", "--dataset", "digits", "--hidden", "128", "-o", network, "--run", str(folder / "run"), "--json"
+    )
     call("generate", network, "--board", BOARD, "-o", project)
     built = call("build", project, "--json")
     verified = call("verify", project, "--dataset", "digits", "--json")
 
     figures = trained["test"]
     sizes = next(build for build in built["builds"] if build["environment"] == BOARD)
-    table = Table(title="\ndigits: 64-128-10, one bit a synapse, on the test images", title_justify="left", show_header=False)
+    table = Table(
+        title="\ndigits: 64-128-10, one bit a synapse, on the test images", title_justify="left", show_header=False
+    )
     table.add_column()
     table.add_column(justify="right")
     table.add_row("strict accuracy", f"{figures['strict_accuracy']:.2%}")
@@ -51,8 +55,12 @@ def main(folder: Path) -> None:
     table.add_row("response time", f"{figures['response_time']:.2f} steps")
     table.add_row("silent share", f"{figures['silent_share']:.2%}")
     table.add_row("spikes to decision", f"{figures['spikes_to_decision']:.1f}")
-    table.add_row("flash, Cortex-M4", f"{sizes['flash_bytes']:,} bytes, {sizes['network_flash_bytes']:,} of it the network")
-    table.add_row("RAM with stack, Cortex-M4", f"{sizes['ram_bytes']:,} bytes, {sizes['network_ram_bytes']:,} of it the network")
+    table.add_row(
+        "flash, Cortex-M4", f"{sizes['flash_bytes']:,} bytes, {sizes['network_flash_bytes']:,} of it the network"
+    )
+    table.add_row(
+        "RAM with stack, Cortex-M4", f"{sizes['ram_bytes']:,} bytes, {sizes['network_ram_bytes']:,} of it the network"
+    )
     for result in verified["results"]:
         table.add_row(f"verified on {result['board']}", f"{result['equal']} of {result['images']} images equal")
     console.print(table)

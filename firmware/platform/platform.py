@@ -5,26 +5,50 @@ taken from PATH, and the build engine (SCons) from the Python that runs Platform
 neither gets both from the registry, as with any other platform.
 """
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
 
+import requests
 from platformio.dependencies import get_core_dependencies
+from platformio.exception import UserSideException
 from platformio.package.manager.core import get_core_package_dir
 from platformio.platform.base import PlatformBase
 
 ENGINE = "tool-scons"
 TOOLCHAIN = "toolchain-gccarmnoneeabi"
+PACKAGES_VARIABLE = "PLATFORMIO_PACKAGES_DIR"
+REGISTRY_URL = "https://api.registry.platformio.org"
+REGISTRY_SECONDS = 2
 
 
 class Bs4nnPlatform(PlatformBase):
     def configure_default_packages(self, variables, targets):
-        if variables.get("board") and not shutil.which("arm-none-eabi-gcc"):
+        builds_for_board = variables.get("board") and "nobuild" not in targets
+        if builds_for_board and not shutil.which("arm-none-eabi-gcc"):
+            if not self.get_package(TOOLCHAIN):
+                require_registry(
+                    "arm-none-eabi-gcc is not installed; on Debian: "
+                    "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+                )
             self.packages[TOOLCHAIN]["optional"] = False
         self._provide_engine()
         return super().configure_default_packages(variables, targets)
+
+    def run(self, *arguments):
+        try:
+            return super().run(*arguments)
+        finally:
+            # The next environment of the same call may be another platform's, with packages of its own.
+            if os.environ.get(PACKAGES_VARIABLE) == str(self._stand_ins()):
+                del os.environ[PACKAGES_VARIABLE]
+
+    def _stand_ins(self):
+        return Path(self.config.get("platformio", "workspace_dir")) / "packages"
 
     def _provide_engine(self):
         """Stand in for PlatformIO's SCons package with the SCons of the running Python.
@@ -32,13 +56,36 @@ class Bs4nnPlatform(PlatformBase):
         Only where PlatformIO has not installed its own, and where nothing else is wanted from its
         package folder. The stand-in lies in the project's .pio folder; ~/.platformio stays untouched.
         """
-        if not self.packages[TOOLCHAIN]["optional"] or importlib.util.find_spec("SCons") is None:
+        if not self.packages[TOOLCHAIN]["optional"] or get_core_package_dir(ENGINE, auto_install=False):
             return
-        if get_core_package_dir(ENGINE, auto_install=False):
+        if importlib.util.find_spec("SCons") is None:
+            require_registry("PlatformIO's build engine is not installed; install it with: pip install scons")
             return
-        packages = Path(self.config.get("platformio", "workspace_dir")) / "packages"
-        write_engine(packages / ENGINE)
-        os.environ["PLATFORMIO_PACKAGES_DIR"] = str(packages)
+        if PACKAGES_VARIABLE in os.environ:  # the user's own folder
+            return
+        write_engine(self._stand_ins() / ENGINE)
+        os.environ[PACKAGES_VARIABLE] = str(self._stand_ins())
+        # Once a week PlatformIO looks for a newer one after the build, for 61 s where nobody answers.
+        os.environ.setdefault("PLATFORMIO_DISABLE_UPGRADE_CHECK", "true")
+
+
+def require_registry(missing):
+    """Say in one line what is missing, where it cannot be fetched either.
+
+    PlatformIO itself would try for 61 s and then say nothing.
+    """
+    answers = []
+
+    def ask():
+        with contextlib.suppress(requests.RequestException):
+            answers.append(requests.head(REGISTRY_URL, timeout=REGISTRY_SECONDS))
+
+    # In a thread, for the time-out of a request does not cover the look-up of the name.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(REGISTRY_SECONDS + 1)
+    if not answers:
+        raise UserSideException(f"{missing} (PlatformIO's registry, which also has it, cannot be reached)")
 
 
 def write_engine(folder):

@@ -1,77 +1,76 @@
 /*
- * check.h - just enough to report tests to `pio test` over the board's console: a line a test, in the
- * form that PlatformIO reads. (Its own Unity library would have to be downloaded.)
+ * check.h - the whole unit test framework: CHECK and CHECK_EQUAL inside tests, RUN for each test, CHECK_END last.
+ *
+ * It prints `file:line:test:PASS` or `file:line:test:FAIL: condition` over the board's console, and a
+ * summary; test_custom_runner.py reads that. The first failure of a test is the one that is shown.
  */
 #ifndef CHECK_H
 #define CHECK_H
 
 #include "board.h"
 
-#include <stdint.h>
 #include <string.h>
 
-typedef struct {
-    int failed_tests;
-    int failed_checks; /* in the test at hand */
-} check_t;
+static struct {
+    unsigned tests;
+    unsigned failures;
+    unsigned line; /* where the running test has failed; 0 if it has not */
+    const char *condition;
+} check_state;
 
-static void check_put(const char *text)
+static void check_put_text(const char *text)
 {
     board_write(text, strlen(text));
 }
 
-static void check_put_number(long number)
+static void check_put_number(unsigned number)
 {
-    char digits[24];
-    size_t at = sizeof digits;
-    unsigned long rest = number < 0 ? 0ul - (unsigned long)number : (unsigned long)number;
-    digits[--at] = '\0';
-    do {
-        digits[--at] = (char)('0' + rest % 10ul);
-        rest /= 10ul;
-    } while (rest != 0ul);
-    if (number < 0) {
-        digits[--at] = '-';
+    if (number >= 10u) {
+        check_put_number(number / 10u);
     }
-    check_put(digits + at);
+    board_write(&"0123456789"[number % 10u], 1);
 }
 
-static void check_report(const char *file, long line, const char *name)
+static void check_failed(unsigned line, const char *condition)
 {
-    check_put(file);
-    check_put(":");
-    check_put_number(line);
-    check_put(":");
-    check_put(name);
-}
-
-static void check_equal(check_t *check, const char *file, long line, const char *name, long found, long expected)
-{
-    if (found != expected && check->failed_checks++ == 0) {
-        check_report(file, line, name);
-        check_put(":FAIL: found ");
-        check_put_number(found);
-        check_put(", expected ");
-        check_put_number(expected);
-        check_put("\n");
+    if (check_state.line == 0u) {
+        check_state.line = line;
+        check_state.condition = condition;
     }
 }
 
-/* In a test, `void test_NAME(check_t *check)`: compare two whole numbers. */
-#define CHECK_EQUAL(found, expected) \
-    check_equal(check, __FILE__, __LINE__, __func__, (long)(found), (long)(expected))
+static void check_run(void (*test)(void), const char *file, unsigned line, const char *name)
+{
+    check_state.line = 0u;
+    test();
+    check_state.tests++;
+    check_state.failures += check_state.line != 0u;
+    check_put_text(file);
+    check_put_text(":");
+    check_put_number(check_state.line != 0u ? check_state.line : line);
+    check_put_text(":");
+    check_put_text(name);
+    if (check_state.line != 0u) {
+        check_put_text(":FAIL: ");
+        check_put_text(check_state.condition);
+        check_put_text("\n");
+    } else {
+        check_put_text(":PASS\n");
+    }
+}
 
-/* Run a test and report it. */
-#define RUN(test) \
-    do { \
-        check.failed_checks = 0; \
-        test(&check); \
-        if (check.failed_checks == 0) { \
-            check_report(__FILE__, __LINE__, #test); \
-            check_put(":PASS\n"); \
-        } else { \
-            check.failed_tests++; \
-        } \
-    } while (0)
+static void check_end(void)
+{
+    check_put_number(check_state.tests);
+    check_put_text(" Tests ");
+    check_put_number(check_state.failures);
+    check_put_text(" Failures 0 Ignored\n");
+    board_exit(check_state.failures != 0u);
+}
+
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__LINE__, #condition))
+#define CHECK_EQUAL(found, expected) CHECK((long)(found) == (long)(expected))
+#define RUN(test) check_run(test, __FILE__, __LINE__, #test)
+#define CHECK_END() check_end()
 
 #endif /* CHECK_H */

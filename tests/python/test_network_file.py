@@ -109,7 +109,7 @@ def rewritten(**changes: object) -> bytes:
         ({"format": "other"}, "another format"),
         ({"sizes": [13, 9]}, "sizes"),
         ({"sizes": [13, 9, 4]}, "sizes"),
-        ({"sizes": [12, 9, 3]}, "sizes"),
+        ({"sizes": [12, 9, 3]}, "beyond its last input|digest"),
         ({"sizes": "many"}, "sizes"),
         ({"time_steps": 0}, "time_steps"),
         ({"time_steps": 70_000}, "time_steps"),

@@ -66,30 +66,56 @@ def read_board(path: Path) -> Board:
     """Read one manifest.
 
     Raises:
-        UserError: it is no JSON, or a field is missing or of the wrong kind.
+        UserError: it is no JSON, or a field is missing or of the wrong kind; names file and field.
     """
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        ours = manifest["bs4nn"]
-        emulator = ours.get("emulator")
-        return Board(
-            id=path.stem,
-            name=str(manifest["name"]),
-            core=str(manifest["build"]["cpu"]),
-            f_cpu=int(str(manifest["build"]["f_cpu"]).rstrip("L")),
-            flash_bytes=int(manifest["upload"]["maximum_size"]),
-            ram_bytes=int(manifest["upload"]["maximum_ram_size"]),
-            reserved_flash_bytes=int(ours["reserved"]["flash_bytes"]),
-            reserved_ram_bytes=int(ours["reserved"]["ram_bytes"]),
-            emulator=Emulator(emulator["program"], tuple(emulator["arguments"])) if emulator else None,
-            platform="" if emulator else ours["platform"],
-            framework="" if emulator else ours["framework"],
-            manifest=path,
-        )
-    except KeyError as error:
-        raise UserError(f"the board manifest {path} has no field {error}") from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"the board manifest {path} cannot be used: {error}") from error
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"the board manifest {path} cannot be read: {error}") from error
+
+    def field(name: str) -> Any:
+        value = manifest
+        for key in name.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise UserError(f"the board manifest {path} has no field {name}")
+            value = value[key]
+        return value
+
+    def text(name: str) -> str:
+        value = field(name)
+        if not isinstance(value, str):
+            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a text")
+        return value
+
+    def count(name: str) -> int:
+        value = field(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a number of bytes")
+        return value
+
+    clock = text("build.f_cpu")
+    if not clock.removesuffix("L").isdecimal():
+        raise UserError(f"the board manifest {path}: build.f_cpu is {clock!r}, not a clock in Hz such as '16000000L'")
+    emulator = None
+    if "emulator" in field("bs4nn"):
+        arguments = field("bs4nn.emulator.arguments")
+        if not isinstance(arguments, list) or not all(isinstance(argument, str) for argument in arguments):
+            raise UserError(f"the board manifest {path}: bs4nn.emulator.arguments is no list of texts")
+        emulator = Emulator(text("bs4nn.emulator.program"), tuple(arguments))
+    return Board(
+        id=path.stem,
+        name=text("name"),
+        core=text("build.cpu"),
+        f_cpu=int(clock.removesuffix("L")),
+        flash_bytes=count("upload.maximum_size"),
+        ram_bytes=count("upload.maximum_ram_size"),
+        reserved_flash_bytes=count("bs4nn.reserved.flash_bytes"),
+        reserved_ram_bytes=count("bs4nn.reserved.ram_bytes"),
+        emulator=emulator,
+        platform="" if emulator else text("bs4nn.platform"),
+        framework="" if emulator else text("bs4nn.framework"),
+        manifest=path,
+    )
 
 
 def _manifests() -> dict[str, Path]:

@@ -15,9 +15,11 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +27,18 @@ from pathlib import Path
 from bs4nn_tc.errors import MissingToolError, TargetError
 from bs4nn_tc.files import cache_folder, disk_errors, write_atomically
 
-REGISTRY = ("api.registry.platformio.org", 443)
+REGISTRY_URL = "https://api.registry.platformio.org"
 PROBE_SECONDS = 2.0
 # "online" or "offline": skip the probe.
 MODE_VARIABLE = "BS4NN_TC_PLATFORMIO"
+# PlatformIO finds itself connected nearly always, and then tries for a minute; this one says no at once.
+OFFLINE_LAUNCHER = (
+    "import sys, platformio.http\n"
+    "platformio.http._internet_on = lambda: False\n"
+    "from platformio.__main__ import main\n"
+    "sys.argv[0] = 'pio'\n"
+    "sys.exit(main())\n"
+)
 
 
 @dataclass(frozen=True)
@@ -69,15 +79,27 @@ def require(tool: Tool) -> str:
 
 @functools.cache
 def registry_is_reachable() -> bool:
-    """Whether PlatformIO's registry answers a connection within two seconds."""
+    """Whether PlatformIO's registry answers within two seconds; asked once per process."""
     mode = os.environ.get(MODE_VARIABLE, "")
     if mode in ("online", "offline"):
         return mode == "online"
-    try:
-        with socket.create_connection(REGISTRY, timeout=PROBE_SECONDS):
-            return True
-    except OSError:
-        return False
+    answers: list[int] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(REGISTRY_URL, method="HEAD")
+            with urllib.request.urlopen(request, timeout=PROBE_SECONDS) as answer:
+                answers.append(answer.status)
+        except urllib.error.HTTPError as error:  # an answer, too
+            answers.append(error.code)
+        except OSError:
+            pass
+
+    # In a thread, for the time-out of a request does not cover the look-up of the name.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return bool(answers)
 
 
 def offline_variables() -> dict[str, str]:
@@ -130,7 +152,8 @@ def run(project: Path, arguments: list[str], environment: str, on_line: Callable
     """
     if importlib.util.find_spec("platformio") is None:
         raise MissingToolError("platformio is not installed in this Python; install it with: pip install platformio")
-    command = [sys.executable, "-m", "platformio", *arguments, "-e", environment, "-d", str(project)]
+    start = ["-m", "platformio"] if registry_is_reachable() else ["-c", OFFLINE_LAUNCHER]
+    command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project)]
     variables = {**os.environ, **environment_variables(on_line)}
     lines: list[str] = []
     process = subprocess.Popen(
@@ -153,8 +176,14 @@ def run(project: Path, arguments: list[str], environment: str, on_line: Callable
 
 
 def _failure(lines: list[str], environment: str, arguments: list[str]) -> TargetError | MissingToolError:
-    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    if any(line.startswith("InternetConnectionError") for line in lines):
+        return MissingToolError(
+            f"{environment} needs packages from PlatformIO's registry, which cannot be reached from here; connect, or, "
+            f"where ~/.platformio has them already, set {MODE_VARIABLE}=online"
+        )
+    errors = [line for line in lines if re.search(r"\berror\b|^UserSideException", line, re.IGNORECASE)]
     said = errors[0] if errors else next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    said = re.sub(r"^\s*(error|UserSideException):\s*", "", said, flags=re.IGNORECASE).strip()
     if "is not installed" in said or "is missing" in said:
-        return MissingToolError(re.sub(r"^\s*error:\s*", "", said))
-    return TargetError(f"pio {' '.join(arguments)} failed for {environment}: {said.strip()} (--verbose shows all)")
+        return MissingToolError(said)
+    return TargetError(f"pio {' '.join(arguments)} failed for {environment}: {said} (--verbose shows all)")

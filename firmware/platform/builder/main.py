@@ -12,6 +12,7 @@ platform = env.PioPlatform()
 platform_dir = Path(platform.get_dir())
 # Relative to the project, where the linker is started: an absolute path may hold spaces.
 linker_script = os.path.relpath(platform_dir.parent / "lib" / "board" / "board.ld", env.subst("$PROJECT_DIR"))
+nobuild = "nobuild" in COMMAND_LINE_TARGETS
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic"]
 
 
@@ -22,9 +23,11 @@ def refuse(message):
 
 def set_up_host():
     given = {flags: env.get(flags, []) for flags in ("CFLAGS", "CCFLAGS", "CXXFLAGS", "LINKFLAGS")}
-    compiler = next((c for c in ("gcc", "cc", "clang") if shutil.which(c)), None)
-    if compiler is None:
-        refuse("no C compiler (gcc, cc or clang) is installed; on Debian: apt-get install gcc")
+    wanted = os.environ.get("CC")  # "ccache gcc" is a compiler, too
+    candidates = [wanted] if wanted else ["gcc", "cc", "clang"]
+    compiler = next((c for c in candidates if shutil.which(c.split()[0])), None)
+    if compiler is None and not nobuild:
+        refuse(f"a C compiler ({', '.join(candidates)}) is not installed; on Debian: apt-get install gcc")
     env.Tool("gcc")
     env.Tool("g++")
     env.Replace(CC=compiler, PROGSUFFIX=".exe" if sys.platform == "win32" else "", **given)
@@ -35,10 +38,9 @@ def set_up_board(board):
     package = platform.get_package_dir("toolchain-gccarmnoneeabi")
     if package:
         env.PrependENVPath("PATH", str(Path(package) / "bin"))
-    elif not shutil.which("arm-none-eabi-gcc"):
+    elif not shutil.which("arm-none-eabi-gcc") and not nobuild:
         refuse(
-            "arm-none-eabi-gcc is not installed; on Debian: "
-            "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+            "arm-none-eabi-gcc is not installed; on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
         )
     machine = ["-mcpu=" + board.get("build.cpu"), "-mthumb", "-mfloat-abi=soft"]
     memory = board.get("bs4nn.memory")
@@ -88,6 +90,9 @@ def set_up_board(board):
     )
 
 
+# Arduino's port is C++, and empty here: no reason to ask for a C++ compiler.
+env.AddBuildMiddleware(lambda *_: None, "*board_arduino.cpp")
+
 has_board = "BOARD" in env
 if has_board:
     set_up_board(env.BoardConfig())
@@ -96,7 +101,7 @@ else:
 
 program_name = "firmware.elf" if has_board else "program"
 built = str(Path(env.subst("$BUILD_DIR"), program_name))
-program = built if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
+program = built if nobuild else env.BuildProgram()
 AlwaysBuild(env.Alias("nobuild", program))
 
 execute = f'"$PYTHONEXE" "{platform_dir / "self_test.py"}" "$SOURCE"'

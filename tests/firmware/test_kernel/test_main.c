@@ -11,7 +11,7 @@ static const bs4nn_network_t both = {
     "both", digest, 4, 3, 3, 0, 0, 2, NULL, {2, 1, 1, 2, NULL, both_rows},
 };
 
-static void test_fires_when_the_second_spike_arrives(check_t *check)
+static void test_fires_when_the_second_spike_arrives(void)
 {
     uint32_t workspace[2];
     bs4nn_t net;
@@ -35,7 +35,7 @@ static const uint32_t pair_rows[3] = {3, 1, 3};
 static const uint32_t pair_start[3 + 1] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xFFFFFFFEu};
 static const uint16_t pair_out[2] = {1, 3};
 
-static void run_pair(check_t *check, uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
+static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
                      int32_t second, int answer, uint16_t response_time)
 {
     const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 0, 3, 4, pair_start, pair_rows}};
@@ -61,41 +61,41 @@ static void run_pair(check_t *check, uint8_t delay, const uint8_t *pixels, const
     CHECK_EQUAL(result.response_time, response_time);
 }
 
-static void test_hidden_layer_without_delay(check_t *check)
+static void test_hidden_layer_without_delay(void)
 {
     /* Spikes at steps 1, 3, 5: neuron 0 has 1 2 3 and fires at 3, neuron 1 has 1 0 1 and fires at 1. At step 1
      * both outputs get +1 and fire, output 0 wins the tie by its index; at step 3 they get +1 and -1. */
     const uint8_t pixels[3] = {7, 5, 3};
     const uint16_t times[4] = {3, 1, 1, 1};
-    run_pair(check, 0, pixels, times, 2, 0, 0, 1);
+    run_pair(0, pixels, times, 2, 0, 0, 1);
 }
 
-static void test_hidden_layer_with_a_delay_of_one_step(check_t *check)
+static void test_hidden_layer_with_a_delay_of_one_step(void)
 {
     /* Everything one step later in every layer. */
     const uint8_t pixels[3] = {7, 5, 3};
     const uint16_t times[4] = {4, 2, 3, 3};
-    run_pair(check, 1, pixels, times, 2, 0, 0, 3);
+    run_pair(1, pixels, times, 2, 0, 0, 3);
 }
 
-static void test_black_image_is_silent(check_t *check)
+static void test_black_image_is_silent(void)
 {
     const uint8_t pixels[3] = {0, 0, 0};
     const uint16_t times[4] = {8, 8, 8, 8};
-    run_pair(check, 0, pixels, times, 0, 0, 0, 8);
-    run_pair(check, 1, pixels, times, 0, 0, 0, 8);
+    run_pair(0, pixels, times, 0, 0, 0, 8);
+    run_pair(1, pixels, times, 0, 0, 0, 8);
 }
 
-static void test_crossing_at_the_last_step_is_too_late_with_a_delay(check_t *check)
+static void test_crossing_at_the_last_step_is_too_late_with_a_delay(void)
 {
     const uint8_t pixels[3] = {1, 0, 0}; /* step 7 of 8 */
     const uint16_t without[4] = {8, 7, 7, 7};
     const uint16_t with[4] = {8, 8, 8, 8};
-    run_pair(check, 0, pixels, without, 1, 1, 0, 7);
-    run_pair(check, 1, pixels, with, 0, 0, 0, 8);
+    run_pair(0, pixels, without, 1, 1, 0, 7);
+    run_pair(1, pixels, with, 0, 0, 0, 8);
 }
 
-static void test_errors(check_t *check)
+static void test_errors(void)
 {
     uint32_t workspace[2];
     bs4nn_t net;
@@ -119,7 +119,6 @@ static void test_errors(check_t *check)
 
 int main(void)
 {
-    check_t check = {0, 0};
     board_init();
     RUN(test_fires_when_the_second_spike_arrives);
     RUN(test_hidden_layer_without_delay);
@@ -127,6 +126,6 @@ int main(void)
     RUN(test_black_image_is_silent);
     RUN(test_crossing_at_the_last_step_is_too_late_with_a_delay);
     RUN(test_errors);
-    board_exit(check.failed_tests);
-    return check.failed_tests;
+    CHECK_END();
+    return 0;
 }

@@ -15,7 +15,7 @@
 static uint32_t first_workspace[FIRST_WORKSPACE_WORDS];
 static uint32_t second_workspace[SECOND_WORKSPACE_WORDS];
 
-static void check_classify(check_t *check, bs4nn_t *net, const uint8_t *pixels, const uint32_t *expected)
+static void check_classify(bs4nn_t *net, const uint8_t *pixels, const uint32_t *expected)
 {
     bs4nn_result_t result;
     CHECK_EQUAL(bs4nn_classify(net, pixels, &result), expected[0]);
@@ -23,19 +23,19 @@ static void check_classify(check_t *check, bs4nn_t *net, const uint8_t *pixels, 
     CHECK_EQUAL(result.spikes, expected[2]);
 }
 
-static void test_two_networks_in_turns(check_t *check)
+static void test_two_networks_in_turns(void)
 {
     bs4nn_t one;
     bs4nn_t two;
     CHECK_EQUAL(bs4nn_init(&one, &first, first_workspace, sizeof first_workspace), 0);
     CHECK_EQUAL(bs4nn_init(&two, &second, second_workspace, sizeof second_workspace), 0);
     for (int i = 0; i < IMAGES; i++) {
-        check_classify(check, &one, first_images[i], first_expected[i]);
-        check_classify(check, &two, second_images[i], second_expected[i]);
+        check_classify(&one, first_images[i], first_expected[i]);
+        check_classify(&two, second_images[i], second_expected[i]);
     }
 }
 
-static void test_every_firing_time(check_t *check)
+static void test_every_firing_time(void)
 {
     static uint16_t times[FIRST_NEURONS];
     static int32_t potentials[FIRST_OUTPUTS];
@@ -50,7 +50,7 @@ static void test_every_firing_time(check_t *check)
     }
 }
 
-static void test_sizes(check_t *check)
+static void test_sizes(void)
 {
     CHECK_EQUAL(bs4nn_inputs(&first), FIRST_INPUTS);
     CHECK_EQUAL(bs4nn_neurons(&first), FIRST_NEURONS);
@@ -61,11 +61,10 @@ static void test_sizes(check_t *check)
 
 int main(void)
 {
-    check_t check = {0, 0};
     board_init();
     RUN(test_two_networks_in_turns);
     RUN(test_every_firing_time);
     RUN(test_sizes);
-    board_exit(check.failed_tests);
-    return check.failed_tests;
+    CHECK_END();
+    return 0;
 }

@@ -1,0 +1,159 @@
+"""Board manifests: facts from data sheets, near names, and broken manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bs4nn_tc import boards, resources
+from bs4nn_tc.errors import UserError
+
+# From the boards' data sheets and QEMU's documentation, not from our manifests.
+FACTS = {
+    "qemu-m0": ("cortex-m0", 256 * 1024, 16 * 1024, 16_000_000),
+    "qemu-m3": ("cortex-m3", 4 * 1024**2, 4 * 1024**2, 25_000_000),
+    "qemu-m4": ("cortex-m4", 4 * 1024**2, 4 * 1024**2, 25_000_000),
+    "qemu-m7": ("cortex-m7", 4 * 1024**2, 4 * 1024**2, 25_000_000),
+    "qemu-m33": ("cortex-m33", 4 * 1024**2, 4 * 1024**2, 20_000_000),
+    "bluepill_f103c8": ("cortex-m3", 64 * 1024, 20 * 1024, 72_000_000),
+    "nucleo_f401re": ("cortex-m4", 512 * 1024, 96 * 1024, 84_000_000),
+}
+MACHINES = {
+    "qemu-m0": "microbit",
+    "qemu-m3": "mps2-an385",
+    "qemu-m4": "mps2-an386",
+    "qemu-m7": "mps2-an500",
+    "qemu-m33": "mps2-an505",
+}
+
+
+@pytest.mark.parametrize("board_id", FACTS)
+def test_facts_agree_with_the_data_sheet(board_id: str) -> None:
+    board = boards.load_board(board_id)
+    assert (board.core, board.flash_bytes, board.ram_bytes, board.f_cpu) == FACTS[board_id]
+
+
+@pytest.mark.parametrize("board", boards.list_boards(), ids=lambda board: board.id)
+def test_every_board_is_usable(board: boards.Board) -> None:
+    manifest = json.loads(board.manifest.read_text(encoding="utf-8"))
+    assert board.manifest.is_relative_to(resources.BOARDS)
+    assert board.reserved_flash_bytes < board.flash_bytes
+    assert board.reserved_ram_bytes < board.ram_bytes
+    for field in ("name", "vendor", "url"):  # PlatformIO refuses a manifest without
+        assert manifest[field]
+    if board.kind == "emulated":
+        assert board.emulator is not None
+        assert board.manifest.parent.name == "emulated"
+        assert manifest["bs4nn"]["memory"]["stack_bytes"] <= board.reserved_ram_bytes
+        machine = board.emulator.arguments[board.emulator.arguments.index("-machine") + 1]
+        assert machine == MACHINES[board.id]
+    else:
+        assert board.kind == "real"
+        assert board.manifest.parent.name == "real"
+        assert (board.platform, board.framework) == ("ststm32", "arduino")
+
+
+def test_all_boards_are_listed_once_emulated_first_smallest_core_first() -> None:
+    assert [board.id for board in boards.list_boards()] == [*list(MACHINES), "bluepill_f103c8", "nucleo_f401re"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("bluepill", "bluepill_f103c8"), ("qemu-m4f", "qemu-m4"), ("nucleo", "nucleo_f401re")]
+)
+def test_an_unknown_board_names_near_ones_and_the_remedy(typed: str, meant: str) -> None:
+    with pytest.raises(UserError) as raised:
+        boards.load_board(typed)
+    message = str(raised.value)
+    assert typed in message
+    assert meant in message
+    assert "bs4nn-tc boards" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_board_like_none_names_no_near_one() -> None:
+    with pytest.raises(UserError, match=r"'zzzzzz'; bs4nn-tc boards"):
+        boards.load_board("zzzzzz")
+
+
+@pytest.mark.parametrize("name", ["", "../real/nucleo_f401re", "qemu-m0.json", "/etc/passwd"])
+def test_a_name_is_never_a_path(name: str) -> None:
+    with pytest.raises(UserError, match="unknown board"):
+        boards.load_board(name)
+
+
+def _broken(tmp_path: Path, field: str, value: Any, board_id: str = "qemu-m3") -> Path:
+    """A copy of a good manifest with one field replaced, or removed for `...`."""
+    manifest = json.loads(boards.load_board(board_id).manifest.read_text(encoding="utf-8"))
+    *parents, last = field.split(".")
+    place = manifest
+    for key in parents:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "name",
+        "build",
+        "build.cpu",
+        "build.f_cpu",
+        "upload.maximum_size",
+        "upload.maximum_ram_size",
+        "bs4nn",
+        "bs4nn.reserved.flash_bytes",
+        "bs4nn.reserved.ram_bytes",
+        "bs4nn.emulator.arguments",
+        "bs4nn.emulator.program",
+        "bs4nn.emulator",
+    ],
+)
+def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
+    path = _broken(tmp_path, field, ...)
+    named = {"bs4nn.emulator": "bs4nn.platform"}.get(field, field)  # without an emulator it is a real board
+    with pytest.raises(UserError) as raised:
+        boards.read_board(path)
+    assert str(path) in str(raised.value)
+    assert f"has no field {named}" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 3),
+        ("build", "cortex-m3"),
+        ("build.f_cpu", "fast"),
+        ("build.f_cpu", 16_000_000),
+        ("upload.maximum_size", "65536"),
+        ("upload.maximum_size", 65536.5),
+        ("upload.maximum_ram_size", -1),
+        ("upload.maximum_ram_size", True),
+        ("bs4nn.reserved.ram_bytes", None),
+        ("bs4nn.emulator.arguments", "-machine mps2-an385"),
+        ("bs4nn.emulator.arguments", [1]),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(tmp_path: Path, field: str, value: Any) -> None:
+    path = _broken(tmp_path, field, value)
+    with pytest.raises(UserError) as raised:
+        boards.read_board(path)
+    assert str(path) in str(raised.value)
+    assert field in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"text"', b'{"bs4nn": 1}'])
+def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"broken\.json"):
+        boards.read_board(path)
