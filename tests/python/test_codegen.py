@@ -1,0 +1,177 @@
+"""Generated C: exact bytes, the same bytes every time, no warning from any compiler."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pytest
+from conftest import ROOT, networks, random_network, require
+from hypothesis import given, settings
+
+from bs4nn_tc import boards
+from bs4nn_tc.codegen import memory, pack, project, render
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.network import Layer, Network
+
+GOLDEN = ROOT / "tests" / "golden"
+KERNEL = ROOT / "firmware" / "lib" / "bs4nn" / "src"
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+CORES = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
+
+
+def unpack_rows(rows: np.ndarray, neurons: int) -> np.ndarray:
+    """Signs from packed rows, one bit at a time."""
+    bits = rows.dtype.itemsize * 8
+    return np.array([[1 if int(row[j // bits]) >> (j % bits) & 1 else -1 for row in rows] for j in range(neurons)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(networks())
+def test_packing_loses_nothing(network: Network) -> None:
+    packed = pack.pack(network)
+    layers = [*packed.hidden, packed.output]
+    for layer, given_layer in zip(layers, network.layers, strict=True):
+        assert np.array_equal(unpack_rows(layer.rows, layer.neurons), given_layer.signs)
+        unused = layer.rows.shape[1] * layer.rows.dtype.itemsize * 8 - layer.neurons
+        assert (layer.rows[:, -1] >> (layer.rows.dtype.itemsize * 8 - unused) == 0).all() or unused == 0
+    for hidden, given_layer in zip(packed.hidden, network.layers, strict=False):
+        if hidden.start is not None:
+            for j, threshold in enumerate(pack.reachable_thresholds(given_layer).tolist()):
+                planes = hidden.start[j // 32]
+                value = sum((int(planes[p]) >> (j % 32) & 1) << p for p in range(hidden.planes))
+                assert value == -((threshold + 1) // 2) % (1 << hidden.planes)
+                assert int(planes[hidden.planes]) >> (j % 32) & 1 == threshold & 1
+
+
+@pytest.mark.parametrize(("inputs", "threshold", "planes"), [(784, 25, 10), (1, 1, 2), (65_535, 65_535, 17), (2, 3, 3)])
+def test_planes(inputs: int, threshold: int, planes: int) -> None:
+    assert pack.planes_needed(inputs, threshold) == planes
+
+
+def test_golden_sources_and_the_same_bytes_twice() -> None:
+    """Frozen: whoever changes the generator sees here what changes in every user's project."""
+    sys.path.insert(0, str(GOLDEN))
+    import make  # noqa: PLC0415
+
+    for name, network in make.networks().items():
+        files = render.render_network(network, name)
+        assert files == render.render_network(network, name)
+        for file, text in files.items():
+            assert text == (GOLDEN / "network" / file).read_text(encoding="utf-8")
+    application = render.render_application(make.networks()["first"], "first")["application.h"]
+    assert application == (GOLDEN / "network" / "application.h").read_text(encoding="utf-8")
+
+
+def test_two_projects_of_one_network_are_equal(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(0), (30, 40, 3))
+    board = [boards.load_board("qemu-m4")]
+    for name in ("a", "b"):
+        project.generate(network, "net", board, tmp_path / name)
+    contents = [
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("a", "b")
+    ]
+    assert contents[0] == contents[1]
+    assert not any(str(tmp_path).encode() in content for content in contents[0].values())
+
+
+def compilers() -> list[list[str]]:
+    """C99 and inclusion from C++, for this computer and all five cores."""
+    hosts = [["gcc", "-std=c99"], ["g++", "-std=c++11", "-x", "c++"]]
+    arm = [
+        [f"arm-none-eabi-{name}", standard, f"-mcpu={core}", "-mthumb"]
+        for core, (name, standard) in itertools.product(CORES, [("gcc", "-std=c99"), ("g++", "-std=c++11")])
+    ]
+    return [*hosts, *arm]
+
+
+@pytest.mark.parametrize("compiler", compilers(), ids=lambda compiler: "-".join(compiler[:3]))
+def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
+    require(compiler[0], "gcc-arm-none-eabi" if compiler[0].startswith("arm") else "gcc g++")
+    include = [
+        f"-I{path}" for path in (KERNEL, GOLDEN / "network", ROOT / "firmware/lib/board/src", ROOT / "firmware/src")
+    ]
+    if "++" in compiler[0]:
+        source = tmp_path / "user.cpp"
+        source.write_text('#include "first.h"\n#include "second.h"\nint f() { return first.delay + second.delay; }\n')
+        sources = [source]
+    else:
+        port = "board_host.c" if compiler[0] == "gcc" else "board_semihosting.c"
+        sources = [
+            KERNEL / "bs4nn.c",
+            GOLDEN / "network" / "first.c",
+            GOLDEN / "network" / "second.c",
+            ROOT / "firmware/src/main.c",
+            ROOT / "firmware/src/protocol.c",
+            ROOT / "firmware/lib/board/src" / port,
+        ]
+    macro = "-DBOARD_PORT_HOST" if compiler[0] in ("gcc", "g++") else "-DBOARD_PORT_SEMIHOSTING"
+    for source in sources:
+        command = [*compiler, *WARNINGS, "-O2", macro, *include, "-c", str(source), "-o", str(tmp_path / "out.o")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{source.name}: {done.stderr}"
+
+
+def test_the_host_library_compiles_without_a_warning(tmp_path: Path) -> None:
+    for source in sorted((ROOT / "toolchain/bs4nn_tc/host").glob("*.c")):
+        command = [require("gcc", "gcc"), "-std=gnu99", *WARNINGS, "-O3", "-c", str(source), "-o", str(tmp_path / "o")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_structures_have_the_planned_sizes(tmp_path: Path) -> None:
+    """A negative array size stops the compiler if the plan's idea of a structure is wrong."""
+    source = tmp_path / "sizes.c"
+    source.write_text(
+        '#include "bs4nn.h"\n'
+        f"char hidden[sizeof(bs4nn_hidden_t) == {memory.HIDDEN_STRUCT_BYTES} ? 1 : -1];\n"
+        f"char network[sizeof(bs4nn_network_t) == {memory.NETWORK_STRUCT_BYTES} ? 1 : -1];\n"
+    )
+    command = [require("arm-none-eabi-gcc", "gcc-arm-none-eabi"), "-mcpu=cortex-m0", "-mthumb", f"-I{KERNEL}", "-c"]
+    subprocess.run([*command, str(source), "-o", str(tmp_path / "sizes.o")], check=True)
+
+
+def test_a_network_of_another_format_stops_the_build(tmp_path: Path) -> None:
+    header = (KERNEL / "bs4nn.h").read_text(encoding="utf-8").replace("BS4NN_FORMAT 1", "BS4NN_FORMAT 2")
+    (tmp_path / "bs4nn.h").write_text(header)
+    command = [
+        "gcc",
+        f"-I{tmp_path}",
+        f"-I{GOLDEN / 'network'}",
+        "-c",
+        str(GOLDEN / "network/first.c"),
+        "-o",
+        "/dev/null",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "generate it again" in done.stderr
+
+
+def test_an_undefined_template_variable_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render.environment().from_string("{{ nothing }}").render()
+
+
+def test_weights_take_one_bit_a_synapse_and_little_more() -> None:
+    packed = pack.pack(Network((Layer(np.ones((600, 784)), 25), Layer(np.ones((10, 600)), 12)), 256))
+    bits = 8 * (packed.hidden[0].rows.nbytes + packed.output.rows.nbytes)
+    assert bits / (784 * 600 + 600 * 10) < 1.03
+
+
+def test_refusal_says_by_how_many_bytes() -> None:
+    plan = memory.Plan((memory.Item("x", "weights", "flash", 1000), memory.Item("y", "state", "ram", 100)))
+    memory.check_fits(plan, "1-1", "toy", 1500, 150, 500, 50)
+    with pytest.raises(UserError, match=r"1,500 bytes of flash .* 1,499 are there, 1 too few"):
+        memory.check_fits(plan, "1-1", "toy", 1499, 150, 500, 50)
+    with pytest.raises(UserError, match=r"150 bytes of RAM .* 149 are there"):
+        memory.check_fits(plan, "1-1", "toy", 1500, 149, 500, 50)

@@ -1,0 +1,81 @@
+"""Dependencies point one way: who may import whom, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "toolchain" / "bs4nn_tc"
+
+# From the ground up; a module may import only from lines above its own (and from its own package).
+FLOORS = [
+    {"errors", "resources"},
+    {"files", "network"},
+    {"encoding", "network_file", "datasets", "boards", "importers"},
+    {"reference", "platformio"},
+    {"evaluation", "codegen", "host", "targets"},
+    {"building", "verify", "training", "doctor"},
+    {"cli"},
+    {"__main__"},
+]
+TORCH = {"torch", "torchvision"}
+
+
+def imports_of(path: Path) -> list[tuple[str, bool]]:
+    """(module, at the top of the file) for every import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = []
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found += [(name, node in tree.body) for name in names]
+    return found
+
+
+def floor_of(part: str) -> int:
+    return next(level for level, names in enumerate(FLOORS) if part in names)
+
+
+def sources() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    own = part_of(path)
+    for name, _ in imports_of(path):
+        parts = name.split(".")
+        if parts[0] == "bs4nn_tc" and len(parts) > 1 and not parts[1].startswith("__") and parts[1] != own:
+            assert floor_of(parts[1]) < floor_of(own), f"{own} must not import {name}"
+
+
+def test_torch_is_only_imported_where_it_is_needed() -> None:
+    for path in sources():
+        for name, at_the_top in imports_of(path):
+            if name.split(".")[0] in TORCH:
+                assert path.name == "datasets.py"
+                assert not at_the_top
+
+
+def test_training_is_only_imported_by_whoever_trains() -> None:
+    for name, at_the_top in imports_of(PACKAGE / "cli.py"):
+        if name.startswith("bs4nn_tc.training"):
+            assert not at_the_top
+
+
+def test_the_kernel_includes_nothing_generated_and_nothing_of_a_board() -> None:
+    allowed = {'"bs4nn.h"', "<string.h>", "<stddef.h>", "<stdint.h>"}
+    for path in (ROOT / "firmware" / "lib" / "bs4nn" / "src").glob("*.[ch]"):
+        included = {line.split()[1] for line in path.read_text().splitlines() if line.startswith("#include")}
+        assert included <= allowed
