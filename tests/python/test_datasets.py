@@ -1,0 +1,133 @@
+"""Data sets: the right images, and one clear line for damaged ones."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bs4nn_tc import datasets
+from bs4nn_tc.errors import MissingToolError, UserError
+
+
+def write_idx(path: Path, array: np.ndarray, magic: int) -> None:
+    header = magic.to_bytes(4, "big") + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def idx(tmp_path: Path) -> Path:
+    """A small data set as IDX files."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (count, 4, 5)), 2051)
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.arange(count) % 3, 2049)
+    return tmp_path
+
+
+def test_mnist(data_dir: Path) -> None:
+    mnist = datasets.load("mnist", data_dir)
+    assert mnist.train_images.shape == (60_000, 784)
+    assert mnist.test_images.shape == (10_000, 784)
+    assert mnist.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert len(mnist.training()[0]) == 50_000
+    assert np.array_equal(mnist.validation()[0], mnist.train_images[-10_000:])
+    assert np.bincount(mnist.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+
+
+def test_fashion_mnist(data_dir: Path) -> None:
+    fashion = datasets.load("fashion-mnist", data_dir)
+    assert np.bincount(fashion.train_labels).tolist() == [6000] * 10
+    assert fashion.class_names[9] == "Ankle boot"
+
+
+def test_digits_are_split_the_same_way_everywhere() -> None:
+    digits = datasets.load("digits")
+    assert digits.train_images.shape == (1442, 64)
+    assert digits.test_images.shape == (355, 64)
+    assert digits.intensity_max == digits.train_images.max() == 16
+    assert np.bincount(digits.test_labels).min() >= 34
+    both = {image.tobytes() for image in digits.train_images} & {image.tobytes() for image in digits.test_images}
+    assert not both
+
+
+def test_idx_folder_plain_and_gzipped(idx: Path) -> None:
+    plain = datasets.load(str(idx))
+    assert plain.image_shape == (4, 5)
+    assert plain.class_names == ("0", "1", "2")
+    for path in list(idx.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert np.array_equal(datasets.load(str(idx)).train_images, plain.train_images)
+
+
+def test_damaged_idx_files(idx: Path) -> None:
+    images, labels = idx / "train-images-idx3-ubyte", idx / "train-labels-idx1-ubyte"
+    good = images.read_bytes()
+    images.write_bytes(good[:-7])
+    with pytest.raises(UserError, match=r"train-images.* bytes where its header says"):
+        datasets.load(str(idx))
+    images.write_bytes(b"\0\0\x08\x01" + good[4:])
+    with pytest.raises(UserError, match="no IDX file"):
+        datasets.load(str(idx))
+    images.write_bytes(good)
+    write_idx(labels, np.zeros(59), 2049)
+    with pytest.raises(UserError, match="60 train images, but 59 labels"):
+        datasets.load(str(idx))
+    write_idx(labels, np.zeros(60), 2049)
+    with pytest.raises(UserError, match="no training image of class '1'"):
+        datasets.load(str(idx))
+    labels.unlink()
+    with pytest.raises(UserError, match="train-labels"):
+        datasets.load(str(idx))
+    (idx / "train-labels-idx1-ubyte.gz").write_bytes(b"\x1f\x8b broken")
+    with pytest.raises(UserError, match="damaged"):
+        datasets.load(str(idx))
+
+
+def make_images(folder: Path, count: int, shape: tuple[int, int] = (6, 5)) -> None:
+    rng = np.random.default_rng(len(folder.name))
+    folder.mkdir(parents=True)
+    for index in range(count):
+        Image.fromarray(rng.integers(0, 256, shape).astype(np.uint8)).save(folder / f"{index}.png")
+
+
+def test_folder_of_images(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        make_images(tmp_path / name, 20)
+    loaded = datasets.load(str(tmp_path))
+    assert loaded.class_names == ("cats", "dogs")
+    assert loaded.image_shape == (6, 5)
+    assert len(loaded.test_images) == 8
+    assert len(loaded.train_images) == 32
+    assert np.array_equal(datasets.load(str(tmp_path)).train_labels, loaded.train_labels)
+
+
+def test_folder_of_images_with_a_split_of_its_own(tmp_path: Path) -> None:
+    for part, count in (("train", 12), ("test", 3)):
+        for name in ("a", "b"):
+            make_images(tmp_path / part / name, count)
+    loaded = datasets.load(str(tmp_path))
+    assert (len(loaded.train_images), len(loaded.test_images)) == (24, 6)
+
+
+def test_unusable_folders_of_images(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no data set"):
+        datasets.load(str(tmp_path))
+    make_images(tmp_path / "a", 10)
+    with pytest.raises(UserError, match="at least 2"):
+        datasets.load(str(tmp_path))
+    make_images(tmp_path / "b", 10, (7, 5))
+    with pytest.raises(UserError, match=r"\.png has \(\d, 5\) pixels"):
+        datasets.load(str(tmp_path))
+    (tmp_path / "a" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"0\.png"):
+        datasets.load(str(tmp_path))
+
+
+def test_missing_data_set_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(MissingToolError, match="--data-dir"):
+        datasets.load("fashion-mnist", tmp_path)

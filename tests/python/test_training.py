@@ -1,0 +1,358 @@
+"""Training: against independent slow computations, and the promise that nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import naive
+import numpy as np
+import pytest
+from conftest import assert_refused, networks_and_images, random_network, run_tool
+from hypothesis import given, settings
+
+from bs4nn_tc import datasets, network_file, reference, training
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.host.network import AdamStep, HostNetwork, PaperStep, warp
+from bs4nn_tc.network import Network
+from bs4nn_tc.training.loop import host_network
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return datasets.load("digits")
+
+
+def short(digits: Dataset, **changes: object) -> training.BestOptions:
+    return dataclasses.replace(training.best_defaults(digits, (24,), 4), **changes)
+
+
+# ---- The forward pass ----
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks_and_images())
+def test_forward_pass_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) -> None:
+    network, images = case
+    labels = np.arange(len(images), dtype=np.int32) % network.outputs
+    answers = host_network(network).evaluate(images, labels)
+    for index, image in enumerate(images):
+        expected = naive.run(network, image.tolist())
+        assert answers.answer[index] == expected.answer
+        assert answers.response_time[index] == expected.response_time
+        fired = expected.response_time < network.time_steps
+        right = expected.firing_times[-1][labels[index]] == expected.response_time if fired else None
+        assert answers.lenient[index] == (right if fired else expected.answer == labels[index])
+
+
+def test_evaluation_of_all_test_images(authors: Network, data_dir: Path) -> None:
+    mnist = datasets.load("mnist", data_dir)
+    answers = host_network(authors).evaluate(mnist.test_images, mnist.test_labels.astype(np.int32))
+    assert (answers.answer == mnist.test_labels).sum() == 9606
+    assert answers.lenient.sum() == 9692
+
+
+# ---- The recipe "best" ----
+
+
+def slow_gradients(
+    network: Network, image: np.ndarray, label: int, scale: float, windows: list[float]
+) -> list[np.ndarray]:
+    """The module's equations in NumPy, dense, from the reference's potentials: (inputs, neurons) a layer."""
+    input_times, runs = reference.run_image(network, image)
+    _, response_time = reference.decide(network, runs[-1])
+    tau = min(response_time, network.time_steps - 1)
+    potentials = [np.stack([run.potentials_at(step) for step in range(tau + 1)]) for run in runs]
+    logits = scale * potentials[-1][tau]
+    slope = np.exp(logits - logits.max())
+    slope = slope / slope.sum()
+    slope[label] -= 1
+    gradients = []
+    for number in range(len(runs) - 1, -1, -1):
+        layer = network.layers[number]
+        times = input_times if number == 0 else runs[number - 1].firing_times
+        if number == len(runs) - 1:
+            gradient = np.outer(times <= tau, slope)
+        else:
+            steps = runs[number].steps[runs[number].steps <= tau]
+            visited = potentials[number][steps]
+            peak, at = visited.max(axis=0), steps[visited.argmax(axis=0)]
+            triangle = np.maximum(0, 1 - np.abs(peak - layer.thresholds + 0.5) / windows[number])
+            slope = (network.layers[number + 1].signs.T @ slope) * triangle
+            gradient = slope * ((times[:, None] <= at) & (times[:, None] <= tau))
+        gradients.insert(0, gradient)
+    return gradients
+
+
+@pytest.mark.parametrize("sizes", [(40, 25, 6), (40, 25, 19, 6), (30, 20, 15, 12, 4)])
+def test_gradients_equal_a_slow_computation(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    network = random_network(rng, sizes, time_steps=16)
+    network = Network(network.layers, 16)
+    windows = [6.0, 5.0, 4.0][: len(sizes) - 2]
+    host = host_network(network)
+    for trial in range(30):
+        image = (rng.integers(0, 256, sizes[0]) * (rng.random(sizes[0]) < 0.6)).astype(np.uint8)
+        label = trial % sizes[-1]
+        found = [np.zeros_like(signs, dtype=np.float32) for signs in host.signs]
+        labels = np.array([label], np.int32)
+        host.surrogate_gradients(image[None], labels, scale=0.3, windows=windows, gradients=found)
+        expected = slow_gradients(network, image, label, 0.3, windows)
+        for mine, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=2e-5)
+
+
+def test_adam_equals_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.uniform(-1, 1, 500).astype(np.float32)
+    proxies, mean, square = start.copy(), np.zeros(500, np.float32), np.zeros(500, np.float32)
+    signs = np.where(proxies >= 0, 1, -1).astype(np.int8)
+    wanted, m, v = start.astype(np.float64), np.zeros(500), np.zeros(500)
+    flips = wanted_flips = 0
+    for number in range(1, 6):
+        parts = [rng.normal(size=500).astype(np.float32) for _ in range(2)]
+        gradient = (parts[0].astype(np.float64) + parts[1]) / 10
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        before = wanted >= 0
+        wanted = wanted - 0.1 * (m / (1 - 0.9**number)) / (np.sqrt(v / (1 - 0.999**number)) + 1e-8)
+        wanted = np.clip(wanted, -1, 1)
+        wanted_flips += int((before != (wanted >= 0)).sum())
+        flips += AdamStep(0.1, 0.1, number).apply(proxies, mean, square, signs, parts)
+        assert not parts[0].any()
+        assert not parts[1].any()
+    np.testing.assert_allclose(proxies, wanted, atol=1e-4)
+    assert np.array_equal(signs > 0, proxies >= 0)
+    assert abs(flips - wanted_flips) <= 2
+
+
+def test_warp() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 30)).astype(np.uint8)
+    square = image.reshape(5, 6)
+    assert np.array_equal(warp(image, (5, 6), np.array([[1, 0, 0, 0, 1, 0]], np.float32)), image)
+    right = warp(image, (5, 6), np.array([[1, 0, -2, 0, 1, 0]], np.float32)).reshape(5, 6)
+    assert np.array_equal(right[:, 2:], square[:, :-2])
+    assert not right[:, :2].any()
+    mirrored = warp(image, (5, 6), np.array([[-1, 0, 5, 0, 1, 0]], np.float32)).reshape(5, 6)
+    assert np.array_equal(mirrored, square[:, ::-1])
+    half = warp(image, (5, 6), np.array([[1, 0, 0.5, 0, 1, 0]], np.float32)).reshape(5, 6)
+    between = (square[:, :-1].astype(float) + square[:, 1:]) / 2
+    np.testing.assert_allclose(half[:, :-1], between, atol=0.51)
+
+
+# ---- The recipe "paper" ----
+
+
+def slow_paper_step(
+    proxies: list[np.ndarray], alphas: np.ndarray, step: PaperStep, image: np.ndarray, label: int, time_steps: int
+) -> None:
+    """One image in NumPy, dense and in float64, by the equations; (inputs, neurons) proxies change in place."""
+    times = [(255 - image.astype(int)) * time_steps // 255]
+    layer_times = []
+    for layer, alpha in zip(proxies, alphas, strict=True):
+        level = step.threshold / alpha
+        threshold = np.floor(level) + 1 if step.strict else np.ceil(level)
+        potential = np.zeros(layer.shape[1])
+        fired = np.full(layer.shape[1], time_steps)
+        for now in range(time_steps - 1):
+            potential = potential + np.where(layer >= 0, 1, -1)[times[-1] == now].sum(axis=0)
+            fired = np.where((fired == time_steps) & (potential >= threshold), now + 1, fired)
+        layer_times.append(fired)
+        times.append(fired)
+    output = layer_times[-1]
+    first = output.min()
+    target = output.copy()
+    if first < time_steps:
+        target[output - first < step.gamma] = min(first + step.gamma, time_steps)
+        target[label] = first - step.gamma if step.early_target else first
+    elif step.early_target:
+        target[label] = time_steps - step.gamma
+    error = (target - output) / time_steps
+    for number in range(len(proxies) - 1, -1, -1):
+        norm = np.linalg.norm(error)
+        error = error / norm if norm else error
+        before = times[number].copy()
+        if number == 0 and step.black_fires:
+            before[before == time_steps] = time_steps - 1
+        mask = before[:, None] < layer_times[number][None, :]
+        proxies[number] -= step.rate * step.decay * proxies[number]
+        proxies[number] -= step.rate * error * mask
+        alphas[number] -= step.alpha_rate * (error * mask * np.where(proxies[number] >= 0, 1, -1)).mean()
+        error = (proxies[number] * error * mask).sum(axis=1)
+
+
+@pytest.mark.parametrize("early_target", [0, 1])
+@pytest.mark.parametrize("decay", [0.0, 1e-3])
+def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float) -> None:
+    rng = np.random.default_rng(3)
+    sizes, time_steps = (50, 30, 5), 32
+    starts = [rng.uniform(-2, 3, shape).astype(np.float32) for shape in ((50, 30), (30, 5))]
+    step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1)
+    images = (rng.integers(0, 256, (12, 50)) * (rng.random((12, 50)) < 0.6)).astype(np.uint8)
+    labels = (np.arange(12) % 5).astype(np.int32)
+    order = np.arange(12, dtype=np.int64)
+
+    proxies, alphas = [start.copy() for start in starts], np.full(2, 4.0)
+    host = HostNetwork(
+        [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in proxies],
+        [np.full(size, 6, np.int32) for size in sizes[1:]],  # floor(20 / 4) + 1
+        time_steps=time_steps,
+        intensity_max=255,
+        delay=1,
+        readout_step=time_steps - 3,
+    )
+    host.paper_learn(proxies, alphas, step, images, labels, order)
+
+    wanted, wanted_alphas = [start.astype(np.float64) for start in starts], np.full(2, 4.0)
+    for image, label in zip(images, labels, strict=True):
+        slow_paper_step(wanted, wanted_alphas, step, image, int(label), time_steps)
+    for mine, theirs, start in zip(proxies, wanted, starts, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+        assert np.abs(theirs - start).max() > 0.1, "nothing was learned, nothing was tested"
+    np.testing.assert_allclose(alphas, wanted_alphas, rtol=1e-6)
+    for signs, layer in zip(host.signs, proxies, strict=True):
+        assert np.array_equal(signs > 0, layer >= 0)
+
+
+def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:
+    options = training.PaperOptions((60,), 12, 0, theta=20.0)
+    result = training.train(digits, options, tmp_path / "run")
+    assert result.network.delay == 1
+    assert result.validation["strict_accuracy"] > 0.5
+
+
+# ---- Runs ----
+
+
+def test_digits_are_learned(digits: Dataset, tmp_path: Path) -> None:
+    options = training.best_defaults(digits, (64,), 40)
+    result = training.train(digits, options, tmp_path / "run")
+    answers = reference.run(result.network, digits.test_images)
+    assert (answers.answer == digits.test_labels).mean() > 0.9
+    assert result.validation["silent_share"] <= 0.1
+    rows = list(csv.DictReader((tmp_path / "run" / "epochs.csv").open()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 41))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
+
+
+def test_the_same_seed_gives_the_same_bits(digits: Dataset, tmp_path: Path) -> None:
+    digests = [
+        training.train(digits, short(digits, seed=seed), tmp_path / str(index)).network.digest
+        for index, seed in enumerate([1, 1, 2])
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("recipe", ["best", "paper"])
+def test_resumed_equals_uninterrupted(recipe: str, digits: Dataset, tmp_path: Path) -> None:
+    """Interrupted by Ctrl-C in the middle of an epoch, twice."""
+    options: training.Options = short(digits)
+    if recipe == "paper":
+        options = training.PaperOptions((24,), 3, 0, theta=20.0)
+    whole = training.train(digits, options, tmp_path / "whole")
+    reports = 0
+
+    def interrupt(_report: training.Report) -> None:
+        nonlocal reports
+        reports += 1
+        if reports in (2, 5):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    resume = False
+    for _ in range(3):
+        try:
+            pieces = training.train(digits, options, tmp_path / "pieces", resume, interrupt)
+        except KeyboardInterrupt:
+            resume = True
+    assert resume
+    assert pieces.network.digest == whole.network.digest
+    for mine, theirs in zip(pieces.rows, whole.rows, strict=True):
+        assert {**mine, "seconds": 0} == pytest.approx({**theirs, "seconds": 0})
+
+
+def test_killed_and_resumed_by_the_command_line(tmp_path: Path) -> None:
+    call = ["train", "--dataset", "digits", "--hidden", "24", "--epochs", "150", "--quiet"]
+    whole = run_tool(*call, "--run", tmp_path / "whole", "-o", tmp_path / "whole.bs4nn")
+    assert whole.returncode == 0, whole.stderr
+    killed = [*call, "--run", str(tmp_path / "killed"), "-o", str(tmp_path / "killed.bs4nn")]
+    for number in (signal.SIGKILL, signal.SIGINT):
+        process = subprocess.Popen([sys.executable, "-m", "bs4nn_tc", *killed], stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        rows = tmp_path / "killed" / "epochs.csv"
+        seen = rows.stat().st_mtime_ns if rows.exists() else 0
+        while (not rows.exists() or rows.stat().st_mtime_ns == seen) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(number)
+        said = process.communicate()[1].decode()
+        if number == signal.SIGINT:
+            assert process.returncode == 130
+            assert "--resume" in said
+        if "--resume" not in killed:
+            killed.append("--resume")
+    done = run_tool(*killed)
+    assert done.returncode == 0, done.stderr
+    digests = [network_file.load(tmp_path / f"{name}.bs4nn").digest for name in ("whole", "killed")]
+    assert digests[0] == digests[1]
+
+
+def test_a_run_folder_is_never_overwritten(digits: Dataset, tmp_path: Path) -> None:
+    training.train(digits, short(digits), tmp_path / "run")
+    with pytest.raises(UserError, match="--resume"):
+        training.train(digits, short(digits), tmp_path / "run")
+    with pytest.raises(UserError, match="seed is 0 there, 5 here"):
+        training.train(digits, short(digits, seed=5), tmp_path / "run", resume=True)
+    with pytest.raises(UserError, match="no run to resume"):
+        training.train(digits, short(digits), tmp_path / "other", resume=True)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("precious")
+    with pytest.raises(UserError, match="something else"):
+        training.train(digits, short(digits), tmp_path / "thesis")
+
+
+def test_a_damaged_checkpoint_is_named(digits: Dataset, tmp_path: Path) -> None:
+    training.train(digits, short(digits), tmp_path / "run")
+    path = tmp_path / "run" / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"checkpoint\.npz is damaged"):
+        training.train(digits, short(digits), tmp_path / "run", resume=True)
+
+
+def test_a_dead_network_is_named(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no hidden neuron fires"):
+        training.train(digits, short(digits, hidden_thresholds=(60_000,)), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("speed=1", "rate"),
+        ("rate", "NAME=VALUE"),
+        ("rate=fast", "a value like"),
+        ("rate=nan", "a value like"),
+        ("hidden_thresholds=1,2", "1 hidden layers need as many"),
+        ("batch=0", "1 or more"),
+    ],
+)
+def test_settings_that_cannot_be(setting: str, words: str, tmp_path: Path) -> None:
+    call = ("train", "--dataset", "digits", "--hidden", "8", "--run", tmp_path / "run", "--set", setting)
+    assert_refused(run_tool(*call), words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_trained_file_says_where_it_comes_from(tmp_path: Path) -> None:
+    call = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "run", "--quiet")
+    done = run_tool(*call, "-o", tmp_path / "n.bs4nn", "--json")
+    assert done.returncode == 0, done.stderr
+    description = network_file.load(tmp_path / "n.bs4nn").description
+    assert description["dataset"] == "digits"
+    assert description["recipe"] == "best"
+    assert description["test"]["strict_accuracy"] == pytest.approx(
+        json.loads(done.stdout)["test"]["strict_accuracy"], abs=1e-6
+    )
