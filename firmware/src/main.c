@@ -1,8 +1,8 @@
 /*
  * main.c - the application: tests itself, then classifies the images that come over the console.
  *
- * application.h is generated and names the network. Everything else here is the same for all
- * networks and boards: yours to change, or to replace by your own.
+ * application.h and application.c are generated and say which network. Everything here is the same
+ * for all networks and boards: yours to change, or to replace by your own.
  */
 #include "application.h"
 #include "board.h"
@@ -24,16 +24,6 @@ static uint32_t application_workspace[APPLICATION_WORKSPACE_WORDS];
 static uint8_t application_pixels[APPLICATION_INPUTS];
 static uint16_t application_firing_times[APPLICATION_NEURONS];
 static int32_t application_potentials[APPLICATION_OUTPUTS];
-
-/* What the reference computed on the self-test images; `checksum` covers the whole trace. */
-typedef struct {
-    uint16_t answer;
-    uint16_t response_time;
-    uint32_t spikes;
-    uint16_t checksum;
-} expected_t;
-
-static const expected_t application_expected[APPLICATION_SELF_TESTS] = APPLICATION_EXPECTED;
 
 static void put_text(const char *text)
 {
@@ -70,7 +60,7 @@ static uint32_t self_test(bs4nn_t *net)
 {
     uint32_t equal = 0;
     for (uint32_t i = 0; i < APPLICATION_SELF_TESTS; i++) {
-        const expected_t *expected = &application_expected[i];
+        const application_expected_t *expected = &application_expected[i];
         bs4nn_result_t quick = {0, 0, 0};
         bs4nn_result_t full = {0, 0, 0};
         make_test_image(i);
@@ -166,7 +156,7 @@ static int application(void)
     bs4nn_t net;
     board_init();
     put_text("bs4nn: " APPLICATION_NAME " (" APPLICATION_SHAPE ") on " BS4NN_BOARD "\r\n");
-    if (bs4nn_init(&net, &APPLICATION_NETWORK, application_workspace, sizeof application_workspace) != 0) {
+    if (bs4nn_init(&net, application_network, application_workspace, sizeof application_workspace) != 0) {
         put_text("bs4nn: the network and the library do not fit together\r\n");
         return 1;
     }

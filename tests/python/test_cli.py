@@ -149,7 +149,7 @@ def test_a_network_that_does_not_fit(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["big.bs4nn"]
 
 
-@pytest.mark.parametrize("name", ["7up", "two words", "int", "class", "a-b", "", "bs4nn_net", "x" * 60])
+@pytest.mark.parametrize("name", ["7up", "two words", "int", "class", "a-b", "", "bs4nn_net", "setup", "x" * 60])
 def test_names_that_are_no_c_identifiers(name: str, network: Path, tmp_path: Path) -> None:
     done = run_tool("generate", network, "--board", "qemu-m4", "--name", name, "-o", tmp_path / "p")
     assert_refused(done, "name", "--name")

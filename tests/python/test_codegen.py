@@ -63,8 +63,8 @@ def test_golden_sources_and_the_same_bytes_twice() -> None:
         assert files == render.render_network(network, name)
         for file, text in files.items():
             assert text == (GOLDEN / "network" / file).read_text(encoding="utf-8")
-    application = render.render_application(make.networks()["first"], "first")["application.h"]
-    assert application == (GOLDEN / "network" / "application.h").read_text(encoding="utf-8")
+    for file, text in render.render_application(make.networks()["first"], "first").items():
+        assert text == (GOLDEN / "network" / file).read_text(encoding="utf-8")
 
 
 def test_two_projects_of_one_network_are_equal(tmp_path: Path) -> None:
@@ -110,6 +110,7 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
             KERNEL / "bs4nn.c",
             GOLDEN / "network" / "first.c",
             GOLDEN / "network" / "second.c",
+            GOLDEN / "network" / "application.c",
             ROOT / "firmware/src/main.c",
             ROOT / "firmware/src/protocol.c",
             ROOT / "firmware/lib/board/src" / port,

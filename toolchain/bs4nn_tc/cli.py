@@ -90,15 +90,14 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 def main() -> None:
     """Entry point: errors that a user can cause end in one line and a non-zero exit status."""
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)  # the status of a typer.Exit
     except UserError as error:
         progress_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         progress_console.print("interrupted", style="red")
         sys.exit(130)
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except typer.Abort:
         sys.exit(130)
     except Exception as error:

@@ -89,9 +89,8 @@ def generate(network: Network, name: str, boards: list[Board], folder: Path, for
         UserError: a bad name, a network that does not fit a board, a folder that holds something
             else, or a full disk.
     """
-    packed = pack.pack(network)
-    plan = memory.plan(network, packed, name)
     render.check_name(name)
+    plan = memory.plan(network, pack.pack(network), name)
     for board in boards:
         memory.check_fits(
             plan,
@@ -109,7 +108,7 @@ def generate(network: Network, name: str, boards: list[Board], folder: Path, for
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
         try:
             staging.chmod(0o755)
-            _write(staging, network, name, boards, packed, plan)
+            _write(staging, network, name, boards, plan)
             _swap(staging, folder)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
@@ -122,31 +121,19 @@ def _write(
     network: Network,
     name: str,
     boards: list[Board],
-    packed: pack.PackedNetwork,
     plan: memory.Plan,
 ) -> None:
     firmware = resources.FIRMWARE
     skip = shutil.ignore_patterns("__pycache__", ".*")
-    for source, target in (("lib", "lib"), ("platform", "platform"), ("src", "src")):
-        shutil.copytree(firmware / source, folder / target, ignore=skip)
+    for part in ("lib", "platform", "src"):
+        shutil.copytree(firmware / part, folder / part, ignore=skip)
     (folder / "boards").mkdir()
     for board in boards:
         if board.kind == "emulated":
             shutil.copyfile(board.manifest, folder / "boards" / board.manifest.name)
-    values = {
-        "name": name,
-        "version": bs4nn_tc.__version__,
-        "shape": network.shape_text,
-        "digest": network.digest,
-        "boards": boards,
-        "packed": packed,
-        "plan": plan,
-    }
-    templates = render.environment()
     texts = {f"src/{file}": text for file, text in render.render_network(network, name).items()}
     texts |= {f"src/{file}": text for file, text in render.render_application(network, name).items()}
-    texts["platformio.ini"] = templates.get_template("platformio.ini.j2").render(values)
-    texts["README.md"] = templates.get_template("README.md.j2").render(values)
+    texts |= render.render_project(network, name, boards)
     texts[".gitignore"] = ".pio/\n"
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8", newline="\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jinja2
@@ -27,7 +27,7 @@ _KEYWORDS = frozenset(
     "if inline int long mutable namespace new noexcept not nullptr operator or private protected public "
     "register reinterpret_cast requires restrict return short signed sizeof static struct switch template "
     "this throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while "
-    "xor main errno assert".split()
+    "xor main setup loop errno assert".split()
 )
 
 
@@ -87,16 +87,10 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def render_network(network: Network, name: str) -> dict[str, str]:
-    """The network as C: {"NAME.h": text, "NAME.c": text}.
-
-    Raises:
-        UserError: `name` is no usable C identifier.
-    """
-    check_name(name)
+def _values(network: Network, name: str) -> dict[str, Any]:
     packed = pack.pack(network)
-    values = {
-        "name": name,
+    return {
+        "name": check_name(name),
         "version": bs4nn_tc.__version__,
         "format": KERNEL_FORMAT,
         "network": network,
@@ -108,19 +102,42 @@ def render_network(network: Network, name: str) -> dict[str, str]:
         "plan": memory.plan(network, packed, name),
         "last": len(network.layers),
     }
-    templates = environment()
-    return {
-        f"{name}.h": templates.get_template("network.h.j2").render(values),
-        f"{name}.c": templates.get_template("network.c.j2").render(values),
-    }
+
+
+def _render(templates: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
+    made = environment()
+    return {file: made.get_template(template).render(values) for file, template in templates.items()}
+
+
+def render_network(network: Network, name: str) -> dict[str, str]:
+    """The network as C: {"NAME.h": text, "NAME.c": text}.
+
+    Raises:
+        UserError: `name` is no usable C identifier.
+    """
+    return _render({f"{name}.h": "network.h.j2", f"{name}.c": "network.c.j2"}, _values(network, name))
 
 
 def render_application(network: Network, name: str) -> dict[str, str]:
-    """The header that tells the application its network: {"application.h": text}."""
-    values = {
-        "name": check_name(name),
-        "version": bs4nn_tc.__version__,
-        "shape": network.shape_text,
-        "expected": self_test.expected(network),
-    }
-    return {"application.h": environment().get_template("application.h.j2").render(values)}
+    """What tells the application its network: {"application.h": text, "application.c": text}.
+
+    Raises:
+        UserError: `name` is no usable C identifier.
+    """
+    values = {**_values(network, name), "expected": self_test.expected(network)}
+    return _render({"application.h": "application.h.j2", "application.c": "application.c.j2"}, values)
+
+
+def render_project(network: Network, name: str, boards: Sequence[object]) -> dict[str, str]:
+    """The project's own texts: {"platformio.ini": text, "README.md": text}.
+
+    Args:
+        network: the network.
+        name: its name in C.
+        boards: the `boards.Board`s to build for.
+
+    Raises:
+        UserError: `name` is no usable C identifier.
+    """
+    values = {**_values(network, name), "boards": boards}
+    return _render({"platformio.ini": "platformio.ini.j2", "README.md": "README.md.j2"}, values)

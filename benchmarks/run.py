@@ -1,0 +1,98 @@
+"""Sizes and speeds, in one command: `make bench`, or python benchmarks/run.py [--data-dir DIR]
+
+Bytes are exact: the kernel's code on five cores, by the compiler of the system. Times are of this machine
+and only worth comparing with each other. Results go to benchmarks/results.csv.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bs4nn_tc import datasets, platformio, reference, training
+from bs4nn_tc.errors import MissingToolError
+from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.training.loop import evaluate, host_network
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results.csv"
+CORES = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
+
+
+def code_bytes(core: str) -> int:
+    """Code and constants of the kernel, as generated projects compile it."""
+    compiler = platformio.require(platformio.ARM_COMPILER)
+    source = ROOT / "firmware" / "lib" / "bs4nn" / "src" / "bs4nn.c"
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "kernel.o"
+        subprocess.run(
+            [compiler, f"-mcpu={core}", "-mthumb", "-O2", "-std=c99", "-c", source, "-o", target], check=True
+        )
+        size = compiler.removesuffix("gcc") + "size"
+        text = subprocess.run([size, target], capture_output=True, text=True, check=True).stdout
+    return int(text.splitlines()[1].split()[0])
+
+
+def seconds(action: object) -> float:
+    """Wall time of calling `action`, best of three."""
+    assert callable(action)
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def host_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
+    """Evaluation by the reference and by the host library, and one epoch of training, 784-600-10."""
+    rng = np.random.default_rng(0)
+    signs = [rng.choice([-1, 1], shape, p=[0.3, 0.7]) for shape in ((600, 784), (10, 600))]
+    network = Network((Layer(signs[0], 25), Layer(signs[1], 12)), 256, 1, 253)
+    images, labels = dataset.test_images[:2000], dataset.test_labels[:2000].astype(np.int32)
+    slow = seconds(lambda: reference.run(network, images[:200])) / 200
+    fast = seconds(lambda: evaluate(host_network(network), images, labels)) / len(images)
+    epochs = 2
+    with tempfile.TemporaryDirectory() as folder:
+        options = training.best_defaults(dataset, (600,), epochs)
+        rows = training.train(dataset, options, Path(folder) / "run").rows
+    learned = len(dataset.training()[0])
+    return [
+        ("reference, 784-600-10, T = 256", "microseconds an image", round(slow * 1e6, 1)),
+        ("host library, 784-600-10, T = 256, 2 threads", "microseconds an image", round(fast * 1e6, 2)),
+        (f"training, best, 784-600-10, {learned:,} images", "seconds an epoch", min(row["seconds"] for row in rows)),
+    ]
+
+
+def main(
+    data_dir: Annotated[Path, typer.Option(help="Where MNIST lies, in torchvision's layout.")] = Path("../shared/data"),
+) -> None:
+    """Measure, print and rewrite benchmarks/results.csv."""
+    rows: list[tuple[str, str, float]] = [(f"kernel, {core}", "bytes of code", code_bytes(core)) for core in CORES]
+    try:
+        rows += host_rows(datasets.load("mnist", data_dir))
+    except MissingToolError as error:
+        Console(stderr=True).print(f"speeds are not measured: {error}", highlight=False)
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("what", "unit", "value"))
+        writer.writerows(rows)
+    table = Table(title=f"benchmarks, also in {RESULTS.relative_to(ROOT)}", title_justify="left")
+    for heading in ("what", "unit", "value"):
+        table.add_column(heading, justify="right" if heading == "value" else "left")
+    for what, unit, value in rows:
+        table.add_row(what, unit, f"{value:,}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
