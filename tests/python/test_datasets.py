@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,45 @@ def test_unusable_folders_of_images(tmp_path: Path) -> None:
 def test_missing_data_set_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(MissingToolError, match="--data-dir"):
         datasets.load("fashion-mnist", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("mnits", "mnist"), ("fashion_mnist", "fashion-mnist"), ("digit", "digits")]
+)
+def test_a_misspelt_name_is_answered_with_the_right_one(name: str, meant: str) -> None:
+    with pytest.raises(UserError, match=rf"'{name}' is neither .*; did you mean {meant}\?$"):
+        datasets.load(name)
+
+
+def test_an_unknown_name_is_answered_in_a_whole_sentence() -> None:
+    with pytest.raises(UserError, match=r"nor a folder$"):
+        datasets.load("/nowhere/to/be/found")
+
+
+def test_every_truncation_and_every_changed_magic_number_is_refused(idx: Path) -> None:
+    for path in sorted(idx.iterdir()):
+        whole = path.read_bytes()
+        magics = [whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :] for position in range(4)]
+        for content in (*(whole[:length] for length in (*range(20), len(whole) - 1)), whole + b"\0", *magics):
+            path.write_bytes(content)
+            with pytest.raises(UserError, match=path.name):
+                datasets.load(str(idx))
+        path.write_bytes(whole)
+
+
+def test_images_without_pixels_are_refused(idx: Path) -> None:
+    write_idx(idx / "train-images-idx3-ubyte", np.zeros((60, 0, 5)), 2051)
+    write_idx(idx / "t10k-images-idx3-ubyte", np.zeros((20, 0, 5)), 2051)
+    with pytest.raises(UserError, match="nothing to learn from"):
+        datasets.load(str(idx))
+
+
+@pytest.mark.parametrize(("module", "name"), [("sklearn.datasets", "digits"), ("PIL", "images")])
+def test_a_missing_package_names_the_extra(
+    module: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in ("a", "b"):
+        make_images(tmp_path / "images" / label, 10)
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    with pytest.raises(MissingToolError, match=r"bs4nn-tc\[train\]"):
+        datasets.load(name if name == "digits" else str(tmp_path / name))

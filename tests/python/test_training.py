@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -18,12 +19,14 @@ import pytest
 from conftest import assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
 
-from bs4nn_tc import datasets, network_file, reference, training
+from bs4nn_tc import datasets, files, network_file, reference, training
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.network import AdamStep, HostNetwork, PaperStep, warp
 from bs4nn_tc.network import Network
-from bs4nn_tc.training.loop import host_network
+from bs4nn_tc.training.best import BestTrainer
+from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network
+from bs4nn_tc.training.trainer import Progress
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +85,7 @@ def slow_gradients(
         if number == len(runs) - 1:
             gradient = np.outer(times <= tau, slope)
         else:
-            steps = runs[number].steps[runs[number].steps <= tau]
-            visited = potentials[number][steps]
-            peak, at = visited.max(axis=0), steps[visited.argmax(axis=0)]
+            peak, at = potentials[number].max(axis=0), potentials[number].argmax(axis=0)
             triangle = np.maximum(0, 1 - np.abs(peak - layer.thresholds + 0.5) / windows[number])
             slope = (network.layers[number + 1].signs.T @ slope) * triangle
             gradient = slope * ((times[:, None] <= at) & (times[:, None] <= tau))
@@ -236,7 +237,6 @@ def test_digits_are_learned(digits: Dataset, tmp_path: Path) -> None:
     result = training.train(digits, options, tmp_path / "run")
     answers = reference.run(result.network, digits.test_images)
     assert (answers.answer == digits.test_labels).mean() > 0.9
-    assert result.validation["silent_share"] <= 0.1
     rows = list(csv.DictReader((tmp_path / "run" / "epochs.csv").open()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 41))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
@@ -338,6 +338,7 @@ def test_a_dead_network_is_named(digits: Dataset, tmp_path: Path) -> None:
         ("rate=nan", "a value like"),
         ("hidden_thresholds=1,2", "1 hidden layers need as many"),
         ("batch=0", "1 or more"),
+        ("output_threshold=70000", "65,535"),
     ],
 )
 def test_settings_that_cannot_be(setting: str, words: str, tmp_path: Path) -> None:
@@ -356,3 +357,96 @@ def test_the_trained_file_says_where_it_comes_from(tmp_path: Path) -> None:
     assert description["test"]["strict_accuracy"] == pytest.approx(
         json.loads(done.stdout)["test"]["strict_accuracy"], abs=1e-6
     )
+
+
+def stop(_report: training.Report) -> None:
+    """Presses Ctrl-C at the first chance."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_the_number_of_threads_changes_nothing(digits: Dataset) -> None:
+    options = short(digits)
+    arrays = []
+    for threads in (1, 2, 5):
+        trainer, progress = BestTrainer(digits, options, threads), Progress()
+        while progress.piece < trainer.pieces:
+            trainer.learn(progress)
+            progress.piece += 1
+        arrays.append(({name: array.copy() for name, array in trainer.arrays().items()}, progress.loss))
+    for more, loss in arrays[1:]:
+        assert loss == arrays[0][1]
+        for name, array in more.items():
+            assert np.array_equal(array, arrays[0][0][name]), name
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_run_usable(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = short(digits)
+    whole = training.train(digits, options, tmp_path / "whole")
+
+    class Full:
+        def __init__(self, handle: int) -> None:
+            os.close(handle)
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def write(self, _content: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fill(report: training.Report) -> None:
+        if report.epoch == 1 and report.done == 1:
+            monkeypatch.setattr(files.os, "fdopen", lambda handle, _mode: Full(handle))
+
+    with pytest.raises(UserError, match="no space left"):
+        training.train(digits, options, tmp_path / "full", on_report=fill)
+    monkeypatch.undo()
+    resumed = training.train(digits, options, tmp_path / "full", resume=True)
+    assert resumed.network.digest == whole.network.digest
+
+
+def test_learning_that_does_not_start_is_refused(digits: Dataset, tmp_path: Path) -> None:
+    # The paper to the letter: every tie counts as right, no weight ever moves, strict accuracy is chance.
+    letter = ("delay=0", "strict=no", "early_target=yes", "replacement=no", "black_fires=no", "falling=yes", "theta=5")
+    options = training.resolve(digits, "paper", (32,), 2, 16, 0, letter)
+    with pytest.raises(UserError, match="no weight has changed its sign"):
+        training.train(digits, options, tmp_path / "run")
+
+
+def test_one_weight_that_is_no_number_is_enough(digits: Dataset, tmp_path: Path) -> None:
+    options = short(digits)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(digits, options, tmp_path / "run", on_report=stop)
+    path = tmp_path / "run" / "checkpoint.npz"
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    arrays["proxies_1"][40, 7] = np.nan
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match="no number"):
+        training.train(digits, options, tmp_path / "run", resume=True)
+
+
+def test_the_sweep_takes_the_most_accurate_threshold_that_is_not_too_silent(digits: Dataset, tmp_path: Path) -> None:
+    options = short(digits, epochs=15)
+    training.train(digits, options, tmp_path / "run")
+    network = network_file.load(tmp_path / "run" / "best.bs4nn")
+    images, labels = digits.validation()
+    whole_labels = labels.astype(np.int32)
+    trained = int(network.layers[-1].thresholds[0])
+    seen = {}
+    for threshold in range(max(1, trained // 2), 2 * trained + 1):
+        host = host_network(network)
+        host.thresholds[-1][:] = threshold
+        answers = evaluate(host, images, whole_labels)
+        silent = float((answers.response_time == network.time_steps).mean())
+        seen[threshold] = (float((answers.answer == labels).mean()), silent)
+    for limit in (0.0, 0.05, 0.3, 1.0):
+        chosen = choose_output_threshold(network, images, whole_labels, limit)
+        threshold = int(chosen.layers[-1].thresholds[0])
+        allowed = {t: accuracy for t, (accuracy, silent) in seen.items() if silent <= limit or t == trained}
+        assert threshold in allowed
+        assert seen[threshold][0] == max(allowed.values())

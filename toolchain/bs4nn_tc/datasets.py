@@ -98,8 +98,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     folder = Path(name)
     if not folder.is_dir():
         near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise UserError(f"'{name}' is neither a data set ({', '.join(NAMES)}) nor a folder; {hint}")
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"'{name}' is neither a data set ({', '.join(NAMES)}) nor a folder{hint}")
     if _idx_path(folder, "train-images-idx3-ubyte") is not None:
         return _checked(_idx_set(name, folder, None))
     return _checked(_image_folder(name, folder))
@@ -158,6 +158,8 @@ def _idx_set(name: str, folder: Path, class_names: tuple[str, ...] | None) -> Da
     train, test = arrays["train-images-idx3"], arrays["t10k-images-idx3"]
     if train.shape[1:] != test.shape[1:]:
         raise UserError(f"{folder}: training images are {train.shape[1:]}, test images {test.shape[1:]} pixels")
+    if 0 in train.shape[1:]:
+        raise UserError(f"{folder}: images of {train.shape[1:]} pixels hold nothing to learn from")
     train_labels = arrays["train-labels-idx1"].astype(np.int64)
     test_labels = arrays["t10k-labels-idx1"].astype(np.int64)
     classes = int(max(train_labels.max(), test_labels.max())) + 1

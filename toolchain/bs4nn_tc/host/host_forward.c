@@ -119,7 +119,7 @@ static void fire(layer_run_t *run, const host_layer_t *layer, int32_t step, int3
     int32_t reached = 0;
     for (int32_t j = 0; j < neurons; j++) {
         int16_t potential = run->potential[j];
-        int higher = potential > run->peak[j];
+        int higher = potential > run->peak[j] || step == 0; /* no step before this one */
         run->peak[j] = higher ? potential : run->peak[j];
         run->peak_step[j] = higher ? (uint16_t)step : run->peak_step[j];
         reached += (potential >= layer->thresholds[j]) & (run->time[j] == INT_MAX);
@@ -175,7 +175,7 @@ static void begin(run_t *run)
         memset(layer->potential, 0, (size_t)neurons * sizeof *layer->potential);
         memset(layer->peak_step, 0, (size_t)neurons * sizeof *layer->peak_step);
         for (int32_t j = 0; j < neurons; j++) {
-            layer->peak[j] = INT16_MIN;
+            layer->peak[j] = 0; /* where it stands until something arrives */
             layer->time[j] = INT_MAX; /* made T at the end; until then T means crossed too late */
         }
         layer->spike_count = 0;

@@ -109,12 +109,12 @@ def train(
             while progress.piece < trainer.pieces:
                 trainer.learn(progress)
                 progress.piece += 1
-                _check_numbers(progress, trainer)
                 report(progress.piece / trainer.pieces)
                 if interrupted():
                     progress.seconds += time.monotonic() - started
                     run.save_checkpoint(progress, history, trainer.arrays())
                     raise KeyboardInterrupt
+            _check_numbers(progress, trainer)
             answers = evaluate(trainer.host, images, labels)
             _check_alive(answers, progress)
             progress.seconds += time.monotonic() - started
@@ -173,23 +173,23 @@ def choose_output_threshold(
     """The output threshold with the highest strict accuracy on these images, not too many of them silent.
 
     A higher threshold decides later and better, but on more images nobody fires; a network that never
-    spikes would be a plain binary network.
+    spikes would be a plain binary network. The trained threshold stays unless an allowed one is better.
 
     Args:
         network: a trained network.
         images: (N, inputs) uint8, the validation images.
         labels: (N,) int32.
-        max_silent: the largest silent share that may be chosen.
+        max_silent: the largest silent share that may be chosen; where even the lowest threshold of the sweep has
+            a larger one, that threshold is taken.
     """
     host = host_network(network)
     trained = int(network.layers[-1].thresholds[0])
     best, best_accuracy = trained, -1.0
-    for threshold in range(max(1, trained // 2), trained * 2 + 1):
+    for threshold in [trained, *range(max(1, trained // 2), trained * 2 + 1)]:
         host.thresholds[-1][:] = threshold
         figures = _figures(evaluate(host, images, labels), labels, network.time_steps)
-        if figures["silent_share"] > max_silent and threshold > trained // 2:
-            break  # the silent share only grows with the threshold
-        if figures["strict_accuracy"] > best_accuracy:
+        allowed = threshold == trained or figures["silent_share"] <= max_silent
+        if allowed and figures["strict_accuracy"] > best_accuracy:
             best, best_accuracy = threshold, figures["strict_accuracy"]
     layers = (*network.layers[:-1], Layer(network.layers[-1].signs, best))
     return replace(network, layers=layers)
@@ -237,11 +237,12 @@ def _data_digest(dataset: Dataset) -> str:
 
 def _check_numbers(progress: Progress, trainer: Trainer) -> None:
     proxies_are_numbers = all(
-        np.isfinite(array[:1]).all() for name, array in trainer.arrays().items() if name.startswith("proxies")
+        np.isfinite(array).all() for name, array in trainer.arrays().items() if name.startswith("proxies")
     )
     if not math.isfinite(progress.loss) or not proxies_are_numbers:
         raise UserError(
-            f"learning broke down in epoch {progress.epoch + 1}: the loss is no number; lower the learning rate"
+            f"learning broke down in epoch {progress.epoch + 1}: the loss or a proxy weight is no number; "
+            "lower the learning rate"
         )
 
 
@@ -250,6 +251,12 @@ def _check_alive(answers: HostAnswers, progress: Progress) -> None:
         raise UserError(
             f"after epoch {progress.epoch + 1} no hidden neuron fires on any validation image; "
             "lower the hidden threshold or the learning rate"
+        )
+    # The tie-lenient count of a network that never started to learn can read 100 %.
+    if progress.epoch == 0 and progress.flips == 0:
+        raise UserError(
+            "learning does not start: no weight has changed its sign in the first epoch; "
+            "raise the learning rate, or go back to the recipe's defaults"
         )
 
 

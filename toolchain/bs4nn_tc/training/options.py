@@ -9,6 +9,7 @@ from typing import Any
 
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
+from bs4nn_tc.network import MAX_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class BestOptions:
         rotation: augmentation, up to this many degrees each way.
         stretch: augmentation, scale and shear by up to this share.
         mirror: augmentation, half of the images left to right.
-        max_silent: the sweep takes no output threshold with a larger silent share.
+        max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
     """
 
     hidden: tuple[int, ...]
@@ -203,6 +204,8 @@ def _check(options: Options) -> None:
             raise UserError(f"{layers + 1} layers need as many starts, {len(options.starts)} given")
         if options.delay not in (0, 1) or not options.theta > 0 or not options.alpha > 0:
             raise UserError("delay must be 0 or 1, theta and alpha more than 0")
+        if not 0 <= options.gamma <= options.time_steps:
+            raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
         return
     for name, values in (("hidden_thresholds", options.hidden_thresholds), ("windows", options.windows)):
         if len(values) != layers:
@@ -210,6 +213,9 @@ def _check(options: Options) -> None:
     lowest = min(options.output_threshold, options.batch, *options.hidden_thresholds)
     if lowest < 1 or not min(options.windows) > 0:
         raise UserError("thresholds and batch must be 1 or more, windows more than 0")
+    highest = max(options.output_threshold, *options.hidden_thresholds)
+    if highest > MAX_THRESHOLD:
+        raise UserError(f"a threshold is {highest:,}; 1 to {MAX_THRESHOLD:,} is allowed")
 
 
 def _value(name: str, text: str, default: object) -> object:

@@ -120,7 +120,7 @@ def _first_difference(held: str, config: dict[str, Any]) -> str:
         old = json.loads(held)
     except ValueError:
         return "its configuration cannot be read"
-    for key in sorted({*old, *config}):
+    for key in sorted({*old, *config}, key=lambda key: (key not in ("recipe", "dataset"), key)):
         if old.get(key) != json.loads(json.dumps(config.get(key))):
             return f"{key} is {old.get(key)} there, {config.get(key)} here"
     return "of another release"

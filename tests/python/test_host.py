@@ -1,0 +1,163 @@
+"""The host library: its gradients from potentials at every single step, and how it is built and kept."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import random_network
+
+import bs4nn_tc
+from bs4nn_tc.host import library
+from bs4nn_tc.network import Network
+from bs4nn_tc.training.loop import host_network
+
+SOURCES = Path(library.__file__).parent
+
+
+def times_of(network: Network, image: np.ndarray) -> np.ndarray:
+    """(pixels,) firing times, from the equation."""
+    high, steps = network.intensity_max, network.time_steps
+    return np.array([(high - int(intensity)) * steps // high for intensity in image])
+
+
+# ---- The gradients of the recipe "best" ----
+
+
+def dense_gradients(
+    network: Network, image: np.ndarray, label: int, scale: float, windows: tuple[float, ...]
+) -> tuple[list[np.ndarray], float]:
+    """Loss and gradients (in, out) of one image in float64, from potentials at every single step."""
+    steps = network.time_steps
+    arrivals = [times_of(network, image)]
+    potentials = []  # one (T, neurons) a layer
+    for layer in network.layers:
+        here = np.stack([layer.signs[:, arrivals[-1] <= step].sum(axis=1, dtype=np.int64) for step in range(steps)])
+        potentials.append(here)
+        crossed = here >= layer.thresholds
+        arrivals.append(np.where(crossed.any(axis=0), crossed.argmax(axis=0), steps))
+    tau = min(int(arrivals[-1].min()), steps - 1)
+    logits = scale * potentials[-1][tau].astype(np.float64)
+    soft = np.exp(logits - logits.max())
+    soft /= soft.sum()
+    slope = soft - np.eye(network.outputs)[label]
+    gradients: list[np.ndarray] = []
+    for number in range(len(network.layers) - 1, -1, -1):
+        times = arrivals[number]
+        if number == len(network.layers) - 1:
+            counted = np.repeat((times <= tau)[:, None], network.outputs, axis=1)
+        else:
+            layer, seen = network.layers[number], potentials[number][: tau + 1]
+            peak, at = seen.max(axis=0), seen.argmax(axis=0)
+            above = network.layers[number + 1].signs
+            triangle = 1 - np.abs(peak - layer.thresholds + 0.5) / windows[number]
+            slope = (above.T @ slope) * np.maximum(0, triangle)
+            counted = times[:, None] <= at[None, :]
+        gradients.insert(0, counted * slope[None, :])
+    return gradients, -math.log(soft[label])
+
+
+@pytest.mark.parametrize("hidden", [(9,), (40,), (12, 15), (6, 7, 8)])
+@pytest.mark.parametrize("time_steps", [1, 5, 16])
+def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], time_steps: int) -> None:
+    rng = np.random.default_rng([len(hidden), hidden[0], time_steps])
+    for _ in range(5):
+        network = random_network(rng, (30, *hidden, 5), time_steps=time_steps)
+        network = Network(network.layers, time_steps)
+        # Some images without a bright pixel: nothing arrives at step 0, the potentials stand at 0.
+        images = (rng.integers(0, 256, (8, 30)) * (rng.random((8, 30)) < 0.7)).astype(np.uint8)
+        images[:3] //= 3
+        labels = rng.integers(0, 5, 8).astype(np.int32)
+        windows = tuple(rng.uniform(2, 9, len(hidden)))
+        host = host_network(network)
+        got = [np.zeros(layer.shape, np.float32) for layer in host.signs]
+        loss = host.surrogate_gradients(images, labels, scale=0.3, windows=windows, gradients=got)
+        dense = [
+            dense_gradients(network, image, label, 0.3, windows) for image, label in zip(images, labels, strict=True)
+        ]
+        assert loss == pytest.approx(sum(part[1] for part in dense), rel=1e-5)
+        for layer, gradient in enumerate(got):
+            np.testing.assert_allclose(gradient, sum(part[0][layer] for part in dense), atol=2e-5)
+
+
+# ---- The build ----
+
+
+def test_the_sources_compile_without_a_warning(tmp_path: Path) -> None:
+    for source in sorted(SOURCES.glob("*.c")):
+        flags = ("-std=gnu99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-c")
+        command = [library.find_compiler(), *flags, str(source), "-o", str(tmp_path / "object.o")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+PROBE = "from bs4nn_tc.host.library import library; library(); print('loaded')"
+
+
+def start(environment: dict[str, str], code: str = PROBE) -> subprocess.Popen[str]:
+    variables = {**os.environ, "PYTHONPATH": str(Path(bs4nn_tc.__file__).parents[1]), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
+    )
+
+
+def test_two_first_uses_at_once_and_then_no_compiler_run_again(tmp_path: Path) -> None:
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for process in [start(environment), start(environment)]:
+        said, failed = process.communicate(timeout=60)
+        assert said == "loaded\n", failed
+    folder = tmp_path / "cache" / "bs4nn-tc"
+    assert [path.suffix for path in folder.iterdir()] == [".so"]
+    # A compiler that knows its version but compiles nothing: the library has to come from the cache.
+    compiler = tmp_path / "cc"
+    real = shutil.which(library.find_compiler())
+    compiler.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\nexit 1\n')
+    compiler.chmod(0o755)
+    process = start({**environment, "CC": str(compiler)}, f"{TOLD}\nfind('{real}')\n{PROBE}")
+    said, failed = process.communicate(timeout=60)
+    assert "loaded" in said, failed
+
+
+# Runs the probe with `find_compiler` answering what the first build saw.
+TOLD = """
+import subprocess
+from bs4nn_tc.host import library as module
+def find(path):
+    module.find_compiler = lambda: path
+    module._compile = lambda *_: (_ for _ in ()).throw(AssertionError("compiled again"))
+"""
+
+
+CATCH = """
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.host.library import library
+try:
+    library()
+except UserError as error:
+    print(error.exit_code, error)
+"""
+
+
+def test_without_a_compiler_the_package_is_named(tmp_path: Path) -> None:
+    said, failed = start({"PATH": str(tmp_path), "CC": "", "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
+    assert said.startswith("3 "), failed
+    assert "apt-get install gcc" in said
+    said, failed = start({"CC": "no-such-compiler", "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
+    assert said.startswith("3 "), failed
+    assert "no-such-compiler" in said
+
+
+def test_a_compiler_that_fails_is_reported_in_one_line(tmp_path: Path) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'out of ideas' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    said, failed = start({"CC": str(compiler), "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
+    assert said.startswith("4 "), failed
+    assert "out of ideas" in said
+    assert not list((tmp_path / "bs4nn-tc").iterdir())
