@@ -93,6 +93,22 @@ def test_inspect_and_boards_speak_json(network: Path) -> None:
     assert {"qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"} <= {board["id"] for board in boards}
 
 
+def test_what_is_not_said_is_taken_from_where_it_is_known(tmp_path: Path) -> None:
+    """The shortest way: train, generate, verify, with the data set and folders by default."""
+    assert run_tool("train", "--epochs", "2", "--hidden", "8", cwd=tmp_path).returncode == 0
+    assert run_tool("generate", "digits-8.bs4nn", "--board", "qemu-m0", cwd=tmp_path).returncode == 0
+    done = run_tool("verify", "--images", "5", "--json", cwd=tmp_path / "digits_8-project")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["dataset"] == "digits"
+    done = run_tool("evaluate", "digits-8.bs4nn", "--images", "5", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["images"] == 5
+
+
+def test_a_network_that_does_not_say_its_data_set(tmp_path: Path) -> None:
+    network_file.save(random_network(np.random.default_rng(0), (4, 2)), tmp_path / "n.bs4nn")
+    assert_refused(run_tool("evaluate", tmp_path / "n.bs4nn"), "--dataset")
+
+
 # ---- Bad input ----
 
 

@@ -74,10 +74,16 @@ class TargetKind(StrEnum):
 
 
 NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file (.bs4nn).")]
-ProjectArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `generate` made.")]
+ProjectArgument = Annotated[
+    Path, typer.Argument(metavar="[DIR]", show_default=False, help="A folder that `generate` made. [default: here]")
+]
+_HERE = Path()
 DatasetOption = Annotated[
     str,
     typer.Option(help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class."),
+]
+TestDatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="As for `train`. [default: what the network was trained on]")
 ]
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Where MNIST and Fashion-MNIST lie, in torchvision's layout. [default: data]")
@@ -147,8 +153,12 @@ def _table(title: str, rows: list[tuple[str, str]]) -> None:
 
 
 def _test_images(
-    dataset: str, data_dir: Path | None, count: int | None, network: Network
-) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    dataset: str | None, data_dir: Path | None, count: int | None, network: Network
+) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
+    """Name, images and labels to test `network` with."""
+    dataset = dataset or network.description.get("dataset")
+    if dataset is None:
+        raise UserError("the network does not say what it was trained on; name the images with --dataset")
     loaded = datasets.load(dataset, data_dir)
     images, labels = loaded.test_images[:count], loaded.test_labels[:count]
     reference.check_images(network, images)
@@ -156,7 +166,7 @@ def _test_images(
         raise UserError(
             f"{dataset} has {len(loaded.class_names)} classes, but the network has {network.outputs} output neurons"
         )
-    return images, labels
+    return dataset, images, labels
 
 
 def _figure_rows(figures: evaluation.Figures, network: Network) -> list[tuple[str, str]]:
@@ -212,8 +222,13 @@ def import_weights(
 
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn")
 def train(
-    dataset: DatasetOption,
-    hidden: Annotated[list[int], typer.Option(help="Neurons of a hidden layer (repeat for several).")],
+    dataset: DatasetOption = "digits",
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Neurons of a hidden layer (repeat for several). [default: digits 128, mnist 600, else 1000]"
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
     ] = None,
@@ -239,8 +254,9 @@ def train(
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs it
 
     loaded = datasets.load(dataset, data_dir)
-    options = training.resolve(loaded, recipe.value, tuple(hidden), epochs, time_steps, seed, option or [])
-    name = f"{Path(dataset).name}-{'-'.join(map(str, hidden))}"
+    sizes = tuple(hidden or [{"digits": 128, "mnist": 600}.get(dataset, 1000)])
+    options = training.resolve(loaded, recipe.value, sizes, epochs, time_steps, seed, option or [])
+    name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
     out = out or Path(f"{name}.bs4nn")
     folder = run or Path("runs") / f"{name}-{recipe.value}-{seed}"
     with _training_bars(quiet) as on_report:
@@ -291,7 +307,7 @@ def _training_bars(quiet: bool) -> Iterator[Callable[[training.Report], None]]:
 @app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits")
 def evaluate(
     network_path: NetworkArgument,
-    dataset: DatasetOption,
+    dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     save: Annotated[
@@ -302,7 +318,7 @@ def evaluate(
 ) -> None:
     """Run a network on the test images with the Python reference, and print the figures."""
     network = network_file.load(network_path)
-    pixels, labels = _test_images(dataset, data_dir, images, network)
+    dataset, pixels, labels = _test_images(dataset, data_dir, images, network)
     with _progress("evaluating", len(pixels), quiet) as advance:
         result = reference.run(network, pixels, advance)
     figures = evaluation.figures(network, result, labels)
@@ -369,7 +385,9 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
 def generate(
     network_path: NetworkArgument,
     board: Annotated[list[str], typer.Option(help="A board to build for (repeat for several); see `boards`.")],
-    out: Annotated[Path, typer.Option("-o", "--output", help="The folder to make.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to make. [default: NAME-project]")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
 ) -> None:
@@ -377,6 +395,7 @@ def generate(
     network = network_file.load(network_path)
     c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
+    out = out or Path(f"{c_name}-project")
     made = project.generate(network, c_name, chosen, out, force)
     output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
     output.print(f"next: bs4nn-tc build {out}", highlight=False)
@@ -408,7 +427,7 @@ def _build(made: project.Project, environments: list[str], quiet: bool, verbose:
 
 @app.command(epilog="Example: bs4nn-tc build digits-project")
 def build(
-    folder: ProjectArgument,
+    folder: ProjectArgument = _HERE,
     environment: EnvironmentOption = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
     as_json: JsonOption = False,
@@ -469,8 +488,8 @@ def _verify_plan(made: project.Project, target: TargetKind) -> list[tuple[Target
 
 @app.command(epilog="Example: bs4nn-tc verify digits-project --target emulator --dataset digits")
 def verify(
-    folder: ProjectArgument,
-    dataset: DatasetOption,
+    folder: ProjectArgument = _HERE,
+    dataset: TestDatasetOption = None,
     target: Annotated[TargetKind, typer.Option(help="`all` is native and every emulated board.")] = TargetKind.ALL,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
@@ -488,7 +507,7 @@ def verify(
     made = project.open_project(folder)
     network = made.network
     plan = _verify_plan(made, target)
-    pixels, _ = _test_images(dataset, data_dir, images, network)
+    dataset, pixels, _ = _test_images(dataset, data_dir, images, network)
     to_build = [environment for _, environment in plan if environment]
     _build(made, to_build, quiet or not to_build)
     with _progress("reference", len(pixels), quiet) as advance:
@@ -530,7 +549,7 @@ def verify(
 
 @app.command(epilog="Example: bs4nn-tc flash digits-project --board nucleo_f401re")
 def flash(
-    folder: ProjectArgument,
+    folder: ProjectArgument = _HERE,
     board: Annotated[str | None, typer.Option(help="The board. [default: the only real one of the project]")] = None,
     port: Annotated[str | None, typer.Option(help="Upload port, where the board needs one.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
@@ -546,7 +565,7 @@ def flash(
         )
     arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
     platformio.run(made.folder, arguments, chosen, progress_console.out if verbose else None)
-    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial --dataset ...", highlight=False)
+    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial", highlight=False)
 
 
 @app.command("boards", epilog="Example: bs4nn-tc boards --json")
