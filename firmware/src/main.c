@@ -125,6 +125,32 @@ static void reply_result(uint8_t kind, int answer, const bs4nn_result_t *result)
     protocol_end(crc);
 }
 
+/* Classify, and tell how many ticks of the board's clock that took; 0 without a counter. */
+static void reply_profile(bs4nn_t *net)
+{
+    bs4nn_result_t result = {0, 0, 0};
+    (void)board_lap();
+    uint32_t empty = board_lap(); /* what the measuring itself takes */
+    (void)board_lap();
+    int answer = bs4nn_classify(net, application_pixels, &result);
+    uint32_t ticks = board_lap() - empty;
+    if (answer < 0) {
+        reply_error(answer);
+        return;
+    }
+    const uint16_t answer_and_time[2] = {result.answer, result.response_time};
+    const uint32_t spikes_and_ticks[2] = {result.spikes, ticks};
+    uint16_t crc = protocol_begin(PROTOCOL_PROFILE, sizeof answer_and_time + sizeof spikes_and_ticks);
+    crc = protocol_write(crc, answer_and_time, sizeof answer_and_time);
+    crc = protocol_write(crc, spikes_and_ticks, sizeof spikes_and_ticks);
+    protocol_end(crc);
+}
+
+static int takes_pixels(uint8_t kind)
+{
+    return kind == PROTOCOL_CLASSIFY || kind == PROTOCOL_TRACE || kind == PROTOCOL_PROFILE;
+}
+
 /* Answer frames until the stream ends. */
 static void serve(bs4nn_t *net)
 {
@@ -139,10 +165,12 @@ static void serve(bs4nn_t *net)
             reply_error(error);
         } else if (frame.kind == PROTOCOL_IDENTIFY) {
             reply_identity(net->network);
-        } else if (frame.kind != PROTOCOL_CLASSIFY && frame.kind != PROTOCOL_TRACE) {
+        } else if (!takes_pixels(frame.kind)) {
             reply_error(PROTOCOL_UNKNOWN_KIND);
         } else if (frame.length != sizeof application_pixels) {
             reply_error(PROTOCOL_WRONG_LENGTH);
+        } else if (frame.kind == PROTOCOL_PROFILE) {
+            reply_profile(net);
         } else if (frame.kind == PROTOCOL_CLASSIFY) {
             reply_result(frame.kind, bs4nn_classify(net, application_pixels, &result), &result);
         } else {

@@ -18,6 +18,7 @@
 #define PROTOCOL_IDENTIFY 'I' /* empty -> identity; the application also sends it when it is ready */
 #define PROTOCOL_CLASSIFY 'C' /* pixels -> answer u16, response time u16, spikes u32 */
 #define PROTOCOL_TRACE 'T'    /* pixels -> the same, firing times u16 each, readout potentials i32 each */
+#define PROTOCOL_PROFILE 'P'  /* pixels -> answer, response time, spikes, ticks u32 of the classification alone */
 #define PROTOCOL_ERROR 'E'    /* reply only: code i8, below; kernel errors as they are (negative) */
 
 #define PROTOCOL_BAD_CHECKSUM 1

@@ -82,7 +82,19 @@ def test_theta_over_alpha_is_rounded_by_the_rules(rules: str, thresholds: list[i
 
 
 def test_help_has_an_example_for_every_verb() -> None:
-    verbs = ("train", "import", "evaluate", "inspect", "generate", "build", "verify", "flash", "boards", "doctor")
+    verbs = (
+        "train",
+        "import",
+        "evaluate",
+        "inspect",
+        "generate",
+        "build",
+        "verify",
+        "bench",
+        "flash",
+        "boards",
+        "doctor",
+    )
     for verb in verbs:
         assert f"bs4nn-tc {verb}" in run_tool(verb, "--help").stdout
 

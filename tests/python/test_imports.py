@@ -18,6 +18,7 @@ FLOORS = [
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "doctor"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]

@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 
 import bs4nn_tc
+from bs4nn_tc import bench as benchmark
 from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
 from bs4nn_tc import verify as verification
 from bs4nn_tc.codegen import memory, pack, project, render
@@ -545,6 +546,52 @@ def verify(
     for report in reports:
         if report.first_difference is not None:
             raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
+
+
+@app.command(epilog="Example: bs4nn-tc bench digits.bs4nn --board qemu-m0 --board qemu-m4")
+def bench(
+    network_path: NetworkArgument,
+    board: Annotated[list[str], typer.Option(help="An emulated board (repeat for several).")],
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    images: ImagesOption = None,
+    csv_path: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file, too.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Count what an inference costs on emulated cores: instructions, code, constants, RAM, stack."""
+    network = network_file.load(network_path)
+    dataset, pixels, labels = _test_images(dataset, data_dir, images, network)
+    costs = []
+    for chosen in [boards.load_board(board_id) for board_id in dict.fromkeys(board)]:
+        with _progress(chosen.id, len(pixels), quiet) as advance:
+            costs.append(benchmark.measure(network, chosen, pixels, labels, advance))
+    if csv_path is not None:
+        benchmark.write_csv(costs, csv_path)
+    if as_json:
+        _print_json(
+            {
+                "network": str(network_path),
+                "digest": network.digest,
+                "dataset": dataset,
+                "rows": [cost.as_dict() for cost in costs],
+            }
+        )
+        return
+    table = Table(title=f"{network_path.name} on {len(pixels):,} test images of {dataset}", title_justify="left")
+    for heading in ("board", "mean", "p99", "max", "code", "constants", "workspace", "stack", "ms at its clock"):
+        table.add_column(heading, justify="left" if heading == "board" else "right")
+    for cost in costs:
+        whole = (cost.instructions_mean, cost.instructions_p99, cost.instructions_max, cost.code_bytes)
+        rest = (cost.constant_bytes, cost.workspace_bytes, cost.stack_bytes)
+        low, high = cost.milliseconds
+        table.add_row(cost.board, *(f"{value:,.0f}" for value in (*whole, *rest)), f"{low:.2f} .. {high:.2f}")
+    output.print(table)
+    output.print(
+        "mean, p99, max: executed instructions an inference, exact; they are not cycles. The times assume 1 to 2 "
+        "cycles an instruction and no wait states of the flash.",
+        highlight=False,
+    )
 
 
 @app.command(epilog="Example: bs4nn-tc flash digits-project --board nucleo_f401re")

@@ -37,13 +37,7 @@ def load_weights(path: Path) -> NDArray[np.int8]:
         UserError: no such file, not a plain numeric array, NaN or infinite weights, or a zero (it has
             no sign).
     """
-    with disk_errors(path, "read"):
-        content = path.open("rb")
-    with content:
-        try:
-            weights = np.lib.format.read_array(content, allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
-            raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
+    weights = _read_array(path)
     if weights.dtype.kind not in "fiu" or weights.ndim < 2 or weights.size == 0:
         raise UserError(f"{path} holds {weights.dtype} of shape {weights.shape}; real weights (out, in) are needed")
     weights = weights.reshape(len(weights), -1)
@@ -57,6 +51,18 @@ def load_weights(path: Path) -> NDArray[np.int8]:
             "and have no sign; replace them by a small positive or negative number"
         )
     return np.where(weights > 0, 1, -1).astype(np.int8)
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    """The array in a .npy file; never unpickles."""
+    with disk_errors(path, "read"):
+        content = path.open("rb")
+    with content:
+        try:
+            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
+            raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
+    return array
 
 
 def threshold_from_alpha(theta: float, alpha: float, rules: Rules, fan_in: int) -> int:
@@ -114,13 +120,7 @@ def _given_threshold(text: str) -> int | NDArray[np.integer]:
     if text.isdecimal():
         return int(text)
     path = Path(text)
-    with disk_errors(path, "read"):
-        content = path.open("rb")
-    with content:
-        try:
-            values = np.lib.format.read_array(content, allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
-            raise UserError(f"{path} is neither a whole number nor a plain NumPy array file: {error}") from error
+    values = _read_array(path)
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise UserError(f"{path} holds {values.dtype}; whole-number thresholds are needed")
     return values

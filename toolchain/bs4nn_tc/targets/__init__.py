@@ -5,7 +5,7 @@ stream of bytes; they differ only in how the stream is opened.
 """
 
 from bs4nn_tc.targets.application import Answer, ApplicationTarget, Identity, Trace
-from bs4nn_tc.targets.emulator import open_emulator
+from bs4nn_tc.targets.emulator import instructions, open_emulator
 from bs4nn_tc.targets.native import open_native
 from bs4nn_tc.targets.serial_port import open_serial
 
@@ -14,6 +14,7 @@ __all__ = [
     "ApplicationTarget",
     "Identity",
     "Trace",
+    "instructions",
     "open_emulator",
     "open_native",
     "open_serial",

@@ -116,6 +116,14 @@ class ApplicationTarget:
         answer, response_time, spikes = struct.unpack_from("<HHI", payload)
         return Trace(answer, response_time, spikes, times, potentials)
 
+    def profile(self, image: NDArray[np.uint8]) -> tuple[Answer, int]:
+        """Classify one image; the answer, and the ticks of the board's clock that it took (0: no counter)."""
+        payload = self._request(frames.PROFILE, image)
+        if len(payload) != 12:
+            raise TargetError(f"{self.label}: a profile of {len(payload)} bytes came back")
+        answer, response_time, spikes, ticks = struct.unpack("<HHII", payload)
+        return Answer(answer, response_time, spikes), ticks
+
     def close(self) -> None:
         """End the application where that is possible, and the stream."""
         self._stream.close()

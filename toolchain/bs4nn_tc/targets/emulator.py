@@ -1,4 +1,4 @@
-"""The application on an emulated board: QEMU, with the board's UART on its standard input and output."""
+"""The application on an emulated board: QEMU, the board's console on its standard input and output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,18 @@ from bs4nn_tc.errors import TargetError
 from bs4nn_tc.targets.application import ApplicationTarget
 from bs4nn_tc.targets.stream import ProcessStream
 
+# Under -icount an instruction takes 2^6 = 64 ns of the emulated board's time, and never waits for ours.
+NANOSECONDS_AN_INSTRUCTION = 64
+_COUNTING = ("-icount", "shift=6,sleep=off")
 
-def open_emulator(board: Board, firmware: Path) -> ApplicationTarget:
+
+def open_emulator(board: Board, firmware: Path, counting: bool = False) -> ApplicationTarget:
     """Start QEMU with the firmware that `build` made.
+
+    Args:
+        board: an emulated board.
+        firmware: its ELF file.
+        counting: let the board's clock count executed instructions, see `instructions`.
 
     Raises:
         MissingToolError: QEMU is not installed (with the package that brings it).
@@ -22,5 +31,14 @@ def open_emulator(board: Board, firmware: Path) -> ApplicationTarget:
         raise TargetError(f"{board.id} is a real board; use --target serial")
     if not firmware.is_file():
         raise TargetError(f"{firmware} is missing; build the project first (bs4nn-tc build)")
-    command = [platformio.require(platformio.QEMU), *board.emulator.arguments, "-kernel", str(firmware)]
+    options = [*board.emulator.arguments, *(_COUNTING if counting else ())]
+    command = [platformio.require(platformio.QEMU), *options, "-kernel", str(firmware)]
     return ApplicationTarget(ProcessStream(command, f"QEMU ({board.id})"), f"emulator {board.id}")
+
+
+def instructions(board: Board, ticks: int) -> int:
+    """Executed instructions from ticks of a board that was opened with `counting`.
+
+    A tick is shorter than an instruction on every board here, so nothing is lost but the last digit.
+    """
+    return round(ticks * 1e9 / board.f_cpu / NANOSECONDS_AN_INSTRUCTION)

@@ -14,7 +14,7 @@ from bs4nn_tc.targets.stream import Stream
 
 PROTOCOL_VERSION = 1
 START = b"\xb5"
-IDENTIFY, CLASSIFY, TRACE, ERROR = b"I", b"C", b"T", b"E"
+IDENTIFY, CLASSIFY, TRACE, PROFILE, ERROR = b"I", b"C", b"T", b"P", b"E"
 MAX_LENGTH = 1 << 20
 
 _DEVICE_ERRORS = {

@@ -24,6 +24,13 @@ int board_read(void);
 void board_write(const void *bytes, size_t count);
 
 /*
+ * Ticks of the processor's clock since the last call (the first call only starts the count), up to
+ * 2^24 - 1; always 0 on a board without such a counter. Under QEMU with -icount a tick stands for a
+ * number of executed instructions.
+ */
+uint32_t board_lap(void);
+
+/*
  * Stop with an exit status, 0 for success: ends the program on the host and the emulation on an
  * emulated board; a real board stays still until it is reset. Does not return.
  */

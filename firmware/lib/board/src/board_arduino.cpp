@@ -24,6 +24,11 @@ extern "C" void board_write(const void *bytes, size_t count)
     Serial.write(static_cast<const uint8_t *>(bytes), count);
 }
 
+extern "C" uint32_t board_lap(void)
+{
+    return 0; /* not every core has a cycle counter */
+}
+
 extern "C" void board_exit(int status)
 {
     (void)status;

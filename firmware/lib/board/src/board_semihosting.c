@@ -47,6 +47,14 @@ static uint32_t semihosting(uint32_t operation, const void *argument)
     return r0;
 }
 
+/* SysTick: every Cortex-M has it; it counts down at the processor's clock and wraps at 24 bits. */
+#define SYSTICK ((volatile uint32_t *)0xE000E010u)
+#define SYSTICK_CONTROL 0
+#define SYSTICK_RELOAD 1
+#define SYSTICK_CURRENT 2
+#define SYSTICK_ENABLE_AT_PROCESSOR_CLOCK 5u
+#define SYSTICK_MAX 0xFFFFFFu
+
 static uint32_t open_console(uint32_t mode)
 {
     static const char name[] = ":tt";
@@ -58,6 +66,18 @@ void board_init(void)
 {
     console.input = open_console(OPEN_FOR_READING);
     console.output = open_console(OPEN_FOR_WRITING);
+    SYSTICK[SYSTICK_RELOAD] = SYSTICK_MAX;
+    SYSTICK[SYSTICK_CURRENT] = 0;
+    SYSTICK[SYSTICK_CONTROL] = SYSTICK_ENABLE_AT_PROCESSOR_CLOCK;
+}
+
+uint32_t board_lap(void)
+{
+    static uint32_t last;
+    uint32_t now = SYSTICK[SYSTICK_CURRENT];
+    uint32_t ticks = (last - now) & SYSTICK_MAX;
+    last = now;
+    return ticks;
 }
 
 int board_read(void)

@@ -1,0 +1,62 @@
+"""Counting instructions: exact, repeatable, and of the right thing."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, random_network, run_tool
+
+from bs4nn_tc import bench, boards, network_file
+from bs4nn_tc.errors import TargetError
+from bs4nn_tc.network import Layer, Network
+
+
+def test_counts_repeat_and_grow_with_the_spikes() -> None:
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    silent = Layer(network.layers[1].signs, 41)  # no early exit
+    network = Network((network.layers[0], silent), 16, intensity_max=16)
+    rng = np.random.default_rng(1)
+    images = rng.integers(1, 17, (3, 64)) * (rng.random((3, 64)) < [[0.0], [0.1], [0.9]])
+    labels = np.array([0, 1, 2])
+    for board in ("qemu-m0", "qemu-m4", "qemu-m33"):
+        first, again = (bench.measure(network, boards.load_board(board), images.astype(np.uint8), labels) for _ in "ab")
+        assert first == again
+        black, sparse, dense = first.instructions_by_class[:3]
+        assert 100 < black < sparse < dense == first.instructions_max
+        assert first.instructions_mean == pytest.approx((black + sparse + dense) / 3)
+        assert 1_000 < first.code_bytes < 6_000
+        assert 50 < first.stack_bytes < 1_500
+
+
+def test_a_smaller_core_needs_more_instructions() -> None:
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    images = np.full((1, 64), 16, np.uint8)
+    counts = [
+        bench.measure(network, boards.load_board(board), images, np.array([0])).instructions_mean
+        for board in ("qemu-m0", "qemu-m4")
+    ]
+    assert counts[0] > counts[1]
+
+
+def test_real_boards_are_not_counted() -> None:
+    network = random_network(np.random.default_rng(0), (4, 2))
+    with pytest.raises(TargetError, match="real board"):
+        bench.measure(network, boards.load_board("nucleo_f401re"), np.zeros((1, 4), np.uint8), np.zeros(1, np.int64))
+
+
+def test_bench_by_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "n.bs4nn"
+    network_file.save(random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16), path)
+    call = ("bench", path, "--board", "qemu-m0", "--board", "qemu-m4", "--dataset", "digits", "--images", "5")
+    done = run_tool(*call, "--json", "--csv", tmp_path / "rows.csv")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["board"] for row in rows] == ["qemu-m0", "qemu-m4"]
+    assert rows[0]["instructions_max"] >= rows[0]["instructions_p99"] > 0
+    written = list(csv.DictReader((tmp_path / "rows.csv").open()))
+    assert [float(row["instructions_mean"]) for row in written] == [row["instructions_mean"] for row in rows]
+    assert_refused(run_tool("bench", path, "--board", "qemu-m9", "--dataset", "digits"), "qemu-m9")

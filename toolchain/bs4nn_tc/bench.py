@@ -1,0 +1,186 @@
+"""What an inference costs on a core: executed instructions, bytes of code, constants, RAM and stack.
+
+Instructions are counted exactly, by QEMU, on the real firmware: the same on every run. They are
+instructions, not cycles; `time_range` says how long they may take at a clock.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from elftools.elf.elffile import ELFFile
+from numpy.typing import NDArray
+
+from bs4nn_tc import building, platformio, resources, targets
+from bs4nn_tc.boards import Board
+from bs4nn_tc.codegen import pack, project
+from bs4nn_tc.errors import TargetError
+from bs4nn_tc.files import write_atomically
+from bs4nn_tc.network import Network
+
+KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src" / "bs4nn.c"
+# As the platform compiles it (firmware/platform/builder/main.py).
+_FLAGS = ("-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding", "-ffunction-sections")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One network on one board.
+
+    Attributes:
+        board: the board.
+        core: its core.
+        images: how many images were run.
+        instructions_mean: executed instructions an inference, over all images.
+        instructions_p99: 99 % of the images need no more.
+        instructions_max: the most that any of the images needs.
+        instructions_by_class: the mean for the images of each class.
+        code_bytes: the kernel's code and constants.
+        constant_bytes: the network in flash.
+        workspace_bytes: the kernel's memory in RAM.
+        stack_bytes: deepest path of calls from bs4nn_classify, without the C library's memset.
+        milliseconds: from the mean at the board's clock, (1 cycle an instruction, 2 cycles an instruction).
+    """
+
+    board: str
+    core: str
+    images: int
+    instructions_mean: float
+    instructions_p99: int
+    instructions_max: int
+    instructions_by_class: tuple[float, ...]
+    code_bytes: int
+    constant_bytes: int
+    workspace_bytes: int
+    stack_bytes: int
+    milliseconds: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure(
+    network: Network,
+    board: Board,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    on_image: Callable[[], None] | None = None,
+) -> Cost:
+    """Build the network for an emulated board, run every image there and count.
+
+    Args:
+        network: any network that fits the board.
+        board: an emulated board.
+        images: (N, pixels) uint8.
+        labels: (N,) classes, for the means by class.
+        on_image: called after every image.
+
+    Raises:
+        TargetError: a real board, or a build or emulator that fails.
+        MissingToolError: no compiler or emulator.
+    """
+    if board.emulator is None:
+        raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
+    with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
+        made = project.generate(network, "bench", [board], Path(folder) / "project")
+        building.build(made, [board.id])
+        counts = []
+        with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
+            target.expect(network)
+            for image in images:
+                counts.append(targets.instructions(board, target.profile(image)[1]))
+                if on_image is not None:
+                    on_image()
+        compiled = next((made.folder / ".pio" / "build" / board.id).glob("lib*/bs4nn/bs4nn.o"))
+        code = _object_bytes(compiled)
+    counted = np.array(counts)
+    mean = float(counted.mean())
+    cycle_milliseconds = 1e3 / board.f_cpu
+    return Cost(
+        board=board.id,
+        core=board.core,
+        images=len(images),
+        instructions_mean=mean,
+        instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
+        instructions_max=int(counted.max()),
+        instructions_by_class=tuple(
+            float(counted[labels == label].mean()) if (labels == label).any() else 0.0
+            for label in range(network.outputs)
+        ),
+        code_bytes=code,
+        constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
+        workspace_bytes=4 * pack.pack(network).workspace_words,
+        stack_bytes=stack_bytes(board.core),
+        milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
+    )
+
+
+def _object_bytes(path: Path) -> int:
+    """Code and constants in an object file."""
+    with path.open("rb") as file:
+        sections = [
+            (section.name, section["sh_size"])
+            for section in ELFFile(file).iter_sections()
+            if section["sh_flags"] & 2  # SHF_ALLOC
+        ]
+    return sum(size for name, size in sections if name.startswith((".text", ".rodata")))
+
+
+def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
+    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel count as 0.
+
+    Raises:
+        TargetError: the call graph has a loop or a frame of unknown size.
+    """
+    compiler = platformio.require(platformio.ARM_COMPILER)
+    with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
+        target = Path(folder) / "bs4nn.o"
+        command = [compiler, f"-mcpu={core}", *_FLAGS, "-fcallgraph-info=su", "-c", str(KERNEL), "-o", str(target)]
+        subprocess.run(command, check=True, cwd=folder)
+        graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
+    frames: dict[str, int] = {}
+    for name, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]+)"', graph):
+        found = re.search(r"(\d+) bytes \(static\)", label)
+        if found is None and "bytes (" in label:
+            raise TargetError(f"the stack of {name} has no fixed size: {label}")
+        frames[name] = int(found.group(1)) if found else 0
+    calls: dict[str, set[str]] = {}
+    for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
+        calls.setdefault(source, set()).add(callee)
+
+    def deepest(name: str, path: tuple[str, ...]) -> int:
+        if name in path:
+            raise TargetError(f"the kernel calls itself: {' -> '.join((*path, name))}")
+        below = (deepest(callee, (*path, name)) for callee in calls.get(name, ()))
+        return frames.get(name, 0) + max(below, default=0)
+
+    return deepest(next(name for name in frames if name.split(":")[-1] == entry), ())
+
+
+def write_csv(costs: Sequence[Cost], path: Path) -> None:
+    """Write one row a board.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    text = io.StringIO()
+    rows = []
+    for cost in costs:
+        row = cost.as_dict()
+        row["instructions_by_class"] = " ".join(f"{mean:.1f}" for mean in cost.instructions_by_class)
+        row["milliseconds"] = " ".join(f"{value:.4f}" for value in cost.milliseconds)
+        rows.append(row)
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
