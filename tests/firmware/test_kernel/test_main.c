@@ -7,13 +7,15 @@ static const uint8_t digest[32] = {0};
 
 /* Two inputs, one output neuron, both signs +1, threshold 2. */
 static const uint16_t both_rows[2] = {1, 1};
+/* The order of the pixels, and the scratch of the sort, which is more than the counters need. */
+#define BOTH_WORDS (1 + 128)
 static const bs4nn_network_t both = {
-    "both", digest, 4, 3, 3, 0, 0, 2, NULL, {2, 1, 1, 2, NULL, both_rows},
+    "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 2, 0, NULL, both_rows},
 };
 
 static void test_fires_when_the_second_spike_arrives(void)
 {
-    uint32_t workspace[2];
+    uint32_t workspace[BOTH_WORDS];
     bs4nn_t net;
     bs4nn_result_t result;
     const uint8_t early_and_late[2] = {3, 1}; /* steps 0 and floor((3 - 1) * 4 / 3) = 2 */
@@ -31,18 +33,21 @@ static void test_fires_when_the_second_spike_arrives(void)
 /* Three inputs, two hidden neurons (+1 +1 +1 with threshold 2; +1 -1 +1 with threshold 1), and two output
  * neurons that listen to both (+1 +1 and -1 +1), threshold 1. Eight steps, intensities 0 .. 8. */
 static const uint32_t pair_rows[3] = {3, 1, 3};
-/* Two planes: D = -((threshold + 1) >> 1) is -1 in both lanes (all ones), then the odd mask. */
-static const uint32_t pair_start[3 + 1] = {UINT32_MAX, UINT32_MAX, UINT32_MAX, 0xFFFFFFFEu};
+/* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
+static const uint32_t pair_start[1] = {2};
+/* Order 2, output 2 planes + 2, then the hidden layer's state; the scratch of the sort is larger. */
+#define PAIR_WORDS (2 + 128)
+#define PAIR_STATE (2 + 4)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
                      int32_t second, int answer, uint16_t response_time)
 {
-    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 0, 3, 4, pair_start, pair_rows}};
+    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 2, 0, PAIR_STATE, pair_start, pair_rows}};
     const bs4nn_network_t network = {
-        "pair", digest, 8, 7, 8, delay, 1, 11, hidden, {2, 2, 1, 1, NULL, pair_out},
+        "pair", digest, 8, 7, 8, delay, 1, PAIR_WORDS, hidden, {2, 2, 1, 1, 2, 0, NULL, pair_out},
     };
-    uint32_t workspace[11];
+    uint32_t workspace[PAIR_WORDS];
     uint16_t firing_times[4];
     int32_t potentials[2];
     const bs4nn_trace_t trace = {firing_times, potentials};
@@ -97,7 +102,7 @@ static void test_crossing_at_the_last_step_is_too_late_with_a_delay(void)
 
 static void test_errors(void)
 {
-    uint32_t workspace[2];
+    uint32_t workspace[BOTH_WORDS];
     bs4nn_t net;
     const uint8_t too_bright[2] = {4, 0};
     bs4nn_network_t broken = both;

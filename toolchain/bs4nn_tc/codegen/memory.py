@@ -14,7 +14,7 @@ from bs4nn_tc.network import Network
 
 # sizeof of the kernel's structures on a 32-bit core, held by a test against the compiler.
 HIDDEN_STRUCT_BYTES = 24
-NETWORK_STRUCT_BYTES = 40
+NETWORK_STRUCT_BYTES = 44
 DIGEST_BYTES = 32
 
 
@@ -87,7 +87,7 @@ def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
     """What the workspace's bytes are for: [(what, bytes), ...]."""
     rows = [("order of the pixels", 4 * packed.order_words)]
     rows += [(f"layer {number} state", 4 * hidden.state_words) for number, hidden in enumerate(packed.hidden, 1)]
-    rows.append((f"layer {len(packed.hidden) + 1} potentials", 4 * packed.output.neurons))
+    rows.append((f"layer {len(packed.hidden) + 1} state", 4 * packed.output.state_words))
     return rows
 
 

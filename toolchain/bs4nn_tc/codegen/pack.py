@@ -13,16 +13,24 @@ WORD_BITS = 32
 HALFWORD_BITS = 16
 
 
+# As in bs4nn.c.
+RING = 64
+COUNTS = 3
+SORT_WORDS = 128
+
+
 @dataclass(frozen=True)
 class PackedHidden:
     """A hidden layer as the kernel's `bs4nn_hidden_t`.
 
     Attributes:
         rows: (inputs, words) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
-        threshold: shared by all neurons, or 0 where they differ.
-        start: (words, planes + 1) uint32, starting value of the bit planes and the mask of odd
-            thresholds; None with a shared threshold.
-        planes: bit planes a word.
+        threshold: the highest.
+        spread: the largest lead, half the distance of a threshold to the highest.
+        start: (words, bits of spread + 1) uint32, bit planes of the leads and the mask of odd distances;
+            None with a shared threshold.
+        planes: bit planes of a word's counters.
+        feeds_hidden: the layer above is a hidden one, too.
     """
 
     inputs: int
@@ -30,13 +38,17 @@ class PackedHidden:
     words: int
     planes: int
     threshold: int
+    spread: int
     start: NDArray[np.uint32] | None
     rows: NDArray[np.uint32]
+    feeds_hidden: bool
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: planes, alive and fired masks, and two counters."""
-        return self.words * (self.planes + 2) + 2
+        """Words of workspace: planes, alive, seen, ring, counts, and the spikes for a hidden layer above."""
+        groups = -(-self.words // WORD_BITS)
+        spikes = (self.neurons + 1) // 2 if self.feeds_hidden else 0
+        return self.words * (self.planes + 2) + groups * RING + COUNTS + spikes
 
 
 @dataclass(frozen=True)
@@ -45,16 +57,25 @@ class PackedOutput:
 
     Attributes:
         rows: (inputs, halfwords) uint16, bit j % 16 of half-word j / 16 is neuron j, set = +1.
-        threshold: shared by all neurons, or 0 where they differ.
+        threshold: the highest.
+        spread: as in a hidden layer.
+        planes: bit planes of a word's counters.
         thresholds: (neurons,) uint16; None with a shared threshold.
     """
 
     inputs: int
     neurons: int
     halfwords: int
+    planes: int
     threshold: int
+    spread: int
     thresholds: NDArray[np.uint16] | None
     rows: NDArray[np.uint16]
+
+    @property
+    def state_words(self) -> int:
+        """Words of workspace: planes, alive, odd distances."""
+        return (self.halfwords + 1) // 2 * (self.planes + 2)
 
 
 @dataclass(frozen=True)
@@ -80,16 +101,6 @@ class PackedNetwork:
         return (inputs + 1) // 2
 
 
-def planes_needed(inputs: int, highest_threshold: int) -> int:
-    """Bit planes of the counters of one hidden layer.
-
-    A neuron that has not fired has a counter D >= -M with M = (inputs + threshold + 1) >> 1, and one
-    step lifts it to M - 1 at the most, so two's complement needs 2^(planes - 1) >= M.
-    """
-    largest = (inputs + highest_threshold + 1) >> 1
-    return max(2, 1 + (largest - 1).bit_length())
-
-
 def reachable_thresholds(layer: Layer) -> NDArray[np.int32]:
     """(out,) thresholds with everything above fan-in + 1, which is never reached, lowered to that."""
     return np.minimum(layer.thresholds, min(layer.inputs + 1, 65_535)).astype(np.int32)
@@ -104,54 +115,60 @@ def pack_rows(signs: NDArray[np.int8], bits: int) -> NDArray[np.uint32] | NDArra
     return np.packbits(wide, axis=1, bitorder="little").view(f"<u{bits // 8}")
 
 
-def _pack_start(thresholds: NDArray[np.int32], words: int, planes: int) -> NDArray[np.uint32]:
-    """(words, planes + 1): D = -((threshold + 1) >> 1) sliced into planes, then the odd mask."""
-    padded = np.ones(words * WORD_BITS, np.int64)
-    padded[: thresholds.size] = thresholds
-    start = -((padded + 1) >> 1)
-    columns = [(start >> plane) & 1 for plane in range(planes)] + [padded & 1]
-    bits = np.stack(columns, axis=0).reshape(planes + 1, words, WORD_BITS).astype(np.uint8)
+def _pack_start(distances: NDArray[np.int32], words: int, spread: int) -> NDArray[np.uint32]:
+    """(words, bits of spread + 1): the leads sliced into planes, then the odd mask."""
+    padded = np.zeros(words * WORD_BITS, np.int64)
+    padded[: distances.size] = distances
+    columns = [(padded >> 1 >> plane) & 1 for plane in range(spread.bit_length())] + [padded & 1]
+    bits = np.stack(columns, axis=0).reshape(len(columns), words, WORD_BITS).astype(np.uint8)
     packed = np.packbits(bits, axis=2, bitorder="little").view("<u4")[:, :, 0]
     return np.ascontiguousarray(packed.T)
 
 
-def pack_hidden(layer: Layer) -> PackedHidden:
+def pack_hidden(layer: Layer, feeds_hidden: bool) -> PackedHidden:
     """Pack one hidden layer."""
     thresholds = reachable_thresholds(layer)
+    distances = thresholds.max() - thresholds
+    spread = int(distances.max()) >> 1
     words = -(-layer.neurons // WORD_BITS)
-    planes = planes_needed(layer.inputs, int(thresholds.max()))
-    shared = bool((thresholds == thresholds[0]).all())
     return PackedHidden(
         inputs=layer.inputs,
         neurons=layer.neurons,
         words=words,
-        planes=planes,
-        threshold=int(thresholds[0]) if shared else 0,
-        start=None if shared else _pack_start(thresholds, words, planes),
+        planes=(layer.inputs + spread).bit_length(),
+        threshold=int(thresholds.max()),
+        spread=spread,
+        start=_pack_start(distances, words, spread) if distances.any() else None,
         rows=pack_rows(layer.signs, WORD_BITS).astype(np.uint32),
+        feeds_hidden=feeds_hidden,
     )
 
 
 def pack_output(layer: Layer) -> PackedOutput:
     """Pack the output layer."""
     thresholds = reachable_thresholds(layer)
-    shared = bool((thresholds == thresholds[0]).all())
+    spread = int(thresholds.max() - thresholds.min()) >> 1
     return PackedOutput(
         inputs=layer.inputs,
         neurons=layer.neurons,
         halfwords=-(-layer.neurons // HALFWORD_BITS),
-        threshold=int(thresholds[0]) if shared else 0,
-        thresholds=None if shared else thresholds.astype(np.uint16),
+        planes=(layer.inputs + spread).bit_length(),
+        threshold=int(thresholds.max()),
+        spread=spread,
+        thresholds=thresholds.astype(np.uint16) if thresholds.min() < thresholds.max() else None,
         rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16),
     )
 
 
 def pack(network: Network) -> PackedNetwork:
     """Pack a network; the workspace is laid out as bs4nn.c expects it."""
-    hidden = tuple(pack_hidden(layer) for layer in network.layers[:-1])
-    words = (network.inputs + 1) // 2 + network.outputs
+    layers = network.layers[:-1]
+    hidden = tuple(pack_hidden(layer, number < len(layers)) for number, layer in enumerate(layers, start=1))
+    output = pack_output(network.layers[-1])
+    order = (network.inputs + 1) // 2
+    words = order + output.state_words
     offsets = []
-    for layer in hidden:
+    for packed_layer in hidden:
         offsets.append(words)
-        words += layer.state_words
-    return PackedNetwork(hidden, pack_output(network.layers[-1]), tuple(offsets), words)
+        words += packed_layer.state_words
+    return PackedNetwork(hidden, output, tuple(offsets), max(words, order + SORT_WORDS))

@@ -1,47 +1,58 @@
 /*
- * bs4nn.c - the portable kernel: event-driven, bit-sliced.
+ * bs4nn.c - the portable kernel: event-driven, bit-sliced, lazy, exact.
  *
- * Only steps at which a spike arrives are visited. The counters of 32 neurons live side by side in
- * "bit planes": bit j of plane p is bit p of neuron j's counter, so one word operation works on 32
- * neurons at once.
+ * Event-driven: only steps at which a spike arrives are visited.
  *
- * What is counted. With n spikes arrived at a layer, c of them over synapses of +1, a neuron's
- * potential is V = c - (n - c) = 2c - n, so V >= threshold is c >= (n + threshold + 1) >> 1. The planes
- * hold the difference D = c - ((n + threshold + 1) >> 1) in two's complement: a neuron reaches its threshold
- * when D is no longer negative, which is one look at the top plane. Synapses of -1 cost nothing.
+ * Bit-sliced: the counters of 32 neurons live side by side in "bit planes": bit j of plane p is bit p
+ * of neuron j's counter, so one word operation works on 32 neurons. With n spikes arrived at a layer, c of
+ * them over synapses of +1, a neuron's potential is V = c - (n - c) = 2c - n. Only c is counted; synapses
+ * of -1 cost nothing. V >= threshold is c >= (n + threshold + 1) >> 1, one number for all neurons.
  *
- * How many planes. A neuron that has not fired has D between -((inputs + threshold + 1) >> 1) and -1,
- * and one step lifts it to less than that in size, so that many planes and a sign suffice; what
- * overflows on the way within a step wraps around and comes back.
+ * Neurons with other thresholds start with a lead: with `highest` the layer's highest threshold and
+ * highest - threshold = 2 lead + odd, the same comparison reads c + lead >= (n + highest + 1 - odd) >> 1.
+ *
+ * Lazy: every spike moves a potential by one, so a word whose neurons all lack g to their thresholds need
+ * not be looked at for g spikes. It is put down in a ring for the spike at which it is due, catches
+ * up then with all spikes that it has missed, and is put down again. Nothing else happens to it.
  */
 #include "bs4nn.h"
 
-#include <string.h>
-
-/* Planes for 65,535 inputs and a threshold of 65,535. */
+/* Counters for 65,535 inputs and the largest lead. */
 #define MAX_PLANES 17u
-
-/* Spikes handed to a layer in one go when they come out of a word of fired neurons. */
 #define WORD_BITS 32u
+
+/* How far ahead a word can be put down; one that is due later is looked at for nothing, once. */
+#define RING 64u
+
+/* Words of scratch for the counting sort, which ends before the layers need their memory. */
+#define SORT_WORDS 128u
 
 /* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
 typedef uint16_t __attribute__((__may_alias__)) half_t;
+/* Keeps the compiler from replacing a short loop by a call of memset. */
+#define KEEP_LOOP() __asm__ volatile("")
 #else
 typedef uint16_t half_t;
+#define KEEP_LOOP() ((void)0)
 #endif
 
-/*
- * The workspace: the order of the pixels, the output potentials, then for every hidden layer
- * planes | alive | fired | arrived, pending. bs4nn_init checks that the generator laid it out so.
- */
+/* Where a hidden layer's state lies in the workspace; bs4nn_init checks the layout. */
 typedef struct {
-    uint32_t *planes;  /* words x planes, the planes of a word side by side */
-    uint32_t *alive;   /* words; set bits have not fired yet */
-    uint32_t *fired;   /* words; set bits crossed at the last visited step */
-    uint32_t *arrived; /* spikes that have arrived so far */
-    uint32_t *pending; /* number of set bits in `fired` */
+    uint32_t *planes; /* words x planes, the planes of a word side by side: c + lead */
+    uint32_t *alive;  /* words; set bits have not fired yet */
+    uint32_t *seen;   /* words; how many of the layer's spikes the word has counted */
+    uint32_t *ring;   /* groups x RING; set bits are words of the group that are due at this spike */
+    uint32_t *counts; /* see below */
+    half_t *spikes;   /* neurons in the order of firing, for a hidden layer above; none for the last */
 } state_t;
+
+enum {
+    ARRIVED, /* spikes that have arrived at the layer */
+    FIRED,   /* neurons that have fired */
+    TOP,     /* planes that the counters can have reached by now */
+    COUNTS
+};
 
 /* One inference. */
 typedef struct {
@@ -52,33 +63,47 @@ typedef struct {
     half_t *order;              /* indices of the non-black pixels, brightest first */
     uint32_t input_spikes;      /* how many of them */
     uint32_t delivered;         /* how many have arrived at layer 1 */
-    int32_t *potentials;        /* of the output neurons */
-    bs4nn_result_t result;
+    uint32_t intensity;         /* of the last pixel that was looked at, and ... */
+    uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
+    uint32_t remainder;         /* ... what the division leaves */
+    uint32_t quotient_a_unit;   /* T / intensity_max and ... */
+    uint32_t remainder_a_unit;  /* ... T % intensity_max */
+    uint32_t *output_planes;    /* words x planes of the output layer */
+    uint32_t *output_alive;     /* words */
+    uint32_t *output_odd;       /* words; see bs4nn_hidden_t */
+    uint32_t output_arrived;    /* spikes that have arrived at the output layer */
+    uint32_t output_due;        /* spike at which an output neuron could reach its threshold */
     uint32_t spikes;            /* input and hidden spikes so far */
-    int decided;                /* an output neuron has fired */
-    int read_out;               /* the readout step has passed */
+    bs4nn_result_t result;
+    uint8_t decided;            /* an output neuron has fired */
+    uint8_t read_out;           /* the readout step has passed */
+    uint8_t on_their_way;       /* hidden spikes of the step before have yet to arrive */
 } run_t;
 
-static uint32_t order_words(const bs4nn_network_t *network)
+/* ---- Bits ---- */
+
+static uint32_t bits_of(uint32_t value)
 {
-    return (bs4nn_inputs(network) + 1u) / 2u;
+    uint32_t bits = 0;
+    for (; value != 0u; value >>= 1) {
+        bits++;
+    }
+    return bits;
 }
 
-static uint32_t state_words(const bs4nn_hidden_t *layer)
+/* Index of the lowest set bit. */
+static uint32_t lowest_bit(uint32_t word)
 {
-    return layer->words * (layer->planes + 2u) + 2u;
+#if defined(__GNUC__) && (!defined(__arm__) || defined(__ARM_FEATURE_CLZ))
+    return (uint32_t)__builtin_ctz(word);
+#else /* a core without a count of zeros: a multiplication by a de Bruijn sequence */
+    static const uint8_t index[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
+    return index[(uint32_t)((word & (0u - word)) * 0x077CB531u) >> 27];
+#endif
 }
 
-static state_t state_of(const run_t *run, const bs4nn_hidden_t *layer)
-{
-    state_t state;
-    state.planes = run->workspace + layer->state;
-    state.alive = state.planes + (uint32_t)layer->words * layer->planes;
-    state.fired = state.alive + layer->words;
-    state.arrived = state.fired + layer->words;
-    state.pending = state.arrived + 1;
-    return state;
-}
+/* ---- Sizes and checks ---- */
 
 uint16_t bs4nn_inputs(const bs4nn_network_t *network)
 {
@@ -94,17 +119,51 @@ uint32_t bs4nn_neurons(const bs4nn_network_t *network)
     return neurons;
 }
 
-/* ---- Checking a network and its workspace ---- */
+static uint32_t order_words(const bs4nn_network_t *network)
+{
+    return (bs4nn_inputs(network) + 1u) / 2u;
+}
+
+static uint32_t output_words(const bs4nn_output_t *output)
+{
+    return (output->halfwords + 1u) / 2u;
+}
+
+static uint32_t groups(const bs4nn_hidden_t *layer)
+{
+    return (layer->words + WORD_BITS - 1u) / WORD_BITS;
+}
+
+static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
+{
+    const bs4nn_hidden_t *layer = &network->hidden[l];
+    uint32_t spikes = l + 1u < network->hidden_layers ? (layer->neurons + 1u) / 2u : 0u;
+    return layer->words * (layer->planes + 2u) + groups(layer) * RING + COUNTS + spikes;
+}
+
+static state_t state_of(const run_t *run, const bs4nn_hidden_t *layer)
+{
+    state_t state;
+    state.planes = run->workspace + layer->state;
+    state.alive = state.planes + (uint32_t)layer->words * layer->planes;
+    state.seen = state.alive + layer->words;
+    state.ring = state.seen + layer->words;
+    state.counts = state.ring + groups(layer) * RING;
+    state.spikes = (half_t *)(state.counts + COUNTS);
+    return state;
+}
+
+static int planes_are_enough(uint32_t planes, uint32_t inputs, uint32_t spread)
+{
+    return planes >= 1u && planes <= MAX_PLANES && (inputs + spread) >> planes == 0u;
+}
 
 static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
 {
-    uint32_t largest = (inputs + layer->threshold + 1u) >> 1;
     return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->rows != NULL
-        && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS
-        && layer->planes >= 2u && layer->planes <= MAX_PLANES
-        && largest <= (uint32_t)1u << (layer->planes - 1u)
-        && (layer->threshold != 0u) == (layer->start == NULL)
-        && layer->state == state;
+        && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS && layer->threshold != 0u
+        && planes_are_enough(layer->planes, inputs, layer->spread)
+        && (layer->spread == 0u || layer->start != NULL) && layer->state == state;
 }
 
 int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
@@ -115,20 +174,24 @@ int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace
     const bs4nn_output_t *output = &network->output;
     if (network->time_steps == 0u || network->readout_step >= network->time_steps || network->delay > 1u
         || network->intensity_max == 0u || (network->hidden_layers != 0u && network->hidden == NULL)
-        || output->rows == NULL || output->neurons == 0u || output->inputs == 0u
+        || output->rows == NULL || output->neurons == 0u || output->inputs == 0u || output->threshold == 0u
         || output->halfwords != (output->neurons + 15u) / 16u
-        || (output->threshold != 0u) != (output->thresholds == NULL)) {
+        || !planes_are_enough(output->planes, output->inputs, output->spread)
+        || (output->spread != 0u && output->thresholds == NULL)) {
         return BS4NN_ERROR_NETWORK;
     }
     uint32_t inputs = bs4nn_inputs(network);
-    uint32_t words = order_words(network) + output->neurons;
+    uint32_t words = order_words(network) + output_words(output) * (output->planes + 2u);
     for (uint32_t l = 0; l < network->hidden_layers; l++) {
         const bs4nn_hidden_t *layer = &network->hidden[l];
         if (!hidden_is_sound(layer, inputs, words)) {
             return BS4NN_ERROR_NETWORK;
         }
         inputs = layer->neurons;
-        words += state_words(layer);
+        words += state_words(network, l);
+    }
+    if (words < order_words(network) + SORT_WORDS) {
+        words = order_words(network) + SORT_WORDS;
     }
     if (output->inputs != inputs || network->workspace_words != words) {
         return BS4NN_ERROR_NETWORK;
@@ -143,11 +206,6 @@ int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace
 
 /* ---- Encoding: pixels to spikes ---- */
 
-static uint32_t step_of(const bs4nn_network_t *network, uint32_t intensity)
-{
-    return (network->intensity_max - intensity) * network->time_steps / network->intensity_max;
-}
-
 /*
  * Counting sort of the pixels that fire, brightest first. A pixel of intensity 0 fires at step T,
  * which is never. Returns 0 or a negative error.
@@ -155,203 +213,247 @@ static uint32_t step_of(const bs4nn_network_t *network, uint32_t intensity)
 static int sort_pixels(run_t *run)
 {
     const uint8_t *pixels = run->pixels;
+    const uint8_t *end = pixels + bs4nn_inputs(run->network);
     uint32_t intensity_max = run->network->intensity_max;
-    uint32_t inputs = bs4nn_inputs(run->network);
-    uint16_t next[256]; /* first how many pixels, then where the next one of this intensity goes */
+    half_t *order = run->order;
+    half_t *next = (half_t *)(run->workspace + order_words(run->network)); /* 256 of them */
 
-    memset(next, 0, sizeof next);
-    for (uint32_t i = 0; i < inputs; i++) {
-        if (pixels[i] > intensity_max) {
+    for (uint32_t i = 0; i < SORT_WORDS; i++) {
+        run->workspace[order_words(run->network) + i] = 0;
+        KEEP_LOOP();
+    }
+    for (const uint8_t *pixel = pixels; pixel < end; pixel++) {
+        if (*pixel != 0u) { /* most pixels are black */
+            next[*pixel]++;
+        }
+    }
+    for (uint32_t intensity = 255; intensity > intensity_max; intensity--) {
+        if (next[intensity] != 0u) {
             return BS4NN_ERROR_PIXEL;
         }
-        next[pixels[i]]++;
     }
-    uint32_t position = 0;
+    uint32_t position = 0; /* now: where the next pixel of an intensity goes */
     for (uint32_t intensity = intensity_max; intensity > 0u; intensity--) {
         uint32_t count = next[intensity];
         next[intensity] = (uint16_t)position;
         position += count;
     }
     run->input_spikes = position;
-    for (uint32_t i = 0; i < inputs; i++) {
-        if (pixels[i] != 0u) {
-            run->order[next[pixels[i]]++] = (uint16_t)i;
+    for (const uint8_t *pixel = pixels; pixel < end; pixel++) {
+        if (*pixel != 0u) {
+            order[next[*pixel]++] = (uint16_t)(pixel - pixels);
         }
     }
     return 0;
 }
 
-/* ---- Hidden layers ---- */
-
-/* Plane p of minus ((threshold + 1) >> 1), the same in all 32 lanes. */
-static uint32_t start_plane(uint32_t threshold, uint32_t p)
+/* Step of a pixel that is no brighter than the one before, without a division (equation 1). */
+static uint32_t step_of(run_t *run, uint32_t intensity)
 {
-    uint32_t value = 0u - ((threshold + 1u) >> 1);
-    return 0u - ((value >> p) & 1u);
+    uint32_t intensity_max = run->network->intensity_max;
+    uint32_t darker = run->intensity - intensity;
+    run->intensity = intensity;
+    run->step += run->quotient_a_unit * darker;
+    run->remainder += run->remainder_a_unit * darker;
+    while (run->remainder >= intensity_max) {
+        run->remainder -= intensity_max;
+        run->step++;
+    }
+    return run->step;
 }
 
-static void reset_hidden(const run_t *run, const bs4nn_hidden_t *layer)
+/* Index in `order` of the first input spike after this step's, which starts at `position`. */
+static uint32_t end_of_step(run_t *run, uint32_t position, uint32_t step)
 {
-    state_t state = state_of(run, layer);
-    for (uint32_t w = 0; w < layer->words; w++) {
-        for (uint32_t p = 0; p < layer->planes; p++) {
-            state.planes[w * layer->planes + p] =
-                layer->start != NULL ? layer->start[w * (layer->planes + 1u) + p] : start_plane(layer->threshold, p);
+    while (position < run->input_spikes) {
+        uint32_t pixel = run->pixels[run->order[position]];
+        if (pixel != run->intensity && step_of(run, pixel) != step) {
+            break;
         }
-        state.alive[w] = UINT32_MAX;
-        state.fired[w] = 0;
+        position++;
     }
-    uint32_t last = layer->neurons % WORD_BITS;
-    if (last != 0u) {
-        state.alive[layer->words - 1u] = ((uint32_t)1u << last) - 1u;
-    }
-    *state.arrived = 0;
-    *state.pending = 0;
+    return position;
 }
 
-/* Add a number of 0 or 1 in every lane, at plane p and up. */
-static void ripple(uint32_t *planes, uint32_t count, uint32_t p, uint32_t carry)
-{
-    for (; carry != 0u && p < count; p++) {
-        uint32_t sum = planes[p] ^ carry;
-        carry &= planes[p];
-        planes[p] = sum;
-    }
-}
+/* ---- Bit-sliced arithmetic ---- */
 
-/* Subtract in every lane one of two numbers: `odd` where `is_odd` is set, else `even`. */
-static void subtract(uint32_t *planes, uint32_t count, uint32_t is_odd, uint32_t odd, uint32_t even)
+/* Add a number of 0 or 1 in every lane, at this plane and up. */
+static inline void ripple(uint32_t *plane, uint32_t carry)
 {
-    uint32_t borrow = 0;
-    for (uint32_t p = 0; p < count; p++) {
-        uint32_t bit = ((0u - ((odd >> p) & 1u)) & is_odd) | ((0u - ((even >> p) & 1u)) & ~is_odd);
-        uint32_t difference = planes[p] ^ bit ^ borrow;
-        borrow = (~planes[p] & (bit | borrow)) | (bit & borrow);
-        planes[p] = difference;
+    while (carry != 0u) {
+        uint32_t before = *plane;
+        *plane++ = before ^ carry;
+        carry &= before;
     }
 }
 
-/* Let `count` spikes arrive at a layer: D gains the +1 synapses and loses what the threshold moves. */
-static void arrive(const run_t *run, const bs4nn_hidden_t *layer, const half_t *inputs, uint32_t count)
+/* Sum of three numbers of 0 or 1 in every lane, and the carry: a full adder. */
+static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *carry)
 {
-    state_t state = state_of(run, layer);
-    uint32_t before = *state.arrived;
-    uint32_t after = before + count;
-    /* (n + threshold + 1) >> 1 moves at every other spike; which one depends on the threshold's parity. */
-    uint32_t move_odd = (after >> 1) - (before >> 1);
-    uint32_t move_even = ((after + 1u) >> 1) - ((before + 1u) >> 1);
-    *state.arrived = after;
-
-    for (uint32_t w = 0; w < layer->words; w++) {
-        if (state.alive[w] == 0u) {
-            continue;
-        }
-        uint32_t *planes = state.planes + w * layer->planes;
-        const uint32_t *column = layer->rows + w;
-        uint32_t i = 0;
-        for (; i + 3u <= count; i += 3u) { /* a full adder folds three spikes into a sum and a carry */
-            uint32_t a = column[(uint32_t)inputs[i] * layer->words];
-            uint32_t b = column[(uint32_t)inputs[i + 1u] * layer->words];
-            uint32_t c = column[(uint32_t)inputs[i + 2u] * layer->words];
-            ripple(planes, layer->planes, 0, a ^ b ^ c);
-            ripple(planes, layer->planes, 1, (a & b) | (c & (a ^ b)));
-        }
-        for (; i < count; i++) {
-            ripple(planes, layer->planes, 0, column[(uint32_t)inputs[i] * layer->words]);
-        }
-        uint32_t is_odd = 0u - (layer->threshold & 1u);
-        if (layer->start != NULL) {
-            is_odd = layer->start[w * (layer->planes + 1u) + layer->planes];
-        }
-        subtract(planes, layer->planes, is_odd, move_odd, move_even);
-    }
+    uint32_t half = a ^ b;
+    *carry = (a & b) | (half & c);
+    return half ^ c;
 }
 
-/* Let all neurons fire whose potential has reached the threshold at this step. */
-static void fire(run_t *run, uint32_t l, uint32_t step, uint32_t arrivals)
+/* Add to the counters of one word the synapses of `count` spikes; `column` is the word's first row. */
+static inline void count_spikes(uint32_t *planes, const uint32_t *column, uint32_t words, const half_t *inputs,
+                                uint32_t count)
 {
-    const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    state_t state = state_of(run, layer);
-    uint32_t firing_time = step + run->network->delay;
-    uint32_t pending = 0;
-    uint16_t *times = NULL;
+#define ROW(k) column[(uint32_t)inputs[k] * words]
+    while (count >= 7u) { /* seven spikes to a number of three bits */
+        uint32_t carry_a, carry_b, carry_c, fours, carry;
+        uint32_t ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
+        ones = full_add(ones, ROW(3), ROW(4), &carry_b);
+        ones = full_add(ones, ROW(5), ROW(6), &carry_c);
+        uint32_t twos = full_add(carry_a, carry_b, carry_c, &fours);
+        carry = planes[0] & ones;
+        planes[0] ^= ones;
+        planes[1] = full_add(planes[1], twos, carry, &carry);
+        planes[2] = full_add(planes[2], fours, carry, &carry);
+        ripple(planes + 3, carry);
+        inputs += 7;
+        count -= 7u;
+    }
+    if (count >= 3u) {
+        uint32_t twos, carry;
+        uint32_t ones = full_add(ROW(0), ROW(1), ROW(2), &twos);
+        carry = planes[0] & ones;
+        planes[0] ^= ones;
+        planes[1] = full_add(planes[1], twos, carry, &carry);
+        ripple(planes + 2, carry);
+        inputs += 3;
+        count -= 3u;
+    }
+    for (; count > 0u; count--) {
+        ripple(planes, ROW(0));
+        inputs++;
+    }
+#undef ROW
+}
 
-    if (arrivals == 0u && *state.pending == 0u) {
-        return; /* nothing has changed and nothing has to be cleared */
-    }
-    if (run->trace != NULL && firing_time < run->network->time_steps) {
-        times = run->trace->firing_times;
-        for (uint32_t k = 0; k < l; k++) {
-            times += run->network->hidden[k].neurons;
+/* The highest counter among the lanes of `mask`, which is not empty; `top` planes may be set. */
+static inline uint32_t highest_counter(const uint32_t *planes, uint32_t top, uint32_t mask)
+{
+    uint32_t highest = 0;
+    const uint32_t *plane = planes + top;
+    while (plane > planes) {
+        uint32_t set = mask & *--plane;
+        highest <<= 1;
+        if (set != 0u) {
+            mask = set;
+            highest |= 1u;
         }
     }
-    for (uint32_t w = 0; w < layer->words; w++) {
-        uint32_t negative = state.planes[(w + 1u) * layer->planes - 1u];
-        uint32_t fired = arrivals != 0u ? state.alive[w] & ~negative : 0u;
-        state.fired[w] = fired;
-        state.alive[w] &= ~fired;
-        for (uint32_t j = w * WORD_BITS; fired != 0u; fired >>= 1, j++) {
-            if ((fired & 1u) != 0u) {
-                pending++;
-                if (times != NULL) {
-                    times[j] = (uint16_t)firing_time;
-                }
-            }
-        }
+    return highest;
+}
+
+/* The lanes whose counters are at least `level`. */
+static uint32_t lanes_at_least(const uint32_t *planes, uint32_t top, uint32_t level)
+{
+    uint32_t lanes = UINT32_MAX;
+    if (level >> top != 0u) {
+        return 0;
     }
-    *state.pending = pending;
-    if (firing_time < run->network->time_steps) {
-        run->spikes += pending;
+    for (uint32_t p = 0; p < top; p++) {
+        lanes = (level >> p & 1u) != 0u ? lanes & planes[p] : lanes | planes[p];
     }
+    return lanes;
+}
+
+/* The lanes that have reached their thresholds after n spikes; `odd` as in bs4nn_hidden_t. */
+static uint32_t lanes_over_threshold(const uint32_t *planes, uint32_t top, uint32_t n, uint32_t threshold, uint32_t odd)
+{
+    uint32_t over = lanes_at_least(planes, top, (n + threshold + 1u) >> 1);
+    if (odd != 0u) {
+        over = (over & ~odd) | (lanes_at_least(planes, top, (n + threshold) >> 1) & odd);
+    }
+    return over;
+}
+
+/* The counter of one lane. */
+static uint32_t counter_of(const uint32_t *planes, uint32_t count, uint32_t lane)
+{
+    uint32_t counter = 0;
+    for (uint32_t p = count; p-- > 0u;) {
+        counter = counter << 1 | (planes[p] >> lane & 1u);
+    }
+    return counter;
 }
 
 /* ---- The output layer ---- */
 
-static void arrive_output(const run_t *run, const half_t *inputs, uint32_t count)
+/* Let the spike of input `i` arrive: its column goes into the counters; nobody looks at them yet. */
+static inline void arrive_output(run_t *run, uint32_t i)
 {
     const bs4nn_output_t *output = &run->network->output;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint16_t *row = output->rows + (uint32_t)inputs[i] * output->halfwords;
-        for (uint32_t j = 0; j < output->neurons; j++) {
-            int positive = (row[j >> 4] >> (j & 15u)) & 1;
-            run->potentials[j] += positive * 2 - 1;
+    const uint16_t *row = output->rows + i * output->halfwords;
+    uint32_t *planes = run->output_planes;
+    for (uint32_t h = 0; h < output->halfwords; h += 2u) {
+        uint32_t column = row[h];
+        if (h + 1u < output->halfwords) {
+            column |= (uint32_t)row[h + 1u] << 16;
+        }
+        ripple(planes, column);
+        planes += output->planes;
+    }
+    run->output_arrived++;
+}
+
+/* Potential of output neuron j. */
+static int32_t output_potential(const run_t *run, uint32_t j)
+{
+    const bs4nn_output_t *output = &run->network->output;
+    const uint32_t *planes = run->output_planes + j / WORD_BITS * output->planes;
+    uint32_t lead = output->thresholds != NULL ? (uint32_t)(output->threshold - output->thresholds[j]) >> 1 : 0u;
+    uint32_t counter = counter_of(planes, output->planes, j % WORD_BITS) - lead;
+    return (int32_t)(2u * counter) - (int32_t)run->output_arrived;
+}
+
+/* Output neurons of word w fire, `fired` of them; the first ones decide. */
+static void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t firing_time, int32_t *highest)
+{
+    const bs4nn_network_t *network = run->network;
+    run->output_alive[w] &= ~fired;
+    for (; fired != 0u; fired &= fired - 1u) {
+        uint32_t j = w * WORD_BITS + lowest_bit(fired);
+        if (run->trace != NULL) {
+            run->trace->firing_times[bs4nn_neurons(network) - network->output.neurons + j] = (uint16_t)firing_time;
+        }
+        int32_t potential = output_potential(run, j);
+        if (!run->decided && potential > *highest) { /* strictly: among equals the lowest index wins */
+            *highest = potential;
+            run->result.answer = (uint16_t)j;
         }
     }
 }
 
-/* The output neurons that reach their threshold at this step; the first ones decide. */
-static void fire_output(run_t *run, uint32_t step)
+/* Look at the output neurons after everything has arrived at this step, if one can have crossed. */
+static void look_at_output(run_t *run, uint32_t step)
 {
-    const bs4nn_network_t *network = run->network;
-    const bs4nn_output_t *output = &network->output;
-    uint32_t firing_time = step + network->delay;
-    uint16_t *times = NULL;
-    int decides = !run->decided;
+    const bs4nn_output_t *output = &run->network->output;
+    uint32_t firing_time = step + run->network->delay;
+    uint32_t n = run->output_arrived;
+    uint32_t nearest = UINT32_MAX;
     int32_t highest = INT32_MIN;
 
-    if (firing_time >= network->time_steps) {
+    if (n < run->output_due || firing_time >= run->network->time_steps) {
         return;
     }
-    if (run->trace != NULL) {
-        times = run->trace->firing_times + (bs4nn_neurons(network) - output->neurons);
-    }
-    for (uint32_t j = 0; j < output->neurons; j++) {
-        int32_t threshold = output->thresholds != NULL ? output->thresholds[j] : output->threshold;
-        int32_t potential = run->potentials[j];
-        if (potential < threshold) {
-            continue;
-        }
-        if (times != NULL && times[j] == network->time_steps) {
-            times[j] = (uint16_t)firing_time;
-        }
-        if (decides && potential > highest) { /* strictly: among equals the lowest index wins */
-            highest = potential;
-            run->result.answer = (uint16_t)j;
-            run->result.response_time = (uint16_t)firing_time;
-            run->decided = 1;
+    for (uint32_t w = 0; w < output_words(output); w++) {
+        const uint32_t *planes = run->output_planes + w * output->planes;
+        uint32_t odd = run->output_odd[w];
+        uint32_t fired = lanes_over_threshold(planes, output->planes, n, output->threshold, odd) & run->output_alive[w];
+        fire_output(run, w, fired, firing_time, &highest);
+        if (run->output_alive[w] != 0u) {
+            uint32_t reach = 2u * highest_counter(planes, output->planes, run->output_alive[w]) + (odd != 0u);
+            uint32_t gap = n + output->threshold > reach ? n + output->threshold - reach : 1u;
+            nearest = gap < nearest ? gap : nearest;
         }
     }
-    if (decides) {
+    run->output_due = nearest == UINT32_MAX ? UINT32_MAX : n + nearest;
+    if (highest != INT32_MIN && !run->decided) {
+        run->decided = 1;
+        run->result.response_time = (uint16_t)firing_time;
         run->result.spikes = run->spikes;
     }
 }
@@ -359,13 +461,16 @@ static void fire_output(run_t *run, uint32_t step)
 /* The potentials that decide if nobody fires. */
 static void read_out(run_t *run)
 {
+    int32_t highest = INT32_MIN;
     uint32_t best = 0;
     for (uint32_t j = 0; j < run->network->output.neurons; j++) {
-        if (run->potentials[j] > run->potentials[best]) {
+        int32_t potential = output_potential(run, j);
+        if (potential > highest) {
+            highest = potential;
             best = j;
         }
         if (run->trace != NULL) {
-            run->trace->readout_potentials[j] = run->potentials[j];
+            run->trace->readout_potentials[j] = potential;
         }
     }
     if (!run->decided) {
@@ -374,131 +479,244 @@ static void read_out(run_t *run)
     run->read_out = 1;
 }
 
+/* ---- Hidden layers ---- */
+
+/* Neurons of word w fire, `fired` of them: hand their spikes to the layer above. */
+static void fire_hidden(run_t *run, uint32_t l, const state_t *state, uint32_t w, uint32_t fired, uint32_t firing_time)
+{
+    const bs4nn_network_t *network = run->network;
+    uint16_t *times = NULL;
+    if (firing_time >= network->time_steps) {
+        return; /* too late to arrive anywhere */
+    }
+    if (run->trace != NULL) {
+        times = run->trace->firing_times;
+        for (uint32_t k = 0; k < l; k++) {
+            times += network->hidden[k].neurons;
+        }
+    }
+    for (; fired != 0u; fired &= fired - 1u) {
+        uint32_t j = w * WORD_BITS + lowest_bit(fired);
+        if (l + 1u < network->hidden_layers) {
+            state->spikes[state->counts[FIRED]++] = (uint16_t)j;
+        } else {
+            arrive_output(run, j);
+        }
+        run->spikes++;
+        if (times != NULL) {
+            times[j] = (uint16_t)firing_time;
+        }
+    }
+    run->on_their_way = 1;
+}
+
+/* Put word w down for the spike at which a neuron of it can next reach its threshold. */
+static inline void put_down(const state_t *state, uint32_t w, uint32_t n, uint32_t gap)
+{
+    uint32_t due = n + (gap < RING ? gap : RING - 1u);
+    state->ring[(w / WORD_BITS) * RING + due % RING] |= (uint32_t)1u << (w % WORD_BITS);
+}
+
+/* Let word w catch up with all n spikes, fire, and put it down again. */
+static void look_at_word(run_t *run, uint32_t l, const state_t *state, uint32_t w, const half_t *source, uint32_t n,
+                         uint32_t firing_time)
+{
+    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    uint32_t *planes = state->planes + w * layer->planes;
+    uint32_t alive = state->alive[w];
+    uint32_t top = state->counts[TOP];
+    uint32_t odd = 0;
+    uint32_t seen = state->seen[w];
+
+    if (alive == 0u) {
+        return;
+    }
+    if (layer->spread != 0u || layer->start != NULL) {
+        uint32_t bits = bits_of(layer->spread);
+        odd = layer->start[w * (bits + 1u) + bits];
+    }
+    state->seen[w] = n;
+    count_spikes(planes, layer->rows + w, layer->words, source + seen, n - seen);
+
+    /* 2 c - n is the highest potential if the threshold is the highest; an odd distance counts one more. */
+    uint32_t level = n + layer->threshold;
+    uint32_t reach = 2u * highest_counter(planes, top, alive) + (odd != 0u);
+    if (reach >= level) {
+        uint32_t fired = lanes_over_threshold(planes, top, n, layer->threshold, odd) & alive;
+        if (fired != 0u) {
+            alive &= ~fired;
+            state->alive[w] = alive;
+            fire_hidden(run, l, state, w, fired, firing_time);
+            if (alive == 0u) {
+                return;
+            }
+            reach = 2u * highest_counter(planes, top, alive) + (odd != 0u);
+        }
+    }
+    put_down(state, w, n, level > reach ? level - reach : 1u);
+}
+
+/* Everything that happens at hidden layer l at one step: `n` spikes of `source` have arrived by now. */
+static void run_hidden(run_t *run, uint32_t l, uint32_t step, const half_t *source, uint32_t n)
+{
+    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    state_t state = state_of(run, layer);
+    uint32_t before = state.counts[ARRIVED];
+    uint32_t first = n - before < RING ? before + 1u : n - RING + 1u; /* the whole ring at the most */
+
+    if (n == before) {
+        return;
+    }
+    state.counts[ARRIVED] = n;
+    while ((n + layer->spread) >> state.counts[TOP] != 0u) {
+        state.counts[TOP]++;
+    }
+    for (uint32_t g = 0; g < groups(layer); g++) {
+        uint32_t *ring = state.ring + g * RING;
+        uint32_t due = 0;
+        for (uint32_t k = first; k <= n; k++) {
+            due |= ring[k % RING];
+            ring[k % RING] = 0;
+        }
+        for (; due != 0u; due &= due - 1u) {
+            look_at_word(run, l, &state, g * WORD_BITS + lowest_bit(due), source, n, step + run->network->delay);
+        }
+    }
+}
+
 /* ---- One step ---- */
 
-/* Hand the spikes of one source to layer `l` (the output layer is the last), some at a time. */
-static void deliver(const run_t *run, uint32_t l, const half_t *inputs, uint32_t count)
+static void run_hidden_layer(run_t *run, uint32_t l, uint32_t step)
 {
-    if (l < run->network->hidden_layers) {
-        arrive(run, &run->network->hidden[l], inputs, count);
+    if (l == 0u) {
+        run_hidden(run, 0, step, run->order, run->delivered);
     } else {
-        arrive_output(run, inputs, count);
+        state_t below = state_of(run, &run->network->hidden[l - 1u]);
+        run_hidden(run, l, step, below.spikes, below.counts[FIRED]);
     }
 }
 
-/* Hand layer `l` what fired below it. Returns the number of spikes. */
-static uint32_t deliver_fired(const run_t *run, uint32_t l)
+/*
+ * One step, all layers; run->delivered counts the input spikes up to and including it. Without delay a
+ * spike travels up within the step, so layers go from the input side up; with a delay of one step each
+ * layer takes what fired below it at the step before, so they go from the output side down.
+ */
+static void run_step(run_t *run, uint32_t step)
 {
-    const bs4nn_hidden_t *below = &run->network->hidden[l - 1u];
-    state_t state = state_of(run, below);
-    if (*state.pending == 0u) {
-        return 0;
-    }
-    for (uint32_t w = 0; w < below->words; w++) {
-        uint16_t neurons[WORD_BITS];
-        uint32_t count = 0;
-        uint32_t fired = state.fired[w];
-        for (uint32_t j = w * WORD_BITS; fired != 0u; fired >>= 1, j++) {
-            if ((fired & 1u) != 0u) {
-                neurons[count++] = (uint16_t)j;
-            }
+    const bs4nn_network_t *network = run->network;
+    uint32_t layers = network->hidden_layers;
+    run->on_their_way = 0;
+    if (network->delay == 0u || layers == 0u) {
+        for (uint32_t l = 0; l < layers; l++) {
+            run_hidden_layer(run, l, step);
         }
-        if (count != 0u) {
-            deliver(run, l, neurons, count);
-        }
+        look_at_output(run, step);
+        run->on_their_way = 0;
+        return;
     }
-    return *state.pending;
-}
-
-/* Everything that happens at layer `l` (1 + hidden_layers of them) at one step. */
-static void run_layer(run_t *run, uint32_t l, uint32_t step, uint32_t input_spikes)
-{
-    uint32_t arrivals = input_spikes;
-    if (l != 0u) {
-        arrivals = deliver_fired(run, l);
-    } else if (arrivals != 0u) {
-        deliver(run, 0, run->order + run->delivered, arrivals);
+    look_at_output(run, step);
+    if (step == network->readout_step) {
+        read_out(run); /* before this step's hidden spikes, which arrive at the next one */
     }
-    if (l < run->network->hidden_layers) {
-        fire(run, l, step, arrivals);
-    } else if (arrivals != 0u) {
-        fire_output(run, step);
+    if (run->decided && run->trace == NULL) {
+        return;
     }
-}
-
-/* One step, all layers. Without delay a spike travels up within the step, so layers go from the
- * input side up; with a delay of one step each layer takes what fired below it at the step before,
- * so they go from the output side down. */
-static void run_step(run_t *run, uint32_t step, uint32_t input_spikes)
-{
-    uint32_t layers = run->network->hidden_layers + 1u;
-    run->spikes += input_spikes;
-    for (uint32_t k = 0; k < layers; k++) {
-        run_layer(run, run->network->delay == 0u ? k : layers - 1u - k, step, input_spikes);
-        if (run->decided && run->trace == NULL) {
-            return;
-        }
+    for (uint32_t l = layers; l-- > 0u;) {
+        run_hidden_layer(run, l, step);
     }
-    run->delivered += input_spikes;
 }
 
 /* ---- One image ---- */
 
-/* Step of the next input spike (T if there is none), and how many spikes share it. */
-static uint32_t next_input(const run_t *run, uint32_t *count)
-{
-    uint32_t position = run->delivered;
-    uint32_t step = run->network->time_steps;
-    uint32_t intensity = 0;
-    for (; position < run->input_spikes; position++) {
-        uint32_t pixel = run->pixels[run->order[position]];
-        if (pixel != intensity) {
-            uint32_t pixel_step = step_of(run->network, pixel);
-            if (intensity != 0u && pixel_step != step) {
-                break;
-            }
-            intensity = pixel;
-            step = pixel_step;
-        }
-    }
-    *count = position - run->delivered;
-    return step;
-}
-
-/* A hidden spike of the step before is still on its way (only with a delay of one step). */
-static int spikes_on_their_way(const run_t *run)
-{
-    if (run->network->delay != 0u) {
-        for (uint32_t l = 0; l < run->network->hidden_layers; l++) {
-            if (*state_of(run, &run->network->hidden[l]).pending != 0u) {
-                return 1;
-            }
-        }
-    }
-    return 0;
-}
-
 static void run_image(run_t *run)
 {
     const bs4nn_network_t *network = run->network;
-    uint32_t step = 0; /* the earliest step that has not been visited */
+    uint32_t never = network->time_steps;
+    uint32_t input_step = never; /* of the next input spikes, which end at input_end */
+    uint32_t input_end = 0;
+    uint32_t step = 0;           /* the earliest one that has not been visited */
+
+    if (run->input_spikes != 0u) {
+        input_step = step_of(run, run->pixels[run->order[0]]);
+        input_end = end_of_step(run, 0, input_step);
+    }
     for (;;) {
-        uint32_t count;
-        uint32_t input_step = next_input(run, &count);
-        if (!spikes_on_their_way(run)) {
+        if (!run->on_their_way) {
             step = input_step;
         }
         if (!run->read_out && step > network->readout_step) {
             read_out(run);
         }
-        if (step >= network->time_steps) {
+        if (step >= never) {
             return;
         }
-        run_step(run, step, step == input_step ? count : 0u);
+        if (step == input_step) {
+            run->spikes += input_end - run->delivered;
+            if (network->hidden_layers == 0u) {
+                for (uint32_t k = run->delivered; k < input_end; k++) {
+                    arrive_output(run, run->order[k]);
+                }
+            }
+            run->delivered = input_end;
+            input_step = input_end < run->input_spikes ? run->step : never; /* where end_of_step has stopped */
+            input_end = end_of_step(run, input_end, input_step);
+        }
+        run_step(run, step);
         if (run->decided && run->trace == NULL) {
             return;
         }
         step++;
+    }
+}
+
+/* Put the leads of the neurons into the counters, and every word down for its first spike of interest. */
+static void reset_hidden(const run_t *run, uint32_t l)
+{
+    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    state_t state = state_of(run, layer);
+    uint32_t words = state_words(run->network, l);
+    uint32_t bits = bits_of(layer->spread);
+    uint32_t ahead = 2u * layer->spread + (layer->start != NULL);
+
+    for (uint32_t i = 0; i < words; i++) {
+        state.planes[i] = 0;
+        KEEP_LOOP();
+    }
+    for (uint32_t w = 0; w < layer->words; w++) {
+        for (uint32_t p = 0; p < bits; p++) {
+            state.planes[w * layer->planes + p] = layer->start[w * (bits + 1u) + p];
+        }
+        state.alive[w] = UINT32_MAX;
+        put_down(&state, w, 0, layer->threshold > ahead ? layer->threshold - ahead : 1u);
+    }
+    uint32_t last = layer->neurons % WORD_BITS;
+    if (last != 0u) {
+        state.alive[layer->words - 1u] = ((uint32_t)1u << last) - 1u;
+    }
+}
+
+static void reset_output(run_t *run)
+{
+    const bs4nn_output_t *output = &run->network->output;
+    uint32_t words = output_words(output);
+    for (uint32_t i = 0; i < words * (output->planes + 2u); i++) {
+        run->output_planes[i] = 0;
+        KEEP_LOOP();
+    }
+    run->output_alive = run->output_planes + words * output->planes;
+    run->output_odd = run->output_alive + words;
+    for (uint32_t j = 0; j < output->neurons; j++) {
+        uint32_t w = j / WORD_BITS;
+        uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
+        run->output_alive[w] |= bit;
+        if (output->thresholds != NULL) {
+            uint32_t distance = (uint32_t)(output->threshold - output->thresholds[j]);
+            run->output_odd[w] |= (distance & 1u) != 0u ? bit : 0u;
+            uint32_t *plane = run->output_planes + w * output->planes;
+            for (uint32_t lead = distance >> 1; lead != 0u; lead >>= 1) {
+                *plane++ |= (lead & 1u) != 0u ? bit : 0u;
+            }
+        }
     }
 }
 
@@ -508,24 +726,26 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
         return BS4NN_ERROR_ARGUMENT;
     }
     const bs4nn_network_t *network = net->network;
-    run_t run;
-    memset(&run, 0, sizeof run);
+    run_t run = {0};
     run.network = network;
     run.workspace = net->workspace;
     run.pixels = pixels;
     run.trace = trace;
     run.order = (half_t *)net->workspace;
-    run.potentials = (int32_t *)(net->workspace + order_words(network));
+    run.output_planes = net->workspace + order_words(network);
+    run.intensity = network->intensity_max;
+    run.quotient_a_unit = (uint32_t)network->time_steps / network->intensity_max;
+    run.remainder_a_unit = (uint32_t)network->time_steps % network->intensity_max;
     run.result.response_time = network->time_steps;
 
     int error = sort_pixels(&run);
     if (error != 0) {
         return error;
     }
+    reset_output(&run);
     for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        reset_hidden(&run, &network->hidden[l]);
+        reset_hidden(&run, l);
     }
-    memset(run.potentials, 0, network->output.neurons * sizeof *run.potentials);
     if (trace != NULL) {
         for (uint32_t j = 0; j < bs4nn_neurons(network); j++) {
             trace->firing_times[j] = network->time_steps;

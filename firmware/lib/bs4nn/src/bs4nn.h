@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Version of the data layout below. Generated headers refuse to compile against another one. */
-#define BS4NN_FORMAT 1
+#define BS4NN_FORMAT 2
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
@@ -39,29 +39,33 @@ extern "C" {
  * `rows` holds one row of `words` words an input; a set bit is a synapse of +1, a clear bit one of
  * -1. Bits beyond the last neuron are clear.
  *
- * `threshold` is the threshold of all neurons; where neurons differ, it is 0 and `start` holds for
- * every word the starting value of its bit planes, then a word whose set bits mark odd thresholds.
+ * `threshold` is the highest threshold. Where neurons differ, a neuron starts with a lead of half its
+ * distance to the highest; `spread` is the largest lead, and `start` holds, for every word, the bit
+ * planes of the leads (as many as `spread` has bits), then a word whose set bits mark the neurons whose
+ * distance is odd.
  */
 typedef struct {
     uint16_t inputs;
     uint16_t neurons;
     uint16_t words;
     uint16_t threshold;
-    uint32_t planes;          /* bit planes of a word's counters, sign included: 2 .. 17 */
-    uint32_t state;           /* index of this layer's first word in the workspace */
-    const uint32_t *start;    /* words x (planes + 1), or NULL with a shared threshold */
-    const uint32_t *rows;     /* inputs x words */
+    uint16_t planes;       /* bit planes of a word's counters: the bits of inputs + spread */
+    uint16_t spread;
+    uint32_t state;        /* index of this layer's first word in the workspace */
+    const uint32_t *start; /* words x (bits of spread + 1), or NULL with a shared threshold */
+    const uint32_t *rows;  /* inputs x words */
 } bs4nn_hidden_t;
 
 /*
- * The output layer. Neuron j lives in bit j % 16 of half-word j / 16; rows as above.
- * Where neurons differ, `threshold` is 0 and `thresholds` holds one value a neuron.
+ * The output layer. Neuron j lives in bit j % 16 of half-word j / 16; the rest as above.
  */
 typedef struct {
     uint16_t inputs;
     uint16_t neurons;
     uint16_t halfwords;
-    uint16_t threshold;
+    uint16_t threshold;         /* the highest */
+    uint16_t planes;
+    uint16_t spread;
     const uint16_t *thresholds; /* neurons, or NULL with a shared threshold */
     const uint16_t *rows;       /* inputs x halfwords */
 } bs4nn_output_t;
