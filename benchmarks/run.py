@@ -1,7 +1,7 @@
 """Sizes and speeds, in one command: `make bench`, or python benchmarks/run.py [--data-dir DIR]
 
-Bytes are exact: the kernel's code on five cores, by the compiler of the system. Times are of this machine
-and only worth comparing with each other. Results go to benchmarks/results.csv.
+Bytes and instructions are exact: the kernel on five cores, by the compiler and emulator of the system.
+Times are of this machine and only worth comparing with each other. Results go to benchmarks/results.csv.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import datasets, platformio, reference, training
+from bs4nn_tc import bench, datasets, importers, platformio, reference, training
+from bs4nn_tc.boards import load_board
 from bs4nn_tc.errors import MissingToolError
 from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.training.loop import evaluate, host_network
@@ -40,6 +41,20 @@ def code_bytes(core: str) -> int:
         size = compiler.removesuffix("gcc") + "size"
         text = subprocess.run([size, target], capture_output=True, text=True, check=True).stdout
     return int(text.splitlines()[1].split()[0])
+
+
+def instruction_rows(dataset: datasets.Dataset, reference_dir: Path) -> list[tuple[str, str, float]]:
+    """Executed instructions an inference of the authors' network, counted on emulated cores."""
+    signs = [importers.load_weights(reference_dir / f"W{layer}_binary.npy") for layer in (0, 1)]
+    network = importers.network_from_weights(signs, [25, 12], rules="authors")
+    rows: list[tuple[str, str, float]] = []
+    for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"):
+        cost = bench.measure(network, load_board(board), dataset.test_images[:1000], dataset.test_labels[:1000])
+        what = f"authors' 784-600-10, {cost.core}, 1,000 test images"
+        rows.append((what, "instructions an inference, mean", round(cost.instructions_mean)))
+        rows.append((what, "instructions an inference, largest", cost.instructions_max))
+        rows.append((what, "bytes of workspace and stack", cost.workspace_bytes + cost.stack_bytes))
+    return rows
 
 
 def seconds(action: object) -> float:
@@ -75,11 +90,19 @@ def host_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
 
 def main(
     data_dir: Annotated[Path, typer.Option(help="Where MNIST lies, in torchvision's layout.")] = Path("../shared/data"),
+    reference_dir: Annotated[Path, typer.Option(help="Where the authors' W0_binary.npy and W1_binary.npy lie.")] = Path(
+        "../shared/reference"
+    ),
 ) -> None:
     """Measure, print and rewrite benchmarks/results.csv."""
     rows: list[tuple[str, str, float]] = [(f"kernel, {core}", "bytes of code", code_bytes(core)) for core in CORES]
     try:
-        rows += host_rows(datasets.load("mnist", data_dir))
+        mnist = datasets.load("mnist", data_dir)
+        rows += host_rows(mnist)
+        if (reference_dir / "W0_binary.npy").is_file():
+            rows += instruction_rows(mnist, reference_dir)
+        else:
+            Console(stderr=True).print(f"instructions are not counted: no weights in {reference_dir}", highlight=False)
     except MissingToolError as error:
         Console(stderr=True).print(f"speeds are not measured: {error}", highlight=False)
     with RESULTS.open("w", newline="", encoding="utf-8") as file:

@@ -10,7 +10,7 @@ static const uint16_t both_rows[2] = {1, 1};
 /* The order of the pixels, and the scratch of the sort, which is more than the counters need. */
 #define BOTH_WORDS (1 + 128)
 static const bs4nn_network_t both = {
-    "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 2, 0, NULL, both_rows},
+    "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 3, 0, NULL, both_rows},
 };
 
 static void test_fires_when_the_second_spike_arrives(void)
@@ -35,17 +35,17 @@ static void test_fires_when_the_second_spike_arrives(void)
 static const uint32_t pair_rows[3] = {3, 1, 3};
 /* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
 static const uint32_t pair_start[1] = {2};
-/* Order 2, output 2 planes + 2, then the hidden layer's state; the scratch of the sort is larger. */
+/* Order 2, output 3 planes + 2, then the hidden layer's state; the scratch of the sort is larger. */
 #define PAIR_WORDS (2 + 128)
-#define PAIR_STATE (2 + 4)
+#define PAIR_STATE (2 + 5)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
                      int32_t second, int answer, uint16_t response_time)
 {
-    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 2, 0, PAIR_STATE, pair_start, pair_rows}};
+    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 3, 0, PAIR_STATE, pair_start, pair_rows}};
     const bs4nn_network_t network = {
-        "pair", digest, 8, 7, 8, delay, 1, PAIR_WORDS, hidden, {2, 2, 1, 1, 2, 0, NULL, pair_out},
+        "pair", digest, 8, 7, 8, delay, 1, PAIR_WORDS, hidden, {2, 2, 1, 1, 3, 0, NULL, pair_out},
     };
     uint32_t workspace[PAIR_WORDS];
     uint16_t firing_times[4];

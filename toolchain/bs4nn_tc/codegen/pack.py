@@ -17,6 +17,7 @@ HALFWORD_BITS = 16
 RING = 64
 COUNTS = 3
 SORT_WORDS = 128
+MIN_PLANES = 3
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def pack_hidden(layer: Layer, feeds_hidden: bool) -> PackedHidden:
         inputs=layer.inputs,
         neurons=layer.neurons,
         words=words,
-        planes=(layer.inputs + spread).bit_length(),
+        planes=max(MIN_PLANES, (layer.inputs + spread).bit_length()),
         threshold=int(thresholds.max()),
         spread=spread,
         start=_pack_start(distances, words, spread) if distances.any() else None,
@@ -152,7 +153,7 @@ def pack_output(layer: Layer) -> PackedOutput:
         inputs=layer.inputs,
         neurons=layer.neurons,
         halfwords=-(-layer.neurons // HALFWORD_BITS),
-        planes=(layer.inputs + spread).bit_length(),
+        planes=max(MIN_PLANES, (layer.inputs + spread).bit_length()),
         threshold=int(thresholds.max()),
         spread=spread,
         thresholds=thresholds.astype(np.uint16) if thresholds.min() < thresholds.max() else None,

@@ -19,6 +19,8 @@
 
 /* Counters for 65,535 inputs and the largest lead. */
 #define MAX_PLANES 17u
+/* Spikes are added as numbers of three bits. */
+#define MIN_PLANES 3u
 #define WORD_BITS 32u
 
 /* How far ahead a word can be put down; one that is due later is looked at for nothing, once. */
@@ -30,29 +32,33 @@
 /* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
 typedef uint16_t __attribute__((__may_alias__)) half_t;
+typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 /* Keeps the compiler from replacing a short loop by a call of memset. */
 #define KEEP_LOOP() __asm__ volatile("")
 #else
 typedef uint16_t half_t;
+typedef uint32_t word_t;
 #define KEEP_LOOP() ((void)0)
 #endif
 
 /* Where a hidden layer's state lies in the workspace; bs4nn_init checks the layout. */
 typedef struct {
-    uint32_t *planes; /* words x planes, the planes of a word side by side: c + lead */
-    uint32_t *alive;  /* words; set bits have not fired yet */
-    uint32_t *seen;   /* words; how many of the layer's spikes the word has counted */
+    uint32_t *words;  /* words x (RECORD + planes): see below, then the bit planes of c + lead */
     uint32_t *ring;   /* groups x RING; set bits are words of the group that are due at this spike */
     uint32_t *counts; /* see below */
     half_t *spikes;   /* neurons in the order of firing, for a hidden layer above; none for the last */
 } state_t;
 
-enum {
-    ARRIVED, /* spikes that have arrived at the layer */
-    FIRED,   /* neurons that have fired */
-    TOP,     /* planes that the counters can have reached by now */
-    COUNTS
-};
+/* The record of a word of neurons. */
+#define ALIVE 0u /* set bits have not fired yet */
+#define SEEN 1u  /* how many of the layer's spikes have been counted */
+#define RECORD 2u
+
+/* The counts of a layer. */
+#define ARRIVED 0u /* spikes that have arrived at the layer */
+#define FIRED 1u   /* neurons that have fired */
+#define TOP 2u     /* planes that the counters can have reached by now */
+#define COUNTS 3u
 
 /* One inference. */
 typedef struct {
@@ -138,16 +144,14 @@ static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &network->hidden[l];
     uint32_t spikes = l + 1u < network->hidden_layers ? (layer->neurons + 1u) / 2u : 0u;
-    return layer->words * (layer->planes + 2u) + groups(layer) * RING + COUNTS + spikes;
+    return layer->words * (RECORD + layer->planes) + groups(layer) * RING + COUNTS + spikes;
 }
 
 static state_t state_of(const run_t *run, const bs4nn_hidden_t *layer)
 {
     state_t state;
-    state.planes = run->workspace + layer->state;
-    state.alive = state.planes + (uint32_t)layer->words * layer->planes;
-    state.seen = state.alive + layer->words;
-    state.ring = state.seen + layer->words;
+    state.words = run->workspace + layer->state;
+    state.ring = state.words + (uint32_t)layer->words * (RECORD + layer->planes);
     state.counts = state.ring + groups(layer) * RING;
     state.spikes = (half_t *)(state.counts + COUNTS);
     return state;
@@ -155,7 +159,7 @@ static state_t state_of(const run_t *run, const bs4nn_hidden_t *layer)
 
 static int planes_are_enough(uint32_t planes, uint32_t inputs, uint32_t spread)
 {
-    return planes >= 1u && planes <= MAX_PLANES && (inputs + spread) >> planes == 0u;
+    return planes >= MIN_PLANES && planes <= MAX_PLANES && (inputs + spread) >> planes == 0u;
 }
 
 static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
@@ -206,27 +210,54 @@ int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace
 
 /* ---- Encoding: pixels to spikes ---- */
 
+/* One pixel in one of the two passes of the sort: count it, or put it in its place. */
+static inline void sort_pixel(const run_t *run, half_t *next, uint32_t i, int fill)
+{
+    uint32_t intensity = run->pixels[i];
+    if (intensity != 0u) {
+        if (fill) {
+            run->order[next[intensity]++] = (uint16_t)i;
+        } else {
+            next[intensity]++;
+        }
+    }
+}
+
+/* One pass over all pixels, four at a time where they are aligned, for most pixels are black. */
+static void sort_pass(const run_t *run, half_t *next, int fill)
+{
+    uint32_t inputs = bs4nn_inputs(run->network);
+    uint32_t i = 0;
+    if (((uintptr_t)run->pixels & 3u) == 0u) {
+        const word_t *four = (const word_t *)(const void *)run->pixels;
+        for (; i + 4u <= inputs; i += 4u) {
+            if (*four++ != 0u) {
+                sort_pixel(run, next, i, fill);
+                sort_pixel(run, next, i + 1u, fill);
+                sort_pixel(run, next, i + 2u, fill);
+                sort_pixel(run, next, i + 3u, fill);
+            }
+        }
+    }
+    for (; i < inputs; i++) {
+        sort_pixel(run, next, i, fill);
+    }
+}
+
 /*
  * Counting sort of the pixels that fire, brightest first. A pixel of intensity 0 fires at step T,
  * which is never. Returns 0 or a negative error.
  */
 static int sort_pixels(run_t *run)
 {
-    const uint8_t *pixels = run->pixels;
-    const uint8_t *end = pixels + bs4nn_inputs(run->network);
     uint32_t intensity_max = run->network->intensity_max;
-    half_t *order = run->order;
     half_t *next = (half_t *)(run->workspace + order_words(run->network)); /* 256 of them */
 
     for (uint32_t i = 0; i < SORT_WORDS; i++) {
         run->workspace[order_words(run->network) + i] = 0;
         KEEP_LOOP();
     }
-    for (const uint8_t *pixel = pixels; pixel < end; pixel++) {
-        if (*pixel != 0u) { /* most pixels are black */
-            next[*pixel]++;
-        }
-    }
+    sort_pass(run, next, 0);
     for (uint32_t intensity = 255; intensity > intensity_max; intensity--) {
         if (next[intensity] != 0u) {
             return BS4NN_ERROR_PIXEL;
@@ -239,11 +270,7 @@ static int sort_pixels(run_t *run)
         position += count;
     }
     run->input_spikes = position;
-    for (const uint8_t *pixel = pixels; pixel < end; pixel++) {
-        if (*pixel != 0u) {
-            order[next[*pixel]++] = (uint16_t)(pixel - pixels);
-        }
-    }
+    sort_pass(run, next, 1);
     return 0;
 }
 
@@ -295,55 +322,97 @@ static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *ca
     return half ^ c;
 }
 
+/* Add to the counters a number of three bits in every lane. */
+static void add_number(uint32_t *planes, uint32_t ones, uint32_t twos, uint32_t fours)
+{
+    uint32_t carry = planes[0] & ones;
+    planes[0] ^= ones;
+    planes[1] = full_add(planes[1], twos, carry, &carry);
+    planes[2] = full_add(planes[2], fours, carry, &carry);
+    ripple(planes + 3, carry);
+}
+
 /* Add to the counters of one word the synapses of `count` spikes; `column` is the word's first row. */
 static inline void count_spikes(uint32_t *planes, const uint32_t *column, uint32_t words, const half_t *inputs,
                                 uint32_t count)
 {
 #define ROW(k) column[(uint32_t)inputs[k] * words]
-    while (count >= 7u) { /* seven spikes to a number of three bits */
-        uint32_t carry_a, carry_b, carry_c, fours, carry;
-        uint32_t ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
+    uint32_t carry_a, carry_b, carry_c, ones, twos, fours;
+    while (count >= 7u) { /* seven spikes to a number of three bits, by four full adders */
+        ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
         ones = full_add(ones, ROW(3), ROW(4), &carry_b);
         ones = full_add(ones, ROW(5), ROW(6), &carry_c);
-        uint32_t twos = full_add(carry_a, carry_b, carry_c, &fours);
-        carry = planes[0] & ones;
-        planes[0] ^= ones;
-        planes[1] = full_add(planes[1], twos, carry, &carry);
-        planes[2] = full_add(planes[2], fours, carry, &carry);
-        ripple(planes + 3, carry);
+        twos = full_add(carry_a, carry_b, carry_c, &fours);
+        add_number(planes, ones, twos, fours);
         inputs += 7;
         count -= 7u;
     }
-    if (count >= 3u) {
-        uint32_t twos, carry;
-        uint32_t ones = full_add(ROW(0), ROW(1), ROW(2), &twos);
-        carry = planes[0] & ones;
+    if (count >= 3u) { /* three to six */
+        ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
+        carry_b = 0;
+        carry_c = 0;
+        if (count >= 5u) {
+            ones = full_add(ones, ROW(3), ROW(4), &carry_b);
+            inputs += 2;
+            count -= 2u;
+        }
+        if (count == 4u) {
+            uint32_t row = ROW(3);
+            carry_c = ones & row;
+            ones ^= row;
+        }
+        twos = full_add(carry_a, carry_b, carry_c, &fours);
+        add_number(planes, ones, twos, fours);
+    } else if (count != 0u) { /* one or two */
+        ones = ROW(0);
+        twos = 0;
+        if (count == 2u) {
+            uint32_t row = ROW(1);
+            twos = ones & row;
+            ones ^= row;
+        }
+        carry_a = planes[0] & ones;
         planes[0] ^= ones;
-        planes[1] = full_add(planes[1], twos, carry, &carry);
-        ripple(planes + 2, carry);
-        inputs += 3;
-        count -= 3u;
-    }
-    for (; count > 0u; count--) {
-        ripple(planes, ROW(0));
-        inputs++;
+        if ((twos | carry_a) != 0u) { /* never both in one lane with a lower sum than three */
+            planes[1] = full_add(planes[1], twos, carry_a, &carry_a);
+            ripple(planes + 2, carry_a);
+        }
     }
 #undef ROW
 }
 
-/* The highest counter among the lanes of `mask`, which is not empty; `top` planes may be set. */
-static inline uint32_t highest_counter(const uint32_t *planes, uint32_t top, uint32_t mask)
+/*
+ * The highest counter among the lanes of `*mask`, which is not empty; leaves in it the lanes that have
+ * it. `top` planes may be set.
+ */
+static uint32_t highest_counter(const uint32_t *planes, uint32_t top, uint32_t *mask)
 {
     uint32_t highest = 0;
-    const uint32_t *plane = planes + top;
-    while (plane > planes) {
-        uint32_t set = mask & *--plane;
-        highest <<= 1;
-        if (set != 0u) {
-            mask = set;
-            highest |= 1u;
-        }
+    uint32_t lanes = *mask;
+#define LOOK_AT(p) \
+    do { \
+        uint32_t set = lanes & planes[p]; \
+        if (set != 0u) { \
+            lanes = set; \
+            highest |= (uint32_t)1u << (p); \
+        } \
+    } while (0)
+    for (uint32_t p = top; p > 8u; p--) {
+        LOOK_AT(p - 1u);
     }
+    switch (top < 8u ? top : 8u) { /* the usual planes without a loop: each case goes on with the next */
+    case 8: LOOK_AT(7); /* fall through */
+    case 7: LOOK_AT(6); /* fall through */
+    case 6: LOOK_AT(5); /* fall through */
+    case 5: LOOK_AT(4); /* fall through */
+    case 4: LOOK_AT(3); /* fall through */
+    case 3: LOOK_AT(2); /* fall through */
+    case 2: LOOK_AT(1); /* fall through */
+    case 1: LOOK_AT(0); /* fall through */
+    default: break;
+    }
+#undef LOOK_AT
+    *mask = lanes;
     return highest;
 }
 
@@ -382,21 +451,22 @@ static uint32_t counter_of(const uint32_t *planes, uint32_t count, uint32_t lane
 
 /* ---- The output layer ---- */
 
-/* Let the spike of input `i` arrive: its column goes into the counters; nobody looks at them yet. */
-static inline void arrive_output(run_t *run, uint32_t i)
+/* Let the spike of input `i` arrive: its column goes into the counters; nobody looks at them yet, and the
+ * caller adds to output_arrived. */
+static inline void arrive_output(const run_t *run, uint32_t i)
 {
     const bs4nn_output_t *output = &run->network->output;
-    const uint16_t *row = output->rows + i * output->halfwords;
+    uint32_t halfwords = output->halfwords;
+    const uint16_t *row = output->rows + i * halfwords;
     uint32_t *planes = run->output_planes;
-    for (uint32_t h = 0; h < output->halfwords; h += 2u) {
-        uint32_t column = row[h];
-        if (h + 1u < output->halfwords) {
-            column |= (uint32_t)row[h + 1u] << 16;
-        }
-        ripple(planes, column);
+    for (; halfwords > 1u; halfwords -= 2u) {
+        ripple(planes, row[0] | (uint32_t)row[1] << 16);
+        row += 2;
         planes += output->planes;
     }
-    run->output_arrived++;
+    if (halfwords != 0u) {
+        ripple(planes, row[0]);
+    }
 }
 
 /* Potential of output neuron j. */
@@ -445,7 +515,8 @@ static void look_at_output(run_t *run, uint32_t step)
         uint32_t fired = lanes_over_threshold(planes, output->planes, n, output->threshold, odd) & run->output_alive[w];
         fire_output(run, w, fired, firing_time, &highest);
         if (run->output_alive[w] != 0u) {
-            uint32_t reach = 2u * highest_counter(planes, output->planes, run->output_alive[w]) + (odd != 0u);
+            uint32_t mask = run->output_alive[w];
+            uint32_t reach = 2u * highest_counter(planes, output->planes, &mask) + (odd != 0u);
             uint32_t gap = n + output->threshold > reach ? n + output->threshold - reach : 1u;
             nearest = gap < nearest ? gap : nearest;
         }
@@ -495,18 +566,27 @@ static void fire_hidden(run_t *run, uint32_t l, const state_t *state, uint32_t w
             times += network->hidden[k].neurons;
         }
     }
-    for (; fired != 0u; fired &= fired - 1u) {
-        uint32_t j = w * WORD_BITS + lowest_bit(fired);
-        if (l + 1u < network->hidden_layers) {
-            state->spikes[state->counts[FIRED]++] = (uint16_t)j;
-        } else {
-            arrive_output(run, j);
-        }
-        run->spikes++;
-        if (times != NULL) {
-            times[j] = (uint16_t)firing_time;
+    uint32_t first = w * WORD_BITS;
+    uint32_t count = 0;
+    if (times != NULL) {
+        for (uint32_t left = fired; left != 0u; left &= left - 1u) {
+            times[first + lowest_bit(left)] = (uint16_t)firing_time;
         }
     }
+    if (l + 1u < network->hidden_layers) {
+        half_t *spikes = state->spikes + state->counts[FIRED];
+        for (; fired != 0u; fired &= fired - 1u) {
+            spikes[count++] = (uint16_t)(first + lowest_bit(fired));
+        }
+        state->counts[FIRED] += count;
+    } else {
+        for (; fired != 0u; fired &= fired - 1u) {
+            arrive_output(run, first + lowest_bit(fired));
+            count++;
+        }
+        run->output_arrived += count;
+    }
+    run->spikes += count;
     run->on_their_way = 1;
 }
 
@@ -517,69 +597,88 @@ static inline void put_down(const state_t *state, uint32_t w, uint32_t n, uint32
     state->ring[(w / WORD_BITS) * RING + due % RING] |= (uint32_t)1u << (w % WORD_BITS);
 }
 
-/* Let word w catch up with all n spikes, fire, and put it down again. */
-static void look_at_word(run_t *run, uint32_t l, const state_t *state, uint32_t w, const half_t *source, uint32_t n,
-                         uint32_t firing_time)
-{
-    const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    uint32_t *planes = state->planes + w * layer->planes;
-    uint32_t alive = state->alive[w];
-    uint32_t top = state->counts[TOP];
-    uint32_t odd = 0;
-    uint32_t seen = state->seen[w];
+/* What looking at a word of a layer needs, the same for all words at one step. */
+typedef struct {
+    run_t *run;
+    const bs4nn_hidden_t *layer;
+    state_t state;
+    uint32_t l;
+    const half_t *source; /* the spikes that arrive at the layer, and ... */
+    uint32_t n;           /* ... how many have by now */
+    uint32_t top;         /* planes that the counters can have reached */
+    uint32_t level;       /* n + highest threshold: twice the counter that fires, rounded up */
+    uint32_t odd_at;      /* where a word's odd distances stand in `start` */
+    uint32_t firing_time;
+} look_t;
 
-    if (alive == 0u) {
-        return;
-    }
-    if (layer->spread != 0u || layer->start != NULL) {
-        uint32_t bits = bits_of(layer->spread);
-        odd = layer->start[w * (bits + 1u) + bits];
-    }
-    state->seen[w] = n;
-    count_spikes(planes, layer->rows + w, layer->words, source + seen, n - seen);
+/* Let word w catch up with all n spikes, fire, and put it down again. */
+static void look_at_word(const look_t *look, uint32_t w)
+{
+    const bs4nn_hidden_t *layer = look->layer;
+    uint32_t *record = look->state.words + w * (RECORD + layer->planes);
+    uint32_t *planes = record + RECORD;
+    uint32_t seen = record[SEEN];
+    uint32_t odd = layer->start != NULL ? layer->start[(w + 1u) * (look->odd_at + 1u) - 1u] : 0u;
+
+    count_spikes(planes, layer->rows + w, layer->words, look->source + seen, look->n - seen);
+    record[SEEN] = look->n;
 
     /* 2 c - n is the highest potential if the threshold is the highest; an odd distance counts one more. */
-    uint32_t level = n + layer->threshold;
-    uint32_t reach = 2u * highest_counter(planes, top, alive) + (odd != 0u);
-    if (reach >= level) {
-        uint32_t fired = lanes_over_threshold(planes, top, n, layer->threshold, odd) & alive;
+    uint32_t mask = record[ALIVE];
+    uint32_t reach = 2u * highest_counter(planes, look->top, &mask) + (odd != 0u);
+    if (reach >= look->level) {
+        uint32_t fired = mask; /* mostly: those that have just reached it */
+        if (odd != 0u || reach > look->level + 1u) {
+            fired = lanes_over_threshold(planes, look->top, look->n, layer->threshold, odd) & record[ALIVE];
+        }
         if (fired != 0u) {
-            alive &= ~fired;
-            state->alive[w] = alive;
-            fire_hidden(run, l, state, w, fired, firing_time);
-            if (alive == 0u) {
-                return;
+            record[ALIVE] &= ~fired;
+            fire_hidden(look->run, look->l, &look->state, w, fired, look->firing_time);
+            mask = record[ALIVE];
+            if (mask == 0u) {
+                return; /* nobody left: never put down again */
             }
-            reach = 2u * highest_counter(planes, top, alive) + (odd != 0u);
+            reach = 2u * highest_counter(planes, look->top, &mask) + (odd != 0u);
         }
     }
-    put_down(state, w, n, level > reach ? level - reach : 1u);
+    put_down(&look->state, w, look->n, look->level > reach ? look->level - reach : 1u);
 }
 
 /* Everything that happens at hidden layer l at one step: `n` spikes of `source` have arrived by now. */
 static void run_hidden(run_t *run, uint32_t l, uint32_t step, const half_t *source, uint32_t n)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    state_t state = state_of(run, layer);
-    uint32_t before = state.counts[ARRIVED];
+    look_t look;
+    look.state = state_of(run, layer);
+    uint32_t *counts = look.state.counts;
+    uint32_t before = counts[ARRIVED];
     uint32_t first = n - before < RING ? before + 1u : n - RING + 1u; /* the whole ring at the most */
 
     if (n == before) {
         return;
     }
-    state.counts[ARRIVED] = n;
-    while ((n + layer->spread) >> state.counts[TOP] != 0u) {
-        state.counts[TOP]++;
+    counts[ARRIVED] = n;
+    while ((n + layer->spread) >> counts[TOP] != 0u) {
+        counts[TOP]++;
     }
-    for (uint32_t g = 0; g < groups(layer); g++) {
-        uint32_t *ring = state.ring + g * RING;
+    look.run = run;
+    look.layer = layer;
+    look.l = l;
+    look.source = source;
+    look.n = n;
+    look.top = counts[TOP];
+    look.level = n + layer->threshold;
+    look.odd_at = bits_of(layer->spread);
+    look.firing_time = step + run->network->delay;
+    for (uint32_t w = 0; w < layer->words; w += WORD_BITS) {
+        uint32_t *ring = look.state.ring + w / WORD_BITS * RING;
         uint32_t due = 0;
         for (uint32_t k = first; k <= n; k++) {
             due |= ring[k % RING];
             ring[k % RING] = 0;
         }
         for (; due != 0u; due &= due - 1u) {
-            look_at_word(run, l, &state, g * WORD_BITS + lowest_bit(due), source, n, step + run->network->delay);
+            look_at_word(&look, w + lowest_bit(due));
         }
     }
 }
@@ -656,6 +755,7 @@ static void run_image(run_t *run)
                 for (uint32_t k = run->delivered; k < input_end; k++) {
                     arrive_output(run, run->order[k]);
                 }
+                run->output_arrived += input_end - run->delivered;
             }
             run->delivered = input_end;
             input_step = input_end < run->input_spikes ? run->step : never; /* where end_of_step has stopped */
@@ -679,19 +779,21 @@ static void reset_hidden(const run_t *run, uint32_t l)
     uint32_t ahead = 2u * layer->spread + (layer->start != NULL);
 
     for (uint32_t i = 0; i < words; i++) {
-        state.planes[i] = 0;
+        state.words[i] = 0;
         KEEP_LOOP();
     }
+    uint32_t *record = state.words;
     for (uint32_t w = 0; w < layer->words; w++) {
+        record[ALIVE] = UINT32_MAX;
         for (uint32_t p = 0; p < bits; p++) {
-            state.planes[w * layer->planes + p] = layer->start[w * (bits + 1u) + p];
+            record[RECORD + p] = layer->start[w * (bits + 1u) + p];
         }
-        state.alive[w] = UINT32_MAX;
         put_down(&state, w, 0, layer->threshold > ahead ? layer->threshold - ahead : 1u);
+        record += RECORD + layer->planes;
     }
     uint32_t last = layer->neurons % WORD_BITS;
     if (last != 0u) {
-        state.alive[layer->words - 1u] = ((uint32_t)1u << last) - 1u;
+        state.words[(layer->words - 1u) * (RECORD + layer->planes) + ALIVE] = ((uint32_t)1u << last) - 1u;
     }
 }
 

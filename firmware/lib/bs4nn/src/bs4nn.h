@@ -49,7 +49,7 @@ typedef struct {
     uint16_t neurons;
     uint16_t words;
     uint16_t threshold;
-    uint16_t planes;       /* bit planes of a word's counters: the bits of inputs + spread */
+    uint16_t planes;       /* bit planes of a word's counters: the bits of inputs + spread, at least 3 */
     uint16_t spread;
     uint32_t state;        /* index of this layer's first word in the workspace */
     const uint32_t *start; /* words x (bits of spread + 1), or NULL with a shared threshold */
