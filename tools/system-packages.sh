@@ -11,6 +11,7 @@ need() { # need COMMAND PACKAGES: remember the packages if the command is not th
 }
 
 need cc "gcc libc6-dev"
+need c++ "g++" # the tests compile the headers from C++
 need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 need qemu-system-arm "qemu-system-arm"
 ${PYTHON:-python3} -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"

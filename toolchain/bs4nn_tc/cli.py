@@ -408,7 +408,7 @@ EnvironmentOption = Annotated[
 
 
 def _environments(made: project.Project, chosen: list[str] | None) -> list[str]:
-    """`native` and the boards that build on this machine: all but real boards without their registry."""
+    """What `build` builds: everything that the project was generated for, or what was chosen of it."""
     known = [building.NATIVE, *made.boards]
     for environment in chosen or []:
         if environment not in known:
@@ -579,17 +579,25 @@ def bench(
         )
         return
     table = Table(title=f"{network_path.name} on {len(pixels):,} test images of {dataset}", title_justify="left")
-    for heading in ("board", "mean", "p99", "max", "code", "constants", "workspace", "stack", "ms at its clock"):
-        table.add_column(heading, justify="left" if heading == "board" else "right")
+    table.add_column("an inference")
     for cost in costs:
-        whole = (cost.instructions_mean, cost.instructions_p99, cost.instructions_max, cost.code_bytes)
-        rest = (cost.constant_bytes, cost.workspace_bytes, cost.stack_bytes)
-        low, high = cost.milliseconds
-        table.add_row(cost.board, *(f"{value:,.0f}" for value in (*whole, *rest)), f"{low:.2f} .. {high:.2f}")
+        table.add_column(cost.board, justify="right", no_wrap=True)
+    for what, values in (
+        ("instructions, mean", [f"{cost.instructions_mean:,.0f}" for cost in costs]),
+        ("instructions, 99 %", [f"{cost.instructions_p99:,}" for cost in costs]),
+        ("instructions, largest", [f"{cost.instructions_max:,}" for cost in costs]),
+        ("kernel code, bytes", [f"{cost.code_bytes:,}" for cost in costs]),
+        ("constants, bytes", [f"{cost.constant_bytes:,}" for cost in costs]),
+        ("workspace, bytes", [f"{cost.workspace_bytes:,}" for cost in costs]),
+        ("stack, bytes", [f"{cost.stack_bytes:,}" for cost in costs]),
+        ("ms at its clock, from", [f"{cost.milliseconds[0]:.2f}" for cost in costs]),
+        ("ms at its clock, to", [f"{cost.milliseconds[1]:.2f}" for cost in costs]),
+    ):
+        table.add_row(what, *values)
     output.print(table)
     output.print(
-        "mean, p99, max: executed instructions an inference, exact; they are not cycles. The times assume 1 to 2 "
-        "cycles an instruction and no wait states of the flash.",
+        "Executed instructions, counted exactly; they are not cycles. The times assume 1 to 2 cycles an "
+        "instruction and a flash without wait states.",
         highlight=False,
     )
 
@@ -638,8 +646,9 @@ def list_boards(as_json: JsonOption = False) -> None:
         )
         return
     table = Table(title="boards", title_justify="left")
-    for heading in ("--board", "name", "core", "clock", "flash", "RAM", "kind"):
-        table.add_column(heading, justify="right" if heading in ("clock", "flash", "RAM") else "left")
+    for heading in ("--board", "name", "core", "clock", "flash", "RAM"):
+        right = heading in ("clock", "flash", "RAM")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name")
     for board in known:
         table.add_row(
             board.id,
@@ -648,7 +657,6 @@ def list_boards(as_json: JsonOption = False) -> None:
             f"{board.f_cpu / 1e6:g} MHz",
             f"{board.flash_bytes // 1024:,} KiB",
             f"{board.ram_bytes // 1024:,} KiB",
-            board.kind,
         )
     output.print(table)
 
