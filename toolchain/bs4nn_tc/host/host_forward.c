@@ -1,7 +1,6 @@
 /* host_forward.c - the forward pass, event by event, 16-bit potentials that the compiler vectorises. */
 #include "host_run.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +27,7 @@ int run_open(run_t *run, const host_network_t *network)
         + rounded(outputs * sizeof(int32_t));
     for (int32_t l = 0; l < network->layer_count; l++) {
         size_t neurons = (size_t)network->layers[l].neurons;
-        bytes += 3 * rounded(neurons * sizeof(int16_t)) + 2 * rounded(neurons * sizeof(int32_t));
+        bytes += 4 * rounded(neurons * sizeof(int16_t)) + 2 * rounded(neurons * sizeof(int32_t));
     }
     memset(run, 0, sizeof *run);
     run->network = network;
@@ -44,6 +43,7 @@ int run_open(run_t *run, const host_network_t *network)
     for (int32_t l = 0; l < network->layer_count; l++) {
         size_t neurons = (size_t)network->layers[l].neurons;
         run->layers[l].potential = take(&next, neurons * sizeof(int16_t));
+        run->layers[l].level = take(&next, neurons * sizeof(int16_t));
         run->layers[l].peak = take(&next, neurons * sizeof(int16_t));
         run->layers[l].peak_step = take(&next, neurons * sizeof(int16_t));
         run->layers[l].time = take(&next, neurons * sizeof(int32_t));
@@ -113,22 +113,39 @@ static void arrive(layer_run_t *run, const host_layer_t *layer, const int32_t *i
     }
 }
 
+/* The highest potentials so far; 16 bits throughout, so that the compiler makes vectors of it. */
+static void follow_peaks(layer_run_t *run, int32_t neurons, uint16_t step)
+{
+    int16_t *restrict peak = run->peak;
+    uint16_t *restrict peak_step = run->peak_step;
+    const int16_t *restrict potential = run->potential;
+    for (int32_t j = 0; j < neurons; j++) {
+        int higher = potential[j] > peak[j];
+        peak[j] = higher ? potential[j] : peak[j];
+        peak_step[j] = higher ? step : peak_step[j];
+    }
+}
+
 static void fire(layer_run_t *run, const host_layer_t *layer, int32_t step, int32_t delay, int32_t time_steps)
 {
     int32_t neurons = layer->neurons;
-    int32_t reached = 0;
+    const int16_t *restrict potential = run->potential;
+    const int16_t *restrict level = run->level;
+    int16_t reached = 0;
+    if (step == 0) { /* no step before this one: here the potentials stand highest */
+        memcpy(run->peak, potential, (size_t)neurons * sizeof *potential);
+    } else {
+        follow_peaks(run, neurons, (uint16_t)step);
+    }
     for (int32_t j = 0; j < neurons; j++) {
-        int16_t potential = run->potential[j];
-        int higher = potential > run->peak[j] || step == 0; /* no step before this one */
-        run->peak[j] = higher ? potential : run->peak[j];
-        run->peak_step[j] = higher ? (uint16_t)step : run->peak_step[j];
-        reached += (potential >= layer->thresholds[j]) & (run->time[j] == INT_MAX);
+        reached = (int16_t)(reached | (potential[j] >= level[j] ? 1 : 0));
     }
     if (reached == 0) {
         return;
     }
     for (int32_t j = 0; j < neurons; j++) {
-        if (run->potential[j] >= layer->thresholds[j] && run->time[j] == INT_MAX) {
+        if (run->potential[j] >= run->level[j]) {
+            run->level[j] = INT16_MAX;
             run->time[j] = step + delay < time_steps ? step + delay : time_steps;
             if (run->time[j] < time_steps) {
                 run->spikes[run->spike_count++] = j;
@@ -175,8 +192,10 @@ static void begin(run_t *run)
         memset(layer->potential, 0, (size_t)neurons * sizeof *layer->potential);
         memset(layer->peak_step, 0, (size_t)neurons * sizeof *layer->peak_step);
         for (int32_t j = 0; j < neurons; j++) {
+            int32_t threshold = network->layers[l].thresholds[j];
             layer->peak[j] = 0; /* where it stands until something arrives */
-            layer->time[j] = INT_MAX; /* made T at the end; until then T means crossed too late */
+            layer->level[j] = (int16_t)(threshold < INT16_MAX ? threshold : INT16_MAX);
+            layer->time[j] = network->time_steps;
         }
         layer->spike_count = 0;
         layer->fresh = 0;
@@ -189,13 +208,6 @@ static void begin(run_t *run)
 static void finish(run_t *run)
 {
     const host_network_t *network = run->network;
-    for (int32_t l = 0; l < network->layer_count; l++) {
-        for (int32_t j = 0; j < network->layers[l].neurons; j++) {
-            if (run->layers[l].time[j] > network->time_steps) {
-                run->layers[l].time[j] = network->time_steps;
-            }
-        }
-    }
     if (run->answer < 0) {
         int32_t outputs = network->layers[network->layer_count - 1].neurons;
         run->answer = 0;

@@ -6,6 +6,7 @@
 
 typedef struct {
     int16_t *potential;  /* (neurons) */
+    int16_t *level;      /* (neurons) threshold, or what no potential reaches once the neuron has crossed */
     int16_t *peak;       /* (neurons) highest potential at the end of a step */
     uint16_t *peak_step; /* (neurons) the first step at which it stood there */
     int32_t *time;       /* (neurons) firing time, T = never */

@@ -15,7 +15,7 @@ from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.library import library
 
 MAX_LAYERS = 16
-MAX_FAN_IN = 32_767  # potentials are 16 bits wide here
+MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"
 
 
 class _Layer(ctypes.Structure):

@@ -247,7 +247,7 @@ def check_sizes(hidden: tuple[int, ...], epochs: int | None) -> None:
     """
     if not hidden:
         raise UserError("a network needs at least one hidden layer; give --hidden")
-    if min(hidden) < 1 or max(hidden) > 32_767:
-        raise UserError(f"hidden layers of {', '.join(map(str, hidden))} neurons; 1 to 32,767 each is allowed")
+    if min(hidden) < 1 or max(hidden) > 32_766:
+        raise UserError(f"hidden layers of {', '.join(map(str, hidden))} neurons; 1 to 32,766 each is allowed")
     if epochs is not None and epochs < 1:
         raise UserError(f"{epochs} epochs; at least 1 is needed")
