@@ -1,6 +1,7 @@
 """Sizes and speeds, in one command: `make bench`, or python benchmarks/run.py [--data-dir DIR]
 
-Bytes and instructions are exact: the kernel on five cores, by the compiler and emulator of the system.
+Bytes are exact and instructions the same on every run: the kernel on five cores, by the compiler and
+emulator of the system.
 Times are of this machine and only worth comparing with each other. Results go to benchmarks/results.csv.
 """
 

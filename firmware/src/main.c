@@ -125,7 +125,8 @@ static void reply_result(uint8_t kind, int answer, const bs4nn_result_t *result)
     protocol_end(crc);
 }
 
-/* Classify, and tell how many ticks of the board's clock that took; 0 without a counter. */
+/* Classify, and tell how many ticks of the board's clock that took: 0 without a counter, UINT32_MAX if it
+ * took longer than the counter reaches. */
 static void reply_profile(bs4nn_t *net)
 {
     bs4nn_result_t result = {0, 0, 0};
@@ -133,7 +134,8 @@ static void reply_profile(bs4nn_t *net)
     uint32_t empty = board_lap(); /* what the measuring itself takes */
     (void)board_lap();
     int answer = bs4nn_classify(net, application_pixels, &result);
-    uint32_t ticks = board_lap() - empty;
+    uint32_t ticks = board_lap();
+    ticks = ticks == BOARD_LAP_TOO_LONG ? ticks : ticks - empty;
     if (answer < 0) {
         reply_error(answer);
         return;

@@ -13,6 +13,7 @@ from conftest import assert_refused, random_network, run_tool
 from bs4nn_tc import bench, boards, network_file
 from bs4nn_tc.errors import TargetError
 from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.targets import emulator
 
 
 def test_counts_repeat_and_grow_with_the_spikes() -> None:
@@ -60,3 +61,16 @@ def test_bench_by_the_command_line(tmp_path: Path) -> None:
     written = list(csv.DictReader((tmp_path / "rows.csv").open()))
     assert [float(row["instructions_mean"]) for row in written] == [row["instructions_mean"] for row in rows]
     assert_refused(run_tool("bench", path, "--board", "qemu-m9", "--dataset", "digits"), "qemu-m9")
+
+
+def test_a_count_that_runs_over_is_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 2^10 ns an instruction, 25.6 ticks each, the counter's 2^24 ticks last for 655,360 instructions."""
+    monkeypatch.setattr(emulator, "_COUNTING", ("-icount", "shift=10,sleep=off"))
+    rng = np.random.default_rng(0)
+    signs = [rng.choice([-1, 1], shape) for shape in ((1500, 3000), (9, 1500))]
+    network = Network((Layer(signs[0], 3001), Layer(signs[1], 1501)), 255)  # nobody ever fires
+    image = rng.integers(1, 256, (1, 3000)).astype(np.uint8)
+    board = boards.load_board("qemu-m3")
+    with pytest.raises(TargetError, match="longer than the board's counter"):
+        bench.measure(network, board, image, np.zeros(1, np.int64))
+    bench.measure(network, board, np.zeros_like(image), np.zeros(1, np.int64))

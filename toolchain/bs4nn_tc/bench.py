@@ -1,7 +1,8 @@
 """What an inference costs on a core: executed instructions, bytes of code, constants, RAM and stack.
 
-Instructions are counted exactly, by QEMU, on the real firmware: the same on every run. They are
-instructions, not cycles; `time_range` says how long they may take at a clock.
+Instructions are counted by QEMU on the real firmware: the same on every run, and right to within one or
+two (a board's clock ticks in other steps). They are instructions, not cycles; `milliseconds` says how
+long they may take at a clock.
 """
 
 from __future__ import annotations

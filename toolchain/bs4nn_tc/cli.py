@@ -596,7 +596,7 @@ def bench(
         table.add_row(what, *values)
     output.print(table)
     output.print(
-        "Executed instructions, counted exactly; they are not cycles. The times assume 1 to 2 cycles an "
+        "Executed instructions, the same on every run; they are not cycles. The times assume 1 to 2 cycles an "
         "instruction and a flash without wait states.",
         highlight=False,
     )

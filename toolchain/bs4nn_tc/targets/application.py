@@ -17,6 +17,8 @@ from bs4nn_tc.targets.stream import Stream
 # Seconds until the first frame: an emulated M0 tests itself before it reports.
 START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
+# BOARD_LAP_TOO_LONG of board.h.
+LAP_TOO_LONG = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,17 @@ class ApplicationTarget:
         return Trace(answer, response_time, spikes, times, potentials)
 
     def profile(self, image: NDArray[np.uint8]) -> tuple[Answer, int]:
-        """Classify one image; the answer, and the ticks of the board's clock that it took (0: no counter)."""
+        """Classify one image; the answer, and the ticks of the board's clock that it took (0: no counter).
+
+        Raises:
+            TargetError: it took longer than the board's counter reaches.
+        """
         payload = self._request(frames.PROFILE, image)
         if len(payload) != 12:
             raise TargetError(f"{self.label}: a profile of {len(payload)} bytes came back")
         answer, response_time, spikes, ticks = struct.unpack("<HHII", payload)
+        if ticks == LAP_TOO_LONG:
+            raise TargetError(f"{self.label}: an inference takes longer than the board's counter reaches")
         return Answer(answer, response_time, spikes), ticks
 
     def close(self) -> None:

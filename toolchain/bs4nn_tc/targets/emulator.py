@@ -39,6 +39,6 @@ def open_emulator(board: Board, firmware: Path, counting: bool = False) -> Appli
 def instructions(board: Board, ticks: int) -> int:
     """Executed instructions from ticks of a board that was opened with `counting`.
 
-    A tick is shorter than an instruction on every board here, so nothing is lost but the last digit.
+    A tick is shorter than an instruction on every board here, so the count is right to within one or two.
     """
     return round(ticks * 1e9 / board.f_cpu / NANOSECONDS_AN_INSTRUCTION)

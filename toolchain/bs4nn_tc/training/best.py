@@ -26,7 +26,7 @@ from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.host.network import AdamStep, HostNetwork, warp
 from bs4nn_tc.network import Network
 from bs4nn_tc.training.options import BestOptions
-from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs
+from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
 # A batch is always cut into this many parts, each with gradients of its own, so that the result
 # does not depend on how many threads there are.
@@ -41,10 +41,7 @@ class BestTrainer:
     def __init__(self, dataset: Dataset, options: BestOptions, threads: int = PARTS) -> None:
         self.dataset = dataset
         self._options = options
-        images, labels = dataset.training()
-        self._images = np.ascontiguousarray(images)
-        self._labels = labels.astype(np.int32)
-        sizes = (images.shape[1], *options.hidden, len(dataset.class_names))
+        self._images, self._labels, sizes = learning_material(dataset, options.hidden)
         rng = np.random.default_rng([options.seed, 0])
         self._proxies = [
             rng.uniform(-options.start, options.start, (inputs, neurons)).astype(np.float32)

@@ -20,7 +20,7 @@ from bs4nn_tc.host.network import HostNetwork, PaperStep
 from bs4nn_tc.importers import Rules, threshold_from_alpha
 from bs4nn_tc.network import Network
 from bs4nn_tc.training.options import PaperOptions
-from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs
+from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
 IMAGES_A_PIECE = 1_000
 # The paper's starting ranges for 784-600-10: hidden 0 .. 5, output 0 .. 48.
@@ -33,10 +33,7 @@ class PaperTrainer:
     def __init__(self, dataset: Dataset, options: PaperOptions) -> None:
         self.dataset = dataset
         self._options = options
-        images, labels = dataset.training()
-        self._images = np.ascontiguousarray(images)
-        self._labels = labels.astype(np.int32)
-        sizes = (images.shape[1], *options.hidden, len(dataset.class_names))
+        self._images, self._labels, sizes = learning_material(dataset, options.hidden)
         rng = np.random.default_rng([options.seed, 0])
         starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
         self._proxies = [

@@ -56,6 +56,15 @@ class Trainer(Protocol):
         """The network as it stands."""
 
 
+def learning_material(
+    dataset: Dataset, hidden: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], tuple[int, ...]]:
+    """Images and labels to learn from, as the C code takes them, and the network's sizes from the pixels up."""
+    images, labels = dataset.training()
+    sizes = (images.shape[1], *hidden, len(dataset.class_names))
+    return np.ascontiguousarray(images), labels.astype(np.int32), sizes
+
+
 def initial_signs(proxies: list[NDArray[np.float32]]) -> list[NDArray[np.int8]]:
     """The signs of proxy weights, +1 for zero."""
     return [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in proxies]

@@ -24,10 +24,11 @@ int board_read(void);
 void board_write(const void *bytes, size_t count);
 
 /*
- * Ticks of the processor's clock since the last call (the first call only starts the count), up to
- * 2^24 - 1; always 0 on a board without such a counter. Under QEMU with -icount a tick stands for a
- * number of executed instructions.
+ * Ticks of the processor's clock since the last call (the first call only starts the count);
+ * BOARD_LAP_TOO_LONG if the counter has run over, always 0 on a board without a counter. Under QEMU with
+ * -icount a tick stands for a number of executed instructions.
  */
+#define BOARD_LAP_TOO_LONG UINT32_MAX
 uint32_t board_lap(void);
 
 /*

@@ -53,6 +53,7 @@ static uint32_t semihosting(uint32_t operation, const void *argument)
 #define SYSTICK_RELOAD 1
 #define SYSTICK_CURRENT 2
 #define SYSTICK_ENABLE_AT_PROCESSOR_CLOCK 5u
+#define SYSTICK_RAN_OVER 0x10000u
 #define SYSTICK_MAX 0xFFFFFFu
 
 static uint32_t open_console(uint32_t mode)
@@ -73,11 +74,10 @@ void board_init(void)
 
 uint32_t board_lap(void)
 {
-    static uint32_t last;
-    uint32_t now = SYSTICK[SYSTICK_CURRENT];
-    uint32_t ticks = (last - now) & SYSTICK_MAX;
-    last = now;
-    return ticks;
+    uint32_t ticks = SYSTICK_MAX - SYSTICK[SYSTICK_CURRENT];
+    uint32_t ran_over = SYSTICK[SYSTICK_CONTROL] & SYSTICK_RAN_OVER;
+    SYSTICK[SYSTICK_CURRENT] = 0; /* starts anew from the top, and forgets that it ran over */
+    return ran_over != 0u ? BOARD_LAP_TOO_LONG : ticks;
 }
 
 int board_read(void)
