@@ -26,11 +26,12 @@ class _Hidden(ctypes.Structure):
         ("neurons", ctypes.c_uint16),
         ("words", ctypes.c_uint16),
         ("threshold", ctypes.c_uint16),
-        ("planes", ctypes.c_uint16),
         ("spread", ctypes.c_uint16),
+        ("planes", ctypes.c_uint8),
+        ("start_planes", ctypes.c_uint8),
         ("state", ctypes.c_uint32),
         ("start", ctypes.c_void_p),
-        ("rows", ctypes.c_void_p),
+        ("columns", ctypes.c_void_p),
     )
 
 
@@ -103,11 +104,12 @@ class Kernel:
                 layer.neurons,
                 layer.words,
                 layer.threshold,
-                layer.planes,
                 layer.spread,
+                layer.planes,
+                layer.start_planes,
                 packed.state_offsets[index],
                 _address(layer.start),
-                _address(layer.rows),
+                _address(layer.columns),
             )
         output = packed.output
         self._digest = np.zeros(32, np.uint8)

@@ -57,7 +57,7 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
             Item(f"{name}_hidden", "hidden layer descriptions", "flash", HIDDEN_STRUCT_BYTES * len(packed.hidden))
         )
     for number, hidden in enumerate(packed.hidden, start=1):
-        items.append(Item(f"{name}_layer{number}_rows", f"layer {number} weights", "flash", hidden.rows.nbytes))
+        items.append(Item(f"{name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
         if hidden.start is not None:
             items.append(
                 Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", hidden.start.nbytes)

@@ -14,10 +14,13 @@ HALFWORD_BITS = 16
 
 
 # As in bs4nn.c.
-RING = 64
-COUNTS = 3
-SORT_WORDS = 128
-MIN_PLANES = 3
+RING_WORDS = 32
+RECORD = 3
+COUNTS = 4
+HEADS_WORDS = 128
+BATCH = 8
+MIN_PLANES = 7
+MIN_OUTPUT_PLANES = 3
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,13 @@ class PackedHidden:
     """A hidden layer as the kernel's `bs4nn_hidden_t`.
 
     Attributes:
-        rows: (inputs, words) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
+        columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
         threshold: the highest.
         spread: the largest lead, half the distance of a threshold to the highest.
-        start: (words, bits of spread + 1) uint32, bit planes of the leads and the mask of odd distances;
-            None with a shared threshold.
+        start: (words, start_planes + 1) uint32, bit planes of what the counters start from and the mask of
+            odd distances; None with a shared threshold.
         planes: bit planes of a word's counters.
-        feeds_hidden: the layer above is a hidden one, too.
+        takes_hidden: the layer below is a hidden one, too.
     """
 
     inputs: int
@@ -41,15 +44,19 @@ class PackedHidden:
     threshold: int
     spread: int
     start: NDArray[np.uint32] | None
-    rows: NDArray[np.uint32]
-    feeds_hidden: bool
+    columns: NDArray[np.uint32]
+    takes_hidden: bool
+
+    @property
+    def start_planes(self) -> int:
+        """Bit planes in `start`; 0 without one."""
+        return 0 if self.start is None else self.start.shape[1] - 1
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: planes, alive, seen, ring, counts, and the spikes for a hidden layer above."""
-        groups = -(-self.words // WORD_BITS)
-        spikes = (self.neurons + 1) // 2 if self.feeds_hidden else 0
-        return self.words * (self.planes + 2) + groups * RING + COUNTS + spikes
+        """Words of workspace: records, ring, counts, and the chain of spikes of a hidden layer below."""
+        chain = links_words(self.inputs) if self.takes_hidden else 0
+        return self.words * (RECORD + self.planes) + RING_WORDS + COUNTS + chain
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class PackedOutput:
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: planes, alive, odd distances."""
-        return (self.halfwords + 1) // 2 * (self.planes + 2)
+        """Words of workspace: planes, alive, odd distances, and the rows of a batch."""
+        return (self.halfwords + 1) // 2 * (self.planes + 2 + BATCH)
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,12 @@ class PackedNetwork:
     @property
     def order_words(self) -> int:
         """Words of workspace that hold the order of the pixels."""
-        inputs = self.hidden[0].inputs if self.hidden else self.output.inputs
-        return (inputs + 1) // 2
+        return HEADS_WORDS + links_words(self.hidden[0].inputs if self.hidden else self.output.inputs)
+
+
+def links_words(inputs: int) -> int:
+    """Words of workspace for a chain of `inputs` spikes and its start."""
+    return (inputs + 2) // 2
 
 
 def reachable_thresholds(layer: Layer) -> NDArray[np.int32]:
@@ -116,32 +127,38 @@ def pack_rows(signs: NDArray[np.int8], bits: int) -> NDArray[np.uint32] | NDArra
     return np.packbits(wide, axis=1, bitorder="little").view(f"<u{bits // 8}")
 
 
-def _pack_start(distances: NDArray[np.int32], words: int, spread: int) -> NDArray[np.uint32]:
-    """(words, bits of spread + 1): the leads sliced into planes, then the odd mask."""
-    padded = np.zeros(words * WORD_BITS, np.int64)
+def _planes_of(numbers: NDArray[np.int64], count: int) -> NDArray[np.uint32]:
+    """(words * 32,) whole numbers to (words, count) bit planes, in two's complement."""
+    bits = np.stack([(numbers >> plane) & 1 for plane in range(count)]).reshape(count, -1, WORD_BITS)
+    return np.packbits(bits.astype(np.uint8), axis=2, bitorder="little").view("<u4")[:, :, 0].T
+
+
+def _pack_start(distances: NDArray[np.int32], spread: int) -> NDArray[np.uint32]:
+    """(words, bits of spread + 1): the leads in bit planes, then the odd mask."""
+    padded = np.zeros(-(-distances.size // WORD_BITS) * WORD_BITS, np.int64)
     padded[: distances.size] = distances
-    columns = [(padded >> 1 >> plane) & 1 for plane in range(spread.bit_length())] + [padded & 1]
-    bits = np.stack(columns, axis=0).reshape(len(columns), words, WORD_BITS).astype(np.uint8)
-    packed = np.packbits(bits, axis=2, bitorder="little").view("<u4")[:, :, 0]
-    return np.ascontiguousarray(packed.T)
+    leads = _planes_of(padded >> 1, spread.bit_length()) if spread else np.zeros((padded.size // WORD_BITS, 0), np.uint32)
+    return np.ascontiguousarray(np.hstack([leads, _planes_of(padded & 1, 1)]))
 
 
-def pack_hidden(layer: Layer, feeds_hidden: bool) -> PackedHidden:
+def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
     """Pack one hidden layer."""
     thresholds = reachable_thresholds(layer)
     distances = thresholds.max() - thresholds
+    threshold = int(thresholds.max())
     spread = int(distances.max()) >> 1
-    words = -(-layer.neurons // WORD_BITS)
+    # bs4nn.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
+    largest = ((layer.inputs + threshold + 1) >> 1) + spread + 7
     return PackedHidden(
         inputs=layer.inputs,
         neurons=layer.neurons,
-        words=words,
-        planes=max(MIN_PLANES, (layer.inputs + spread).bit_length()),
-        threshold=int(thresholds.max()),
+        words=-(-layer.neurons // WORD_BITS),
+        planes=max(MIN_PLANES, largest.bit_length() + 1),
+        threshold=threshold,
         spread=spread,
-        start=_pack_start(distances, words, spread) if distances.any() else None,
-        rows=pack_rows(layer.signs, WORD_BITS).astype(np.uint32),
-        feeds_hidden=feeds_hidden,
+        start=_pack_start(distances, spread) if distances.any() else None,
+        columns=np.ascontiguousarray(pack_rows(layer.signs, WORD_BITS).astype(np.uint32).T),
+        takes_hidden=takes_hidden,
     )
 
 
@@ -153,7 +170,7 @@ def pack_output(layer: Layer) -> PackedOutput:
         inputs=layer.inputs,
         neurons=layer.neurons,
         halfwords=-(-layer.neurons // HALFWORD_BITS),
-        planes=max(MIN_PLANES, (layer.inputs + spread).bit_length()),
+        planes=max(MIN_OUTPUT_PLANES, (layer.inputs + spread).bit_length()),
         threshold=int(thresholds.max()),
         spread=spread,
         thresholds=thresholds.astype(np.uint16) if thresholds.min() < thresholds.max() else None,
@@ -163,13 +180,11 @@ def pack_output(layer: Layer) -> PackedOutput:
 
 def pack(network: Network) -> PackedNetwork:
     """Pack a network; the workspace is laid out as bs4nn.c expects it."""
-    layers = network.layers[:-1]
-    hidden = tuple(pack_hidden(layer, number < len(layers)) for number, layer in enumerate(layers, start=1))
+    hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
     output = pack_output(network.layers[-1])
-    order = (network.inputs + 1) // 2
-    words = order + output.state_words
+    words = HEADS_WORDS + links_words(network.inputs) + output.state_words
     offsets = []
     for packed_layer in hidden:
         offsets.append(words)
         words += packed_layer.state_words
-    return PackedNetwork(hidden, output, tuple(offsets), max(words, order + SORT_WORDS))
+    return PackedNetwork(hidden, output, tuple(offsets), words)

@@ -1,33 +1,29 @@
 /*
  * bs4nn.c - the portable kernel: event-driven, bit-sliced, lazy, exact.
- *
- * Event-driven: only steps at which a spike arrives are visited.
- *
- * Bit-sliced: the counters of 32 neurons live side by side in "bit planes": bit j of plane p is bit p
- * of neuron j's counter, so one word operation works on 32 neurons. With n spikes arrived at a layer, c of
- * them over synapses of +1, a neuron's potential is V = c - (n - c) = 2c - n. Only c is counted; synapses
- * of -1 cost nothing. V >= threshold is c >= (n + threshold + 1) >> 1, one number for all neurons.
- *
- * Neurons with other thresholds start with a lead: with `highest` the layer's highest threshold and
- * highest - threshold = 2 lead + odd, the same comparison reads c + lead >= (n + highest + 1 - odd) >> 1.
- *
- * Lazy: every spike moves a potential by one, so a word whose neurons all lack g to their thresholds need
- * not be looked at for g spikes. It is put down in a ring for the spike at which it is due, catches
- * up then with all spikes that it has missed, and is put down again. Nothing else happens to it.
  */
 #include "bs4nn.h"
 
-/* Counters for 65,535 inputs and the largest lead. */
-#define MAX_PLANES 17u
-/* Spikes are added as numbers of three bits. */
-#define MIN_PLANES 3u
+/* The inner loop is there in assembly for Cortex-M (bs4nn_cortex_m.S); define BS4NN_PORTABLE to do without. */
+#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
+#define BS4NN_ASSEMBLY 1
+#else
+#define BS4NN_ASSEMBLY 0
+#endif
+
+/* Counters for 65,535 inputs and the largest threshold and lead. */
+#define MAX_PLANES 18u
+#define MIN_PLANES 7u
+#define MAX_OUTPUT_PLANES 17u
+#define MIN_OUTPUT_PLANES 3u
 #define WORD_BITS 32u
 
-/* How far ahead a word can be put down; one that is due later is looked at for nothing, once. */
+/* Words are put down for one of the next RING / 2 spikes; who is due later is looked at for nothing, once. */
 #define RING 64u
+#define RING_WORDS (RING / 2u)
+#define NO_WORD 0xFFFFu
 
-/* Words of scratch for the counting sort, which ends before the layers need their memory. */
-#define SORT_WORDS 128u
+/* Words that hold the first pixel of every intensity. */
+#define HEADS_WORDS 128u
 
 /* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
@@ -35,30 +31,37 @@ typedef uint16_t __attribute__((__may_alias__)) half_t;
 typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 /* Keeps the compiler from replacing a short loop by a call of memset. */
 #define KEEP_LOOP() __asm__ volatile("")
+/* Keeps registers free for what is done most often. */
+#define APART __attribute__((__noinline__))
+/* Seldom done: small rather than fast. */
+#define COLD __attribute__((__noinline__, __cold__))
 #else
 typedef uint16_t half_t;
 typedef uint32_t word_t;
 #define KEEP_LOOP() ((void)0)
+#define APART
+#define COLD
 #endif
 
-/* Where a hidden layer's state lies in the workspace; bs4nn_init checks the layout. */
-typedef struct {
-    uint32_t *words;  /* words x (RECORD + planes): see below, then the bit planes of c + lead */
-    uint32_t *ring;   /* groups x RING; set bits are words of the group that are due at this spike */
-    uint32_t *counts; /* see below */
-    half_t *spikes;   /* neurons in the order of firing, for a hidden layer above; none for the last */
-} state_t;
+/*
+ * A hidden layer's state in the workspace; bs4nn_init checks the layout. First the counts, then the ring (for
+ * every spike the first word that is due at it), then the records of the words, then, but for the first layer,
+ * the links.
+ */
+#define ARRIVED 0u /* spikes that the layer has dealt with */
+#define SENT 1u    /* spikes that have been sent to it */
+#define LAST 2u    /* the last of them; links[i] comes after i, and the first after `inputs` */
+#define TOP 3u     /* planes that the counters need by now; the highest is the sign. 0: nothing is set up */
+#define COUNTS 4u
 
-/* The record of a word of neurons. */
+/* The record of a word of neurons; its bit planes follow. */
 #define ALIVE 0u /* set bits have not fired yet */
-#define SEEN 1u  /* how many of the layer's spikes have been counted */
-#define RECORD 2u
+#define NEXT 1u  /* the next word that is due at the same spike */
+#define SEEN 2u  /* the last spike that has been counted; in the upper half how many have been */
+#define RECORD 3u
 
-/* The counts of a layer. */
-#define ARRIVED 0u /* spikes that have arrived at the layer */
-#define FIRED 1u   /* neurons that have fired */
-#define TOP 2u     /* planes that the counters can have reached by now */
-#define COUNTS 3u
+/* Spikes to the output layer are counted eight at a time. */
+#define BATCH 8u
 
 /* One inference. */
 typedef struct {
@@ -66,10 +69,9 @@ typedef struct {
     uint32_t *workspace;
     const uint8_t *pixels;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
-    half_t *order;              /* indices of the non-black pixels, brightest first */
-    uint32_t input_spikes;      /* how many of them */
-    uint32_t delivered;         /* how many have arrived at layer 1 */
-    uint32_t intensity;         /* of the last pixel that was looked at, and ... */
+    half_t *heads;              /* of every intensity the first pixel; `links` leads to the others */
+    half_t *links;              /* the chain of pixels */
+    uint32_t intensity;         /* the brightest that has not been delivered, 0 at the end, and ... */
     uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
     uint32_t remainder;         /* ... what the division leaves */
     uint32_t quotient_a_unit;   /* T / intensity_max and ... */
@@ -77,6 +79,12 @@ typedef struct {
     uint32_t *output_planes;    /* words x planes of the output layer */
     uint32_t *output_alive;     /* words */
     uint32_t *output_odd;       /* words; see bs4nn_hidden_t */
+    uint32_t *output_batch;     /* words x BATCH rows that have yet to be counted */
+    uint32_t waiting;           /* how many */
+    uint32_t linked;            /* pixels in the chain ... */
+    uint32_t last;              /* ... and the last of them */
+    uint32_t delivered;         /* pixels that have fired, and ... */
+    uint32_t newest;            /* ... without hidden layers the last of them */
     uint32_t output_arrived;    /* spikes that have arrived at the output layer */
     uint32_t output_due;        /* spike at which an output neuron could reach its threshold */
     uint32_t spikes;            /* input and hidden spikes so far */
@@ -87,15 +95,6 @@ typedef struct {
 } run_t;
 
 /* ---- Bits ---- */
-
-static uint32_t bits_of(uint32_t value)
-{
-    uint32_t bits = 0;
-    for (; value != 0u; value >>= 1) {
-        bits++;
-    }
-    return bits;
-}
 
 /* Index of the lowest set bit. */
 static uint32_t lowest_bit(uint32_t word)
@@ -125,9 +124,9 @@ uint32_t bs4nn_neurons(const bs4nn_network_t *network)
     return neurons;
 }
 
-static uint32_t order_words(const bs4nn_network_t *network)
+static uint32_t links_words(uint32_t inputs)
 {
-    return (bs4nn_inputs(network) + 1u) / 2u;
+    return (inputs + 2u) / 2u;
 }
 
 static uint32_t output_words(const bs4nn_output_t *output)
@@ -135,42 +134,49 @@ static uint32_t output_words(const bs4nn_output_t *output)
     return (output->halfwords + 1u) / 2u;
 }
 
-static uint32_t groups(const bs4nn_hidden_t *layer)
-{
-    return (layer->words + WORD_BITS - 1u) / WORD_BITS;
-}
-
 static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &network->hidden[l];
-    uint32_t spikes = l + 1u < network->hidden_layers ? (layer->neurons + 1u) / 2u : 0u;
-    return layer->words * (RECORD + layer->planes) + groups(layer) * RING + COUNTS + spikes;
+    return layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
+         + (l != 0u ? links_words(layer->inputs) : 0u);
 }
 
-static state_t state_of(const run_t *run, const bs4nn_hidden_t *layer)
+static uint32_t *counts_of(const run_t *run, uint32_t l)
 {
-    state_t state;
-    state.words = run->workspace + layer->state;
-    state.ring = state.words + (uint32_t)layer->words * (RECORD + layer->planes);
-    state.counts = state.ring + groups(layer) * RING;
-    state.spikes = (half_t *)(state.counts + COUNTS);
-    return state;
+    return run->workspace + run->network->hidden[l].state;
 }
 
-static int planes_are_enough(uint32_t planes, uint32_t inputs, uint32_t spread)
+static half_t *links_of(const run_t *run, uint32_t l)
 {
-    return planes >= MIN_PLANES && planes <= MAX_PLANES && (inputs + spread) >> planes == 0u;
+    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    return l == 0u ? run->links
+                   : (half_t *)(counts_of(run, l) + COUNTS + RING_WORDS
+                                + (uint32_t)layer->words * (RECORD + layer->planes));
+}
+
+/* (n + threshold + 1) >> 1: with n spikes arrived, a neuron fires if so many of them are of +1. */
+static uint32_t needed(const bs4nn_hidden_t *layer, uint32_t n)
+{
+    return (n + layer->threshold + 1u) >> 1;
+}
+
+/* So many planes hold every counter that still matters after n spikes. */
+static int planes_hold(const bs4nn_hidden_t *layer, uint32_t planes, uint32_t n)
+{
+    return (needed(layer, n) + layer->spread + 7u) >> (planes - 1u) == 0u;
 }
 
 static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
 {
-    return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->rows != NULL
+    return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->columns != NULL
         && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS && layer->threshold != 0u
-        && planes_are_enough(layer->planes, inputs, layer->spread)
-        && (layer->spread == 0u || layer->start != NULL) && layer->state == state;
+        && layer->planes >= MIN_PLANES && layer->planes <= MAX_PLANES && planes_hold(layer, layer->planes, inputs)
+        && (layer->start == NULL ? layer->spread == 0u
+                                 : layer->start_planes < layer->planes)
+        && layer->state == state;
 }
 
-int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
+COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
 {
     if (net == NULL || network == NULL || workspace == NULL) {
         return BS4NN_ERROR_ARGUMENT;
@@ -179,23 +185,19 @@ int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace
     if (network->time_steps == 0u || network->readout_step >= network->time_steps || network->delay > 1u
         || network->intensity_max == 0u || (network->hidden_layers != 0u && network->hidden == NULL)
         || output->rows == NULL || output->neurons == 0u || output->inputs == 0u || output->threshold == 0u
-        || output->halfwords != (output->neurons + 15u) / 16u
-        || !planes_are_enough(output->planes, output->inputs, output->spread)
+        || output->halfwords != (output->neurons + 15u) / 16u || output->planes < MIN_OUTPUT_PLANES
+        || output->planes > MAX_OUTPUT_PLANES || ((uint32_t)output->inputs + output->spread) >> output->planes != 0u
         || (output->spread != 0u && output->thresholds == NULL)) {
         return BS4NN_ERROR_NETWORK;
     }
     uint32_t inputs = bs4nn_inputs(network);
-    uint32_t words = order_words(network) + output_words(output) * (output->planes + 2u);
+    uint32_t words = HEADS_WORDS + links_words(inputs) + output_words(output) * (output->planes + 2u + BATCH);
     for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        const bs4nn_hidden_t *layer = &network->hidden[l];
-        if (!hidden_is_sound(layer, inputs, words)) {
+        if (!hidden_is_sound(&network->hidden[l], inputs, words)) {
             return BS4NN_ERROR_NETWORK;
         }
-        inputs = layer->neurons;
+        inputs = network->hidden[l].neurons;
         words += state_words(network, l);
-    }
-    if (words < order_words(network) + SORT_WORDS) {
-        words = order_words(network) + SORT_WORDS;
     }
     if (output->inputs != inputs || network->workspace_words != words) {
         return BS4NN_ERROR_NETWORK;
@@ -210,109 +212,100 @@ int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace
 
 /* ---- Encoding: pixels to spikes ---- */
 
-/* One pixel in one of the two passes of the sort: count it, or put it in its place. */
-static inline void sort_pixel(const run_t *run, half_t *next, uint32_t i, int fill)
+/* Link the pixels from `from` to `end`, which are not black for the most part. */
+static inline void sort_pixels(const run_t *run, uint32_t from, uint32_t end)
 {
-    uint32_t intensity = run->pixels[i];
-    if (intensity != 0u) {
-        if (fill) {
-            run->order[next[intensity]++] = (uint16_t)i;
-        } else {
-            next[intensity]++;
+    const uint8_t *pixels = run->pixels;
+    half_t *heads = run->heads;
+    half_t *links = run->links;
+    for (uint32_t i = from; i < end; i++) {
+        uint32_t intensity = pixels[i];
+        if (intensity != 0u) {
+            links[i] = heads[intensity];
+            heads[intensity] = (uint16_t)i;
         }
-    }
-}
-
-/* One pass over all pixels, four at a time where they are aligned, for most pixels are black. */
-static void sort_pass(const run_t *run, half_t *next, int fill)
-{
-    uint32_t inputs = bs4nn_inputs(run->network);
-    uint32_t i = 0;
-    if (((uintptr_t)run->pixels & 3u) == 0u) {
-        const word_t *four = (const word_t *)(const void *)run->pixels;
-        for (; i + 4u <= inputs; i += 4u) {
-            if (*four++ != 0u) {
-                sort_pixel(run, next, i, fill);
-                sort_pixel(run, next, i + 1u, fill);
-                sort_pixel(run, next, i + 2u, fill);
-                sort_pixel(run, next, i + 3u, fill);
-            }
-        }
-    }
-    for (; i < inputs; i++) {
-        sort_pixel(run, next, i, fill);
     }
 }
 
 /*
- * Counting sort of the pixels that fire, brightest first. A pixel of intensity 0 fires at step T,
- * which is never. Returns 0 or a negative error.
+ * Link the pixels of every intensity. A pixel of intensity 0 fires at step T, which is never. Returns 0 or
+ * a negative error.
  */
-static int sort_pixels(run_t *run)
+static APART int sort_image(const run_t *run)
 {
-    uint32_t intensity_max = run->network->intensity_max;
-    half_t *next = (half_t *)(run->workspace + order_words(run->network)); /* 256 of them */
+    uint32_t inputs = bs4nn_inputs(run->network);
+    const uint8_t *pixels = run->pixels;
+    uint32_t unaligned = (0u - (uint32_t)(uintptr_t)pixels) & 3u;
+    uint32_t *heads = run->workspace;
+    uint32_t i = unaligned < inputs ? unaligned : inputs;
+    uint32_t end = i + ((inputs - i) & ~3u);
 
-    for (uint32_t i = 0; i < SORT_WORDS; i++) {
-        run->workspace[order_words(run->network) + i] = 0;
+    for (uint32_t *end_of_heads = heads + HEADS_WORDS; heads != end_of_heads;) {
+        *heads++ = inputs | inputs << 16; /* no pixel */
+        *heads++ = inputs | inputs << 16;
+        *heads++ = inputs | inputs << 16;
+        *heads++ = inputs | inputs << 16;
         KEEP_LOOP();
     }
-    sort_pass(run, next, 0);
-    for (uint32_t intensity = 255; intensity > intensity_max; intensity--) {
-        if (next[intensity] != 0u) {
+    sort_pixels(run, 0, i);
+    const word_t *four = (const word_t *)(const void *)(pixels + i);
+    const word_t *end_of_fours = (const word_t *)(const void *)(pixels + end);
+    while (four != end_of_fours) { /* four at a time, for most pixels are black */
+        if (*four++ != 0u) {
+            i = (uint32_t)((const uint8_t *)four - pixels);
+            sort_pixels(run, i - 4u, i);
+        }
+    }
+    sort_pixels(run, end, inputs);
+    for (uint32_t intensity = 255; intensity > run->network->intensity_max; intensity--) {
+        if (run->heads[intensity] != inputs) {
             return BS4NN_ERROR_PIXEL;
         }
     }
-    uint32_t position = 0; /* now: where the next pixel of an intensity goes */
-    for (uint32_t intensity = intensity_max; intensity > 0u; intensity--) {
-        uint32_t count = next[intensity];
-        next[intensity] = (uint16_t)position;
-        position += count;
-    }
-    run->input_spikes = position;
-    sort_pass(run, next, 1);
+    run->heads[0] = 0; /* where the search for the next intensity ends */
     return 0;
 }
 
-/* Step of a pixel that is no brighter than the one before, without a division (equation 1). */
-static uint32_t step_of(run_t *run, uint32_t intensity)
+/*
+ * Go on to the next intensity that a pixel has, find its step without a division (equation 1), and put its
+ * pixels into the chain of the first layer.
+ */
+static void next_intensity(run_t *run)
 {
+    uint32_t none = bs4nn_inputs(run->network);
     uint32_t intensity_max = run->network->intensity_max;
+    uint32_t intensity = run->intensity;
+    half_t *heads = run->heads;
+    while (heads[intensity] == none) {
+        intensity--;
+    }
     uint32_t darker = run->intensity - intensity;
     run->intensity = intensity;
     run->step += run->quotient_a_unit * darker;
-    run->remainder += run->remainder_a_unit * darker;
-    while (run->remainder >= intensity_max) {
-        run->remainder -= intensity_max;
+    uint32_t remainder = run->remainder + run->remainder_a_unit * darker;
+    while (remainder >= intensity_max) {
+        remainder -= intensity_max;
         run->step++;
     }
-    return run->step;
-}
-
-/* Index in `order` of the first input spike after this step's, which starts at `position`. */
-static uint32_t end_of_step(run_t *run, uint32_t position, uint32_t step)
-{
-    while (position < run->input_spikes) {
-        uint32_t pixel = run->pixels[run->order[position]];
-        if (pixel != run->intensity && step_of(run, pixel) != step) {
-            break;
-        }
-        position++;
+    run->remainder = remainder;
+    if (intensity != 0u) {
+        half_t *links = run->links;
+        uint32_t i = heads[intensity];
+        uint32_t last = run->last;
+        uint32_t linked = run->linked;
+        heads[intensity] = (uint16_t)none;
+        links[last] = (uint16_t)i;
+        do {
+            linked++;
+            last = i;
+            i = links[i];
+        } while (i != none);
+        run->last = last;
+        run->linked = linked;
     }
-    return position;
 }
 
 /* ---- Bit-sliced arithmetic ---- */
-
-/* Add a number of 0 or 1 in every lane, at this plane and up. */
-static inline void ripple(uint32_t *plane, uint32_t carry)
-{
-    while (carry != 0u) {
-        uint32_t before = *plane;
-        *plane++ = before ^ carry;
-        carry &= before;
-    }
-}
 
 /* Sum of three numbers of 0 or 1 in every lane, and the carry: a full adder. */
 static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *carry)
@@ -322,151 +315,86 @@ static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *ca
     return half ^ c;
 }
 
-/* Add to the counters a number of three bits in every lane. */
-static void add_number(uint32_t *planes, uint32_t ones, uint32_t twos, uint32_t fours)
-{
-    uint32_t carry = planes[0] & ones;
-    planes[0] ^= ones;
-    planes[1] = full_add(planes[1], twos, carry, &carry);
-    planes[2] = full_add(planes[2], fours, carry, &carry);
-    ripple(planes + 3, carry);
-}
-
-/* Add to the counters of one word the synapses of `count` spikes; `column` is the word's first row. */
-static inline void count_spikes(uint32_t *planes, const uint32_t *column, uint32_t words, const half_t *inputs,
-                                uint32_t count)
-{
-#define ROW(k) column[(uint32_t)inputs[k] * words]
-    uint32_t carry_a, carry_b, carry_c, ones, twos, fours;
-    while (count >= 7u) { /* seven spikes to a number of three bits, by four full adders */
-        ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
-        ones = full_add(ones, ROW(3), ROW(4), &carry_b);
-        ones = full_add(ones, ROW(5), ROW(6), &carry_c);
-        twos = full_add(carry_a, carry_b, carry_c, &fours);
-        add_number(planes, ones, twos, fours);
-        inputs += 7;
-        count -= 7u;
-    }
-    if (count >= 3u) { /* three to six */
-        ones = full_add(ROW(0), ROW(1), ROW(2), &carry_a);
-        carry_b = 0;
-        carry_c = 0;
-        if (count >= 5u) {
-            ones = full_add(ones, ROW(3), ROW(4), &carry_b);
-            inputs += 2;
-            count -= 2u;
-        }
-        if (count == 4u) {
-            uint32_t row = ROW(3);
-            carry_c = ones & row;
-            ones ^= row;
-        }
-        twos = full_add(carry_a, carry_b, carry_c, &fours);
-        add_number(planes, ones, twos, fours);
-    } else if (count != 0u) { /* one or two */
-        ones = ROW(0);
-        twos = 0;
-        if (count == 2u) {
-            uint32_t row = ROW(1);
-            twos = ones & row;
-            ones ^= row;
-        }
-        carry_a = planes[0] & ones;
-        planes[0] ^= ones;
-        if ((twos | carry_a) != 0u) { /* never both in one lane with a lower sum than three */
-            planes[1] = full_add(planes[1], twos, carry_a, &carry_a);
-            ripple(planes + 2, carry_a);
-        }
-    }
-#undef ROW
-}
-
-/*
- * The highest counter among the lanes of `*mask`, which is not empty; leaves in it the lanes that have
- * it. `top` planes may be set.
- */
-static uint32_t highest_counter(const uint32_t *planes, uint32_t top, uint32_t *mask)
-{
-    uint32_t highest = 0;
-    uint32_t lanes = *mask;
-#define LOOK_AT(p) \
-    do { \
-        uint32_t set = lanes & planes[p]; \
-        if (set != 0u) { \
-            lanes = set; \
-            highest |= (uint32_t)1u << (p); \
-        } \
-    } while (0)
-    for (uint32_t p = top; p > 8u; p--) {
-        LOOK_AT(p - 1u);
-    }
-    switch (top < 8u ? top : 8u) { /* the usual planes without a loop: each case goes on with the next */
-    case 8: LOOK_AT(7); /* fall through */
-    case 7: LOOK_AT(6); /* fall through */
-    case 6: LOOK_AT(5); /* fall through */
-    case 5: LOOK_AT(4); /* fall through */
-    case 4: LOOK_AT(3); /* fall through */
-    case 3: LOOK_AT(2); /* fall through */
-    case 2: LOOK_AT(1); /* fall through */
-    case 1: LOOK_AT(0); /* fall through */
-    default: break;
-    }
-#undef LOOK_AT
-    *mask = lanes;
-    return highest;
-}
-
-/* The lanes whose counters are at least `level`. */
-static uint32_t lanes_at_least(const uint32_t *planes, uint32_t top, uint32_t level)
-{
-    uint32_t lanes = UINT32_MAX;
-    if (level >> top != 0u) {
-        return 0;
-    }
-    for (uint32_t p = 0; p < top; p++) {
-        lanes = (level >> p & 1u) != 0u ? lanes & planes[p] : lanes | planes[p];
-    }
-    return lanes;
-}
-
-/* The lanes that have reached their thresholds after n spikes; `odd` as in bs4nn_hidden_t. */
-static uint32_t lanes_over_threshold(const uint32_t *planes, uint32_t top, uint32_t n, uint32_t threshold, uint32_t odd)
-{
-    uint32_t over = lanes_at_least(planes, top, (n + threshold + 1u) >> 1);
-    if (odd != 0u) {
-        over = (over & ~odd) | (lanes_at_least(planes, top, (n + threshold) >> 1) & odd);
-    }
-    return over;
-}
-
-/* The counter of one lane. */
-static uint32_t counter_of(const uint32_t *planes, uint32_t count, uint32_t lane)
-{
-    uint32_t counter = 0;
-    for (uint32_t p = count; p-- > 0u;) {
-        counter = counter << 1 | (planes[p] >> lane & 1u);
-    }
-    return counter;
-}
-
 /* ---- The output layer ---- */
 
-/* Let the spike of input `i` arrive: its column goes into the counters; nobody looks at them yet, and the
- * caller adds to output_arrived. */
-static inline void arrive_output(const run_t *run, uint32_t i)
+/* Count the rows of a batch. */
+static APART void count_batch(run_t *run)
+{
+    const bs4nn_output_t *output = &run->network->output;
+    uint32_t *planes = run->output_planes;
+    uint32_t *row = run->output_batch;
+    if (run->waiting == 0u) {
+        return;
+    }
+    for (uint32_t w = 0; w < output_words(output); w++) {
+        uint32_t carry_a, carry_b, carry_c, carry_d, fours_a, fours_b, eights;
+        for (uint32_t k = run->waiting; k < BATCH; k++) {
+            row[k] = 0;
+            KEEP_LOOP();
+        }
+        uint32_t ones = full_add(planes[0], row[0], row[1], &carry_a);
+        ones = full_add(ones, row[2], row[3], &carry_b);
+        uint32_t twos = full_add(planes[1], carry_a, carry_b, &fours_a);
+        ones = full_add(ones, row[4], row[5], &carry_c);
+        planes[0] = full_add(ones, row[6], row[7], &carry_d);
+        planes[1] = full_add(twos, carry_c, carry_d, &fours_b);
+        planes[2] = full_add(planes[2], fours_a, fours_b, &eights);
+        for (uint32_t *plane = planes + 3; eights != 0u; plane++) {
+            *plane ^= eights;
+            eights &= ~*plane;
+        }
+        planes += output->planes;
+        row += BATCH;
+    }
+    run->waiting = 0;
+}
+
+/* Let the spike of input `i` arrive; nobody looks yet. */
+static inline void arrive_output(run_t *run, uint32_t i)
 {
     const bs4nn_output_t *output = &run->network->output;
     uint32_t halfwords = output->halfwords;
     const uint16_t *row = output->rows + i * halfwords;
-    uint32_t *planes = run->output_planes;
+    uint32_t *batch = run->output_batch + run->waiting;
     for (; halfwords > 1u; halfwords -= 2u) {
-        ripple(planes, row[0] | (uint32_t)row[1] << 16);
+        *batch = row[0] | (uint32_t)row[1] << 16;
         row += 2;
-        planes += output->planes;
+        batch += BATCH;
     }
     if (halfwords != 0u) {
-        ripple(planes, row[0]);
+        *batch = row[0];
     }
+    if (++run->waiting == BATCH) {
+        count_batch(run);
+    }
+}
+
+/* The highest counter among the lanes of `mask`, which is not empty. */
+static uint32_t highest_counter(const uint32_t *planes, uint32_t count, uint32_t mask)
+{
+    uint32_t highest = 0;
+    for (uint32_t p = count; p-- > 0u;) {
+        uint32_t set = mask & planes[p];
+        highest <<= 1;
+        if (set != 0u) {
+            mask = set;
+            highest++;
+        }
+    }
+    return highest;
+}
+
+/* The lanes whose counters are at least `level`. */
+static uint32_t lanes_at_least(const uint32_t *planes, uint32_t count, uint32_t level)
+{
+    uint32_t lanes = UINT32_MAX;
+    if (level >> count != 0u) {
+        return 0;
+    }
+    for (uint32_t p = 0; p < count; p++) {
+        lanes = (level >> p & 1u) != 0u ? lanes & planes[p] : lanes | planes[p];
+    }
+    return lanes;
 }
 
 /* Potential of output neuron j. */
@@ -475,12 +403,12 @@ static int32_t output_potential(const run_t *run, uint32_t j)
     const bs4nn_output_t *output = &run->network->output;
     const uint32_t *planes = run->output_planes + j / WORD_BITS * output->planes;
     uint32_t lead = output->thresholds != NULL ? (uint32_t)(output->threshold - output->thresholds[j]) >> 1 : 0u;
-    uint32_t counter = counter_of(planes, output->planes, j % WORD_BITS) - lead;
+    uint32_t counter = highest_counter(planes, output->planes, (uint32_t)1u << (j % WORD_BITS)) - lead;
     return (int32_t)(2u * counter) - (int32_t)run->output_arrived;
 }
 
 /* Output neurons of word w fire, `fired` of them; the first ones decide. */
-static void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t firing_time, int32_t *highest)
+static COLD void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t firing_time, int32_t *highest)
 {
     const bs4nn_network_t *network = run->network;
     run->output_alive[w] &= ~fired;
@@ -497,26 +425,25 @@ static void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t firing_
     }
 }
 
-/* Look at the output neurons after everything has arrived at this step, if one can have crossed. */
-static void look_at_output(run_t *run, uint32_t step)
+/* Look at the output neurons after everything has arrived at this step. */
+static COLD void look_at_output(run_t *run, uint32_t firing_time)
 {
     const bs4nn_output_t *output = &run->network->output;
-    uint32_t firing_time = step + run->network->delay;
     uint32_t n = run->output_arrived;
     uint32_t nearest = UINT32_MAX;
     int32_t highest = INT32_MIN;
 
-    if (n < run->output_due || firing_time >= run->network->time_steps) {
-        return;
-    }
+    count_batch(run);
     for (uint32_t w = 0; w < output_words(output); w++) {
         const uint32_t *planes = run->output_planes + w * output->planes;
         uint32_t odd = run->output_odd[w];
-        uint32_t fired = lanes_over_threshold(planes, output->planes, n, output->threshold, odd) & run->output_alive[w];
-        fire_output(run, w, fired, firing_time, &highest);
+        uint32_t fired = lanes_at_least(planes, output->planes, (n + output->threshold + 1u) >> 1);
+        if (odd != 0u) {
+            fired |= lanes_at_least(planes, output->planes, (n + output->threshold) >> 1) & odd;
+        }
+        fire_output(run, w, fired & run->output_alive[w], firing_time, &highest);
         if (run->output_alive[w] != 0u) {
-            uint32_t mask = run->output_alive[w];
-            uint32_t reach = 2u * highest_counter(planes, output->planes, &mask) + (odd != 0u);
+            uint32_t reach = 2u * highest_counter(planes, output->planes, run->output_alive[w]) + (odd != 0u);
             uint32_t gap = n + output->threshold > reach ? n + output->threshold - reach : 1u;
             nearest = gap < nearest ? gap : nearest;
         }
@@ -530,10 +457,11 @@ static void look_at_output(run_t *run, uint32_t step)
 }
 
 /* The potentials that decide if nobody fires. */
-static void read_out(run_t *run)
+static COLD void read_out(run_t *run)
 {
     int32_t highest = INT32_MIN;
     uint32_t best = 0;
+    count_batch(run);
     for (uint32_t j = 0; j < run->network->output.neurons; j++) {
         int32_t potential = output_potential(run, j);
         if (potential > highest) {
@@ -552,33 +480,87 @@ static void read_out(run_t *run)
 
 /* ---- Hidden layers ---- */
 
-/* Neurons of word w fire, `fired` of them: hand their spikes to the layer above. */
-static void fire_hidden(run_t *run, uint32_t l, const state_t *state, uint32_t w, uint32_t fired, uint32_t firing_time)
+/* What is the same for all words of a layer: always, at a step, and for the word that is looked at. */
+typedef struct {
+    /* The first nine are known to bs4nn_cortex_m.S, too. */
+    const half_t *links;
+    uint32_t n;        /* spikes that have arrived */
+    uint32_t eighths;  /* (n + threshold + 1) >> 1, the count that fires, in eights, and ... */
+    uint32_t shift;    /* threshold + 1, and what the counters have been set up for */
+    uint32_t top;      /* planes in use */
+    uint32_t level;    /* ... what the eights leave */
+    uint32_t positive; /* alive lanes from 0 on, and ... */
+    uint32_t minus;    /* ... those from -8 to -1 */
+    uint32_t nearest;  /* those among them that lack least */
+
+    run_t *run;
+    const bs4nn_hidden_t *layer;
+    const uint32_t *columns;
+    uint32_t *counts;
+    uint32_t *records;
+    uint32_t stride; /* words of a record and its planes */
+    uint32_t inputs;
+    uint32_t odd;    /* 1 if thresholds differ */
+    uint32_t threshold;
+    uint32_t lead; /* how much nearer to it a neuron may be than its potential says */
+    uint32_t l;
+    uint32_t past; /* so many new spikes that a counter may have gone past 7 */
+    uint32_t firing_time;
+} layer_t;
+
+/* Write the firing times of neurons of a word into the trace; `first` is its first neuron. */
+static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t fired)
 {
+    const run_t *run = at->run;
+    uint16_t *times = run->trace->firing_times + first;
+    for (uint32_t k = 0; k < at->l; k++) {
+        times += run->network->hidden[k].neurons;
+    }
+    for (; fired != 0u; fired &= fired - 1u) {
+        times[lowest_bit(fired)] = (uint16_t)at->firing_time;
+    }
+}
+
+/* Neurons of word w fire, `fired` of them: hand their spikes to the layer above. */
+static APART void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
+{
+    run_t *run = at->run;
     const bs4nn_network_t *network = run->network;
-    uint16_t *times = NULL;
-    if (firing_time >= network->time_steps) {
+    uint32_t first = w * WORD_BITS;
+    uint32_t count = 0;
+    if (at->firing_time >= network->time_steps) {
         return; /* too late to arrive anywhere */
     }
     if (run->trace != NULL) {
-        times = run->trace->firing_times;
-        for (uint32_t k = 0; k < l; k++) {
-            times += network->hidden[k].neurons;
-        }
+        note_firing_times(at, first, fired);
     }
-    uint32_t first = w * WORD_BITS;
-    uint32_t count = 0;
-    if (times != NULL) {
-        for (uint32_t left = fired; left != 0u; left &= left - 1u) {
-            times[first + lowest_bit(left)] = (uint16_t)firing_time;
-        }
-    }
-    if (l + 1u < network->hidden_layers) {
-        half_t *spikes = state->spikes + state->counts[FIRED];
+    if (at->l + 1u < network->hidden_layers) {
+        uint32_t *counts = counts_of(run, at->l + 1u);
+        half_t *links = links_of(run, at->l + 1u);
+        uint32_t last = counts[LAST];
         for (; fired != 0u; fired &= fired - 1u) {
-            spikes[count++] = (uint16_t)(first + lowest_bit(fired));
+            uint32_t i = first + lowest_bit(fired);
+            links[last] = (uint16_t)i;
+            last = i;
+            count++;
         }
-        state->counts[FIRED] += count;
+        counts[LAST] = last;
+        counts[SENT] += count;
+    } else if (network->output.halfwords == 1u) {
+        const uint16_t *rows = network->output.rows + first;
+        uint32_t *batch = run->output_batch;
+        uint32_t waiting = run->waiting;
+        for (; fired != 0u; fired &= fired - 1u) {
+            batch[waiting] = rows[lowest_bit(fired)];
+            count++;
+            if (++waiting == BATCH) {
+                run->waiting = waiting;
+                count_batch(run);
+                waiting = 0;
+            }
+        }
+        run->waiting = waiting;
+        run->output_arrived += count;
     } else {
         for (; fired != 0u; fired &= fired - 1u) {
             arrive_output(run, first + lowest_bit(fired));
@@ -590,130 +572,404 @@ static void fire_hidden(run_t *run, uint32_t l, const state_t *state, uint32_t w
     run->on_their_way = 1;
 }
 
-/* Put word w down for the spike at which a neuron of it can next reach its threshold. */
-static inline void put_down(const state_t *state, uint32_t w, uint32_t n, uint32_t gap)
+/* Subtract 8 in all lanes, from plane 3 on. */
+static APART void drop_eight(uint32_t *planes, uint32_t top)
 {
-    uint32_t due = n + (gap < RING ? gap : RING - 1u);
-    state->ring[(w / WORD_BITS) * RING + due % RING] |= (uint32_t)1u << (w % WORD_BITS);
+    uint32_t borrow = UINT32_MAX;
+    for (uint32_t p = 3; p < top; p++) {
+        planes[p] ^= borrow;
+        borrow &= planes[p];
+    }
 }
 
-/* What looking at a word of a layer needs, the same for all words at one step. */
-typedef struct {
-    run_t *run;
-    const bs4nn_hidden_t *layer;
-    state_t state;
-    uint32_t l;
-    const half_t *source; /* the spikes that arrive at the layer, and ... */
-    uint32_t n;           /* ... how many have by now */
-    uint32_t top;         /* planes that the counters can have reached */
-    uint32_t level;       /* n + highest threshold: twice the counter that fires, rounded up */
-    uint32_t odd_at;      /* where a word's odd distances stand in `start` */
-    uint32_t firing_time;
-} look_t;
+/*
+ * Find the alive lanes that lack least to the level, and how much. `lanes` are, if there are any, the
+ * positive ones, which lack 8 less than those from -8 to -1; without those either all are far off.
+ */
+#define FIND_NEAREST(p0, p1, p2, alive) \
+    lanes = at->positive; \
+    lack = at->level; \
+    if (lanes == 0u) { \
+        lanes = at->minus; \
+        lack += 8u; \
+    } \
+    if (lanes == 0u) { \
+        at->nearest = alive; \
+        return lack + 1u; \
+    } \
+    x = lanes & (p2); \
+    if (x != 0u) { \
+        lanes = x; \
+        lack -= 4u; \
+    } \
+    x = lanes & (p1); \
+    if (x != 0u) { \
+        lanes = x; \
+        lack -= 2u; \
+    } \
+    x = lanes & (p0); \
+    if (x != 0u) { \
+        lanes = x; \
+        lack -= 1u; \
+    } \
+    at->nearest = lanes; \
+    return lack
 
-/* Let word w catch up with all n spikes, fire, and put it down again. */
-static void look_at_word(const look_t *look, uint32_t w)
+static APART uint32_t find_nearest(layer_t *at, const uint32_t *record)
 {
-    const bs4nn_hidden_t *layer = look->layer;
-    uint32_t *record = look->state.words + w * (RECORD + layer->planes);
+    const uint32_t *planes = record + RECORD;
+    uint32_t lanes, lack, x;
+    FIND_NEAREST(planes[0], planes[1], planes[2], record[ALIVE]);
+}
+
+/* Let a word catch up with all spikes. Returns how much its best neurons lack to the level, 0 or less if they fire. */
+#if BS4NN_ASSEMBLY
+uint32_t bs4nn_catch_up(layer_t *at, uint32_t *record, const uint32_t *column);
+#define catch_up bs4nn_catch_up
+#else
+static APART uint32_t catch_up(layer_t *at, uint32_t *record, const uint32_t *column)
+{
+#define ROW(x) \
+    i = links[i]; \
+    x = column[i]
+#define PAIR(carry) \
+    ROW(a); \
+    ROW(b); \
+    p0 = full_add(p0, a, b, &(carry))
+#define UP(p) \
+    x = planes[p] ^ carry; \
+    planes[p] = x; \
+    carry &= ~x
+#define DOWN(p) \
+    x = planes[p] ^ carry; \
+    planes[p] = x; \
+    carry &= x
     uint32_t *planes = record + RECORD;
-    uint32_t seen = record[SEEN];
-    uint32_t odd = layer->start != NULL ? layer->start[(w + 1u) * (look->odd_at + 1u) - 1u] : 0u;
-
-    count_spikes(planes, layer->rows + w, layer->words, look->source + seen, look->n - seen);
-    record[SEEN] = look->n;
-
-    /* 2 c - n is the highest potential if the threshold is the highest; an odd distance counts one more. */
-    uint32_t mask = record[ALIVE];
-    uint32_t reach = 2u * highest_counter(planes, look->top, &mask) + (odd != 0u);
-    if (reach >= look->level) {
-        uint32_t fired = mask; /* mostly: those that have just reached it */
-        if (odd != 0u || reach > look->level + 1u) {
-            fired = lanes_over_threshold(planes, look->top, look->n, layer->threshold, odd) & record[ALIVE];
+    const half_t *links = at->links;
+    uint32_t i = record[SEEN] & 0xFFFFu;
+    uint32_t count = record[SEEN] >> 16;
+    uint32_t n = at->n;
+    uint32_t drop = at->eighths - ((count + at->shift) >> 4);
+    uint32_t p0 = planes[0];
+    uint32_t p1 = planes[1];
+    uint32_t p2 = planes[2];
+    uint32_t a, b, c1, c2, d1, d2, carry, x;
+    count = n - count;
+    while (count >= 8u) {
+        PAIR(c1);
+        PAIR(c2);
+        p1 = full_add(p1, c1, c2, &d1);
+        PAIR(c1);
+        PAIR(c2);
+        p1 = full_add(p1, c1, c2, &d2);
+        p2 = full_add(p2, d1, d2, &carry);
+        count -= 8u;
+        if (count == 0u) {
+            goto counted;
         }
-        if (fired != 0u) {
-            record[ALIVE] &= ~fired;
-            fire_hidden(look->run, look->l, &look->state, w, fired, look->firing_time);
-            mask = record[ALIVE];
-            if (mask == 0u) {
-                return; /* nobody left: never put down again */
-            }
-            reach = 2u * highest_counter(planes, look->top, &mask) + (odd != 0u);
+        UP(3);
+        UP(4);
+        UP(5);
+        UP(6);
+        for (uint32_t p = MIN_PLANES; carry != 0u && p < at->top; p++) {
+            UP(p);
         }
     }
-    put_down(&look->state, w, look->n, look->level > reach ? look->level - reach : 1u);
+    d1 = 0;
+    d2 = 0;
+    if ((count & 4u) != 0u) {
+        PAIR(c1);
+        PAIR(c2);
+        p1 = full_add(p1, c1, c2, &d1);
+    }
+    if ((count & 2u) != 0u) {
+        PAIR(c1);
+        d2 = p1 & c1;
+        p1 ^= c1;
+    }
+    if ((count & 1u) != 0u) {
+        ROW(a);
+        c1 = p0 & a;
+        p0 ^= a;
+        d2 |= p1 & c1; /* not in a lane where it was set before: a plane and two carries are three at the most */
+        p1 ^= c1;
+    }
+    p2 = full_add(p2, d1, d2, &carry);
+counted:
+    record[SEEN] = i | n << 16;
+    planes[0] = p0;
+    planes[1] = p1;
+    planes[2] = p2;
+    uint32_t alive = record[ALIVE];
+    uint32_t minus = alive;
+    if (drop == 0u) {
+        UP(3);
+        minus &= x;
+        UP(4);
+        minus &= x;
+        UP(5);
+        minus &= x;
+        UP(6);
+        minus &= x;
+        for (uint32_t p = MIN_PLANES; p < at->top; p++) {
+            UP(p);
+            minus &= x;
+        }
+    } else {
+        for (; drop > 1u; drop--) {
+            drop_eight(planes, at->top);
+        }
+        carry = ~carry;
+        DOWN(3);
+        minus &= x;
+        DOWN(4);
+        minus &= x;
+        DOWN(5);
+        minus &= x;
+        DOWN(6);
+        minus &= x;
+        for (uint32_t p = MIN_PLANES; p < at->top; p++) {
+            DOWN(p);
+            minus &= x;
+        }
+    }
+    at->minus = minus;
+    at->positive = alive & ~x;
+    uint32_t lanes, lack;
+    FIND_NEAREST(p0, p1, p2, alive);
+}
+#endif
+
+/* The neurons of a word whose counter is at least the level, or one less with an odd distance. */
+static APART uint32_t firing(const layer_t *at, const uint32_t *planes, uint32_t odd)
+{
+    uint32_t eights = planes[3] | planes[4] | planes[5] | planes[6];
+    uint32_t level = at->level;
+    for (uint32_t p = MIN_PLANES; p < at->top; p++) {
+        eights |= planes[p];
+    }
+    uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
+    fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
+    fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
+    fired = at->positive & (eights | fired);
+    if (odd != 0u && ((at->n + at->threshold) & 1u) != 0u) {
+        fired |= odd & (level != 0u ? at->positive & (eights | lanes_at_least(planes, 3, level - 1u))
+                                    : at->minus & planes[0] & planes[1] & planes[2]);
+    }
+    return fired;
 }
 
-/* Everything that happens at hidden layer l at one step: `n` spikes of `source` have arrived by now. */
-static void run_hidden(run_t *run, uint32_t l, uint32_t step, const half_t *source, uint32_t n)
+/* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
+static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint32_t sooner)
+{
+    const bs4nn_hidden_t *layer = at->layer;
+    uint32_t odd = at->odd != 0u ? layer->start[(w + 1u) * (layer->start_planes + 1u) - 1u] : 0u;
+    uint32_t fired = firing(at, record + RECORD, odd);
+    if (fired != 0u) {
+        uint32_t alive = record[ALIVE] & ~fired;
+        record[ALIVE] = alive;
+        fire_hidden(at, w, fired);
+        if (alive == 0u) {
+            return 0;
+        }
+        at->positive &= alive;
+        at->minus &= alive;
+    }
+    uint32_t gap = 2u * find_nearest(at, record) - sooner;
+    if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
+        gap = 1u;
+        at->nearest = UINT32_MAX;
+    }
+    return gap;
+}
+
+/* Set up the counters of a layer for the first look, after n spikes. */
+static COLD void set_up(const layer_t *at)
+{
+    const bs4nn_hidden_t *layer = at->layer;
+    const uint32_t *start = layer->start;
+    uint32_t minus = 0u - at->eighths;
+    uint32_t *record = at->records;
+    for (uint32_t w = 0; w < layer->words; w++) {
+        uint32_t *plane = record + RECORD;
+        record[ALIVE] = UINT32_MAX;
+        record[SEEN] = layer->inputs;
+        record[NEXT] = w + 1u < layer->words ? w + 1u : NO_WORD;
+        plane[0] = plane[1] = plane[2] = 0;
+        for (uint32_t p = 3; p < at->top; p++) {
+            plane[p] = 0u - (minus >> (p - 3u) & 1u);
+        }
+        if (start != NULL) { /* add the leads */
+            uint32_t carry = 0;
+            for (uint32_t p = 0; p < at->top; p++) {
+                plane[p] = full_add(plane[p], p < layer->start_planes ? start[p] : 0u, carry, &carry);
+            }
+            start += layer->start_planes + 1u;
+        }
+        record += at->stride;
+    }
+    uint32_t last = layer->neurons % WORD_BITS;
+    if (last != 0u) {
+        at->records[(layer->words - 1u) * at->stride + ALIVE] = ((uint32_t)1u << last) - 1u;
+    }
+}
+
+/* Take one plane more: the sign extends into it. */
+static COLD void add_plane(const layer_t *at)
+{
+    uint32_t *sign = at->records + RECORD + at->top - 1u;
+    for (uint32_t w = 0; w < at->layer->words; w++) {
+        sign[1] = sign[0];
+        sign += at->stride;
+    }
+}
+
+/* What stays the same for hidden layer l. */
+static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    look_t look;
-    look.state = state_of(run, layer);
-    uint32_t *counts = look.state.counts;
-    uint32_t before = counts[ARRIVED];
-    uint32_t first = n - before < RING ? before + 1u : n - RING + 1u; /* the whole ring at the most */
+    at->run = run;
+    at->layer = layer;
+    at->links = links_of(run, l);
+    at->counts = counts_of(run, l);
+    at->records = at->counts + COUNTS + RING_WORDS;
+    at->stride = RECORD + layer->planes;
+    at->inputs = layer->inputs;
+    at->columns = layer->columns;
+    at->odd = layer->start != NULL;
+    at->threshold = layer->threshold;
+    at->lead = 2u * layer->spread + (layer->start != NULL);
+    at->l = l;
+    at->top = at->counts[TOP];
+}
 
-    if (n == before) {
-        return;
-    }
+/* Look at the words of a layer that are due, after n spikes; some `ahead` of them are known. */
+static APART void look_at_words(layer_t *at, uint32_t ahead)
+{
+    uint32_t *counts = at->counts;
+    uint32_t before = counts[ARRIVED];
+    uint32_t n = at->n;
+    uint32_t fresh = n - before;
+    uint32_t level = n + at->threshold + 1u;
+    uint32_t sooner = (~level & 1u) + at->odd;
+    half_t *ring = (half_t *)(counts + COUNTS);
+    uint32_t k = n - (fresh < RING ? fresh : RING);
+    int first = at->top == 0u;
+
+    at->eighths = level >> 4;
+    at->level = level >> 1 & 7u;
+    at->shift = at->threshold + 1u;
     counts[ARRIVED] = n;
-    while ((n + layer->spread) >> counts[TOP] != 0u) {
-        counts[TOP]++;
+    if (first) {
+        at->top = MIN_PLANES;
+        at->shift += n;
+        fresh = n;
+        k = n - 1u;
     }
-    look.run = run;
-    look.layer = layer;
-    look.l = l;
-    look.source = source;
-    look.n = n;
-    look.top = counts[TOP];
-    look.level = n + layer->threshold;
-    look.odd_at = bits_of(layer->spread);
-    look.firing_time = step + run->network->delay;
-    for (uint32_t w = 0; w < layer->words; w += WORD_BITS) {
-        uint32_t *ring = look.state.ring + w / WORD_BITS * RING;
-        uint32_t due = 0;
-        for (uint32_t k = first; k <= n; k++) {
-            due |= ring[k % RING];
-            ring[k % RING] = 0;
+    at->past = at->level + (fresh >> 1) >= 8u;
+    for (; !planes_hold(at->layer, at->top, n); at->top++) {
+        if (!first) {
+            add_plane(at);
         }
-        for (; due != 0u; due &= due - 1u) {
-            look_at_word(&look, w + lowest_bit(due));
+    }
+    counts[TOP] = at->top;
+    if (first) {
+        set_up(at);
+        ring[n % RING] = 0; /* all words, from the first on */
+    }
+    do {
+        k++;
+        uint32_t w = ring[k % RING];
+        ring[k % RING] = NO_WORD;
+        while (w != NO_WORD) {
+            uint32_t *record = at->records + w * at->stride;
+            const uint32_t *column = at->columns + w * at->inputs;
+            uint32_t next = record[NEXT];
+            uint32_t gap = 2u * catch_up(at, record, column) - sooner;
+            if ((int32_t)gap <= 0 || (at->past && at->positive != 0u)) {
+                gap = fire_word(at, record, w, sooner);
+                if (gap == 0u) { /* nobody left: never put down again */
+                    w = next;
+                    continue;
+                }
+            }
+            /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
+            if (ahead != 0u) {
+                uint32_t lanes = at->nearest;
+                uint32_t left = gap < 3u ? gap : 3u;
+                uint32_t i = record[SEEN] & 0xFFFFu;
+                left = left < ahead ? left : ahead;
+                do {
+                    i = at->links[i];
+                    lanes &= column[i];
+                    if (lanes == 0u) {
+                        gap += 2u;
+                        break;
+                    }
+                } while (--left != 0u);
+            }
+            if (gap > RING / 2u) {
+                gap = RING / 2u;
+            }
+            half_t *slot = &ring[(n + gap) % RING];
+            record[NEXT] = *slot;
+            *slot = (uint16_t)w;
+            w = next;
         }
+    } while (k != n);
+}
+
+/* Everything that happens at hidden layer l at one step, with n spikes arrived and some `ahead` known. */
+static void run_hidden(run_t *run, layer_t *at, uint32_t l, uint32_t step, uint32_t n, uint32_t ahead)
+{
+    if (at->l != l) {
+        enter_layer(at, run, l);
+    }
+    if (n != at->counts[ARRIVED] && n + at->lead >= at->threshold) { /* enough for somebody */
+        at->n = n;
+        at->firing_time = step + run->network->delay;
+        look_at_words(at, ahead);
     }
 }
 
 /* ---- One step ---- */
 
-static void run_hidden_layer(run_t *run, uint32_t l, uint32_t step)
+static void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
 {
     if (l == 0u) {
-        run_hidden(run, 0, step, run->order, run->delivered);
+        run_hidden(run, at, l, step, run->delivered, run->linked - run->delivered);
     } else {
-        state_t below = state_of(run, &run->network->hidden[l - 1u]);
-        run_hidden(run, l, step, below.spikes, below.counts[FIRED]);
+        run_hidden(run, at, l, step, counts_of(run, l)[SENT], 0);
+    }
+}
+
+static void run_output(run_t *run, uint32_t step)
+{
+    uint32_t firing_time = step + run->network->delay;
+    if (run->output_arrived >= run->output_due && firing_time < run->network->time_steps) {
+        look_at_output(run, firing_time);
     }
 }
 
 /*
- * One step, all layers; run->delivered counts the input spikes up to and including it. Without delay a
- * spike travels up within the step, so layers go from the input side up; with a delay of one step each
- * layer takes what fired below it at the step before, so they go from the output side down.
+ * One step, all layers. Without delay a spike travels up within the step, so layers go from the input side
+ * up; with a delay of one step each layer takes what fired below it at the step before, so they go from the
+ * output side down.
  */
-static void run_step(run_t *run, uint32_t step)
+static inline void run_step(run_t *run, layer_t *at, uint32_t step)
 {
     const bs4nn_network_t *network = run->network;
     uint32_t layers = network->hidden_layers;
     run->on_their_way = 0;
     if (network->delay == 0u || layers == 0u) {
         for (uint32_t l = 0; l < layers; l++) {
-            run_hidden_layer(run, l, step);
+            run_layer(run, at, l, step);
         }
-        look_at_output(run, step);
+        run_output(run, step);
         run->on_their_way = 0;
         return;
     }
-    look_at_output(run, step);
+    run_output(run, step);
     if (step == network->readout_step) {
         read_out(run); /* before this step's hidden spikes, which arrive at the next one */
     }
@@ -721,8 +977,24 @@ static void run_step(run_t *run, uint32_t step)
         return;
     }
     for (uint32_t l = layers; l-- > 0u;) {
-        run_hidden_layer(run, l, step);
+        run_layer(run, at, l, step);
     }
+}
+
+/* Let the pixels of the next intensity fire; those of the one after are put into the chain. */
+static void deliver(run_t *run)
+{
+    uint32_t count = run->linked - run->delivered;
+    run->spikes += count;
+    run->delivered = run->linked;
+    if (run->network->hidden_layers == 0u) {
+        run->output_arrived += count;
+        for (; count != 0u; count--) {
+            run->newest = run->links[run->newest];
+            arrive_output(run, run->newest);
+        }
+    }
+    next_intensity(run);
 }
 
 /* ---- One image ---- */
@@ -731,17 +1003,15 @@ static void run_image(run_t *run)
 {
     const bs4nn_network_t *network = run->network;
     uint32_t never = network->time_steps;
-    uint32_t input_step = never; /* of the next input spikes, which end at input_end */
-    uint32_t input_end = 0;
-    uint32_t step = 0;           /* the earliest one that has not been visited */
+    uint32_t step = 0; /* the earliest one that has not been visited */
+    layer_t at;
 
-    if (run->input_spikes != 0u) {
-        input_step = step_of(run, run->pixels[run->order[0]]);
-        input_end = end_of_step(run, 0, input_step);
-    }
+    at.l = UINT32_MAX; /* no layer yet */
+
+    next_intensity(run);
     for (;;) {
         if (!run->on_their_way) {
-            step = input_step;
+            step = run->step;
         }
         if (!run->read_out && step > network->readout_step) {
             read_out(run);
@@ -749,19 +1019,10 @@ static void run_image(run_t *run)
         if (step >= never) {
             return;
         }
-        if (step == input_step) {
-            run->spikes += input_end - run->delivered;
-            if (network->hidden_layers == 0u) {
-                for (uint32_t k = run->delivered; k < input_end; k++) {
-                    arrive_output(run, run->order[k]);
-                }
-                run->output_arrived += input_end - run->delivered;
-            }
-            run->delivered = input_end;
-            input_step = input_end < run->input_spikes ? run->step : never; /* where end_of_step has stopped */
-            input_end = end_of_step(run, input_end, input_step);
+        while (run->step == step) {
+            deliver(run);
         }
-        run_step(run, step);
+        run_step(run, &at, step);
         if (run->decided && run->trace == NULL) {
             return;
         }
@@ -769,35 +1030,21 @@ static void run_image(run_t *run)
     }
 }
 
-/* Put the leads of the neurons into the counters, and every word down for its first spike of interest. */
-static void reset_hidden(const run_t *run, uint32_t l)
+static COLD void reset_hidden(const run_t *run, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    state_t state = state_of(run, layer);
-    uint32_t words = state_words(run->network, l);
-    uint32_t bits = bits_of(layer->spread);
-    uint32_t ahead = 2u * layer->spread + (layer->start != NULL);
-
-    for (uint32_t i = 0; i < words; i++) {
-        state.words[i] = 0;
+    uint32_t *counts = counts_of(run, l);
+    counts[ARRIVED] = 0;
+    counts[SENT] = 0;
+    counts[LAST] = layer->inputs;
+    counts[TOP] = 0;
+    for (uint32_t i = COUNTS; i < COUNTS + RING_WORDS; i++) {
+        counts[i] = NO_WORD | NO_WORD << 16;
         KEEP_LOOP();
-    }
-    uint32_t *record = state.words;
-    for (uint32_t w = 0; w < layer->words; w++) {
-        record[ALIVE] = UINT32_MAX;
-        for (uint32_t p = 0; p < bits; p++) {
-            record[RECORD + p] = layer->start[w * (bits + 1u) + p];
-        }
-        put_down(&state, w, 0, layer->threshold > ahead ? layer->threshold - ahead : 1u);
-        record += RECORD + layer->planes;
-    }
-    uint32_t last = layer->neurons % WORD_BITS;
-    if (last != 0u) {
-        state.words[(layer->words - 1u) * (RECORD + layer->planes) + ALIVE] = ((uint32_t)1u << last) - 1u;
     }
 }
 
-static void reset_output(run_t *run)
+static COLD void reset_output(run_t *run)
 {
     const bs4nn_output_t *output = &run->network->output;
     uint32_t words = output_words(output);
@@ -807,6 +1054,7 @@ static void reset_output(run_t *run)
     }
     run->output_alive = run->output_planes + words * output->planes;
     run->output_odd = run->output_alive + words;
+    run->output_batch = run->output_odd + words;
     for (uint32_t j = 0; j < output->neurons; j++) {
         uint32_t w = j / WORD_BITS;
         uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
@@ -833,14 +1081,17 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.workspace = net->workspace;
     run.pixels = pixels;
     run.trace = trace;
-    run.order = (half_t *)net->workspace;
-    run.output_planes = net->workspace + order_words(network);
+    run.heads = (half_t *)net->workspace;
+    run.links = (half_t *)(net->workspace + HEADS_WORDS);
+    run.output_planes = net->workspace + HEADS_WORDS + links_words(bs4nn_inputs(network));
+    run.last = bs4nn_inputs(network);
+    run.newest = run.last;
     run.intensity = network->intensity_max;
     run.quotient_a_unit = (uint32_t)network->time_steps / network->intensity_max;
     run.remainder_a_unit = (uint32_t)network->time_steps % network->intensity_max;
     run.result.response_time = network->time_steps;
 
-    int error = sort_pixels(&run);
+    int error = sort_image(&run);
     if (error != 0) {
         return error;
     }

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Version of the data layout below. Generated headers refuse to compile against another one. */
-#define BS4NN_FORMAT 2
+#define BS4NN_FORMAT 3
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
@@ -36,12 +36,12 @@ extern "C" {
 /*
  * A hidden layer. Neuron j lives in bit j % 32 of word j / 32.
  *
- * `rows` holds one row of `words` words an input; a set bit is a synapse of +1, a clear bit one of
- * -1. Bits beyond the last neuron are clear.
+ * `columns` holds one column of `inputs` words for every word of neurons; a set bit is a synapse of +1, a
+ * clear bit one of -1. Bits beyond the last neuron are clear.
  *
  * `threshold` is the highest threshold. Where neurons differ, a neuron starts with a lead of half its
- * distance to the highest; `spread` is the largest lead, and `start` holds, for every word, the bit
- * planes of the leads (as many as `spread` has bits), then a word whose set bits mark the neurons whose
+ * distance to the highest; `spread` is the largest lead. `start` holds, for every word, what the counters
+ * start from (see bs4nn.c) in `start_planes` bit planes, then a word whose set bits mark the neurons whose
  * distance is odd.
  */
 typedef struct {
@@ -49,11 +49,12 @@ typedef struct {
     uint16_t neurons;
     uint16_t words;
     uint16_t threshold;
-    uint16_t planes;       /* bit planes of a word's counters: the bits of inputs + spread, at least 3 */
     uint16_t spread;
-    uint32_t state;        /* index of this layer's first word in the workspace */
-    const uint32_t *start; /* words x (bits of spread + 1), or NULL with a shared threshold */
-    const uint32_t *rows;  /* inputs x words */
+    uint8_t planes;          /* bit planes of a word's counters */
+    uint8_t start_planes;
+    uint32_t state;          /* index of this layer's first word in the workspace */
+    const uint32_t *start;   /* words x (start_planes + 1), or NULL with a shared threshold */
+    const uint32_t *columns; /* words x inputs */
 } bs4nn_hidden_t;
 
 /*
