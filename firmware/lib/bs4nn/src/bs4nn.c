@@ -154,23 +154,19 @@ static half_t *links_of(const run_t *run, uint32_t l)
                                 + (uint32_t)layer->words * (RECORD + layer->planes));
 }
 
-/* (n + threshold + 1) >> 1: with n spikes arrived, a neuron fires if so many of them are of +1. */
-static uint32_t needed(const bs4nn_hidden_t *layer, uint32_t n)
+/* After so many spikes `planes` planes still hold every counter that matters, which is below 2^(planes - 1). */
+static uint32_t spikes_held(const bs4nn_hidden_t *layer, uint32_t planes)
 {
-    return (n + layer->threshold + 1u) >> 1;
-}
-
-/* So many planes hold every counter that still matters after n spikes. */
-static int planes_hold(const bs4nn_hidden_t *layer, uint32_t planes, uint32_t n)
-{
-    return (needed(layer, n) + layer->spread + 7u) >> (planes - 1u) == 0u;
+    uint32_t most = ((uint32_t)1u << (planes - 1u)) - 8u; /* of (n + threshold + 1) / 2 + spread */
+    uint32_t taken = 2u * layer->spread + layer->threshold;
+    return 2u * most > taken ? 2u * most - taken : 0u;
 }
 
 static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
 {
     return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->columns != NULL
         && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS && layer->threshold != 0u
-        && layer->planes >= MIN_PLANES && layer->planes <= MAX_PLANES && planes_hold(layer, layer->planes, inputs)
+        && layer->planes >= MIN_PLANES && layer->planes <= MAX_PLANES && spikes_held(layer, layer->planes) >= inputs
         && (layer->start == NULL ? layer->spread == 0u
                                  : layer->start_planes < layer->planes)
         && layer->state == state;
@@ -501,10 +497,12 @@ typedef struct {
     uint32_t stride; /* words of a record and its planes */
     uint32_t inputs;
     uint32_t odd;    /* 1 if thresholds differ */
+    uint32_t direct; /* 1 if spikes go to an output layer of one half-word, and nobody traces them */
     uint32_t threshold;
     uint32_t lead; /* how much nearer to it a neuron may be than its potential says */
     uint32_t l;
-    uint32_t past; /* so many new spikes that a counter may have gone past 7 */
+    uint32_t past;  /* so many new spikes that a counter may have gone past 7 */
+    uint32_t limit; /* the planes in use hold the counters up to so many spikes */
     uint32_t firing_time;
 } layer_t;
 
@@ -521,20 +519,16 @@ static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t f
     }
 }
 
-/* Neurons of word w fire, `fired` of them: hand their spikes to the layer above. */
-static APART void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
+/* Neurons of word w fire, `fired` of them, at least one: hand their spikes to the layer above. */
+static COLD uint32_t fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
 {
     run_t *run = at->run;
-    const bs4nn_network_t *network = run->network;
     uint32_t first = w * WORD_BITS;
     uint32_t count = 0;
-    if (at->firing_time >= network->time_steps) {
-        return; /* too late to arrive anywhere */
-    }
     if (run->trace != NULL) {
         note_firing_times(at, first, fired);
     }
-    if (at->l + 1u < network->hidden_layers) {
+    if (at->l + 1u < run->network->hidden_layers) {
         uint32_t *counts = counts_of(run, at->l + 1u);
         half_t *links = links_of(run, at->l + 1u);
         uint32_t last = counts[LAST];
@@ -546,21 +540,6 @@ static APART void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
         }
         counts[LAST] = last;
         counts[SENT] += count;
-    } else if (network->output.halfwords == 1u) {
-        const uint16_t *rows = network->output.rows + first;
-        uint32_t *batch = run->output_batch;
-        uint32_t waiting = run->waiting;
-        for (; fired != 0u; fired &= fired - 1u) {
-            batch[waiting] = rows[lowest_bit(fired)];
-            count++;
-            if (++waiting == BATCH) {
-                run->waiting = waiting;
-                count_batch(run);
-                waiting = 0;
-            }
-        }
-        run->waiting = waiting;
-        run->output_arrived += count;
     } else {
         for (; fired != 0u; fired &= fired - 1u) {
             arrive_output(run, first + lowest_bit(fired));
@@ -568,8 +547,33 @@ static APART void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
         }
         run->output_arrived += count;
     }
-    run->spikes += count;
-    run->on_their_way = 1;
+    return count;
+}
+
+/* The same for the most frequent case. */
+static APART uint32_t fire_direct(run_t *run, uint32_t w, uint32_t fired)
+{
+    const uint16_t *rows = run->network->output.rows + w * WORD_BITS;
+    uint32_t *end = run->output_batch + BATCH;
+    uint32_t *slot = run->output_batch + run->waiting;
+    uint32_t count = 0u - run->waiting;
+    for (;;) {
+        *slot++ = rows[lowest_bit(fired)];
+        fired &= fired - 1u;
+        if (slot == end) {
+            run->waiting = BATCH;
+            count_batch(run);
+            slot -= BATCH;
+            count += BATCH;
+        }
+        if (fired == 0u) {
+            break;
+        }
+    }
+    run->waiting = (uint32_t)(slot - run->output_batch);
+    count += run->waiting;
+    run->output_arrived += count;
+    return count;
 }
 
 /* Subtract 8 in all lanes, from plane 3 on. */
@@ -583,43 +587,39 @@ static APART void drop_eight(uint32_t *planes, uint32_t top)
 }
 
 /*
- * Find the alive lanes that lack least to the level, and how much. `lanes` are, if there are any, the
+ * Find the alive lanes that lack least to the level, and return how much: they are, if there are any, among the
  * positive ones, which lack 8 less than those from -8 to -1; without those either all are far off.
  */
-#define FIND_NEAREST(p0, p1, p2, alive) \
-    lanes = at->positive; \
-    lack = at->level; \
-    if (lanes == 0u) { \
-        lanes = at->minus; \
-        lack += 8u; \
-    } \
-    if (lanes == 0u) { \
-        at->nearest = alive; \
-        return lack + 1u; \
-    } \
-    x = lanes & (p2); \
-    if (x != 0u) { \
-        lanes = x; \
-        lack -= 4u; \
-    } \
-    x = lanes & (p1); \
-    if (x != 0u) { \
-        lanes = x; \
-        lack -= 2u; \
-    } \
-    x = lanes & (p0); \
-    if (x != 0u) { \
-        lanes = x; \
-        lack -= 1u; \
-    } \
-    at->nearest = lanes; \
-    return lack
-
-static APART uint32_t find_nearest(layer_t *at, const uint32_t *record)
+static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, uint32_t p1, uint32_t p2)
 {
-    const uint32_t *planes = record + RECORD;
-    uint32_t lanes, lack, x;
-    FIND_NEAREST(planes[0], planes[1], planes[2], record[ALIVE]);
+    uint32_t lanes = at->positive;
+    uint32_t lack = at->level;
+    uint32_t x;
+    if (lanes == 0u) {
+        lanes = at->minus;
+        lack += 8u;
+        if (lanes == 0u) {
+            at->nearest = alive;
+            return lack + 1u;
+        }
+    }
+    x = lanes & p2;
+    if (x != 0u) {
+        lanes = x;
+        lack -= 4u;
+    }
+    x = lanes & p1;
+    if (x != 0u) {
+        lanes = x;
+        lack -= 2u;
+    }
+    x = lanes & p0;
+    if (x != 0u) {
+        lanes = x;
+        lack -= 1u;
+    }
+    at->nearest = lanes;
+    return lack;
 }
 
 /* Let a word catch up with all spikes. Returns how much its best neurons lack to the level, 0 or less if they fire. */
@@ -735,47 +735,59 @@ counted:
     }
     at->minus = minus;
     at->positive = alive & ~x;
-    uint32_t lanes, lack;
-    FIND_NEAREST(p0, p1, p2, alive);
+    return find_nearest(at, alive, p0, p1, p2);
 }
 #endif
 
-/* The neurons of a word whose counter is at least the level, or one less with an odd distance. */
-static APART uint32_t firing(const layer_t *at, const uint32_t *planes, uint32_t odd)
+/* The neurons of word w that an odd distance lets fire with one less than the others, after `eights` as below. */
+static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t eights)
 {
-    uint32_t eights = planes[3] | planes[4] | planes[5] | planes[6];
-    uint32_t level = at->level;
-    for (uint32_t p = MIN_PLANES; p < at->top; p++) {
-        eights |= planes[p];
+    const bs4nn_hidden_t *layer = at->layer;
+    uint32_t odd = layer->start[(w + 1u) * (layer->start_planes + 1u) - 1u];
+    if (((at->n + at->threshold) & 1u) == 0u) {
+        return 0;
     }
-    uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
-    fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
-    fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
-    fired = at->positive & (eights | fired);
-    if (odd != 0u && ((at->n + at->threshold) & 1u) != 0u) {
-        fired |= odd & (level != 0u ? at->positive & (eights | lanes_at_least(planes, 3, level - 1u))
-                                    : at->minus & planes[0] & planes[1] & planes[2]);
-    }
-    return fired;
+    return odd & (at->level != 0u ? at->positive & (eights | lanes_at_least(planes, 3, at->level - 1u))
+                                  : at->minus & planes[0] & planes[1] & planes[2]);
 }
 
 /* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
 static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint32_t sooner)
 {
-    const bs4nn_hidden_t *layer = at->layer;
-    uint32_t odd = at->odd != 0u ? layer->start[(w + 1u) * (layer->start_planes + 1u) - 1u] : 0u;
-    uint32_t fired = firing(at, record + RECORD, odd);
+    const uint32_t *planes = record + RECORD;
+    uint32_t p0 = planes[0];
+    uint32_t p1 = planes[1];
+    uint32_t p2 = planes[2];
+    uint32_t alive = record[ALIVE];
+    uint32_t level = at->level;
+    uint32_t eights = 0;
+    if (at->past) {
+        for (uint32_t p = 3; p < at->top; p++) {
+            eights |= planes[p];
+        }
+    }
+    /* Those whose counter is at least the level: plane by plane, from the lowest. */
+    uint32_t fired = (level & 1u) != 0u ? p0 : UINT32_MAX;
+    fired = (level & 2u) != 0u ? fired & p1 : fired | p1;
+    fired = (level & 4u) != 0u ? fired & p2 : fired | p2;
+    fired = at->positive & (eights | fired);
+    if (at->odd != 0u) {
+        fired |= firing_odd(at, planes, w, eights);
+    }
     if (fired != 0u) {
-        uint32_t alive = record[ALIVE] & ~fired;
+        alive &= ~fired;
         record[ALIVE] = alive;
-        fire_hidden(at, w, fired);
+        if (at->firing_time < at->run->network->time_steps) { /* else too late to arrive anywhere */
+            at->run->spikes += at->direct ? fire_direct(at->run, w, fired) : fire_hidden(at, w, fired);
+            at->run->on_their_way = 1;
+        }
         if (alive == 0u) {
             return 0;
         }
         at->positive &= alive;
         at->minus &= alive;
     }
-    uint32_t gap = 2u * find_nearest(at, record) - sooner;
+    uint32_t gap = 2u * find_nearest(at, alive, p0, p1, p2) - sooner;
     if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
         gap = 1u;
         at->nearest = UINT32_MAX;
@@ -783,7 +795,7 @@ static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint3
     return gap;
 }
 
-/* Set up the counters of a layer for the first look, after n spikes. */
+/* Set up the counters of a layer for the first look. */
 static COLD void set_up(const layer_t *at)
 {
     const bs4nn_hidden_t *layer = at->layer;
@@ -792,12 +804,14 @@ static COLD void set_up(const layer_t *at)
     uint32_t *record = at->records;
     for (uint32_t w = 0; w < layer->words; w++) {
         uint32_t *plane = record + RECORD;
+        uint32_t bits = minus;
         record[ALIVE] = UINT32_MAX;
         record[SEEN] = layer->inputs;
         record[NEXT] = w + 1u < layer->words ? w + 1u : NO_WORD;
         plane[0] = plane[1] = plane[2] = 0;
         for (uint32_t p = 3; p < at->top; p++) {
-            plane[p] = 0u - (minus >> (p - 3u) & 1u);
+            plane[p] = 0u - (bits & 1u);
+            bits >>= 1;
         }
         if (start != NULL) { /* add the leads */
             uint32_t carry = 0;
@@ -814,13 +828,19 @@ static COLD void set_up(const layer_t *at)
     }
 }
 
-/* Take one plane more: the sign extends into it. */
-static COLD void add_plane(const layer_t *at)
+/* Take more planes, for n spikes; the sign extends into them. */
+static COLD void add_planes(layer_t *at, uint32_t n)
 {
-    uint32_t *sign = at->records + RECORD + at->top - 1u;
-    for (uint32_t w = 0; w < at->layer->words; w++) {
-        sign[1] = sign[0];
-        sign += at->stride;
+    while (n > at->limit) {
+        uint32_t *sign = at->records + RECORD + at->top - 1u;
+        if (at->counts[TOP] != 0u) {
+            for (uint32_t w = 0; w < at->layer->words; w++) {
+                sign[1] = sign[0];
+                sign += at->stride;
+            }
+        }
+        at->top++;
+        at->limit = spikes_held(at->layer, at->top);
     }
 }
 
@@ -841,42 +861,40 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
     at->lead = 2u * layer->spread + (layer->start != NULL);
     at->l = l;
     at->top = at->counts[TOP];
+    if (at->top == 0u) {
+        at->top = MIN_PLANES;
+    }
+    at->limit = spikes_held(layer, at->top);
+    at->direct = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL;
 }
 
 /* Look at the words of a layer that are due, after n spikes; some `ahead` of them are known. */
 static APART void look_at_words(layer_t *at, uint32_t ahead)
 {
     uint32_t *counts = at->counts;
-    uint32_t before = counts[ARRIVED];
     uint32_t n = at->n;
-    uint32_t fresh = n - before;
+    uint32_t fresh = n - counts[ARRIVED];
     uint32_t level = n + at->threshold + 1u;
     uint32_t sooner = (~level & 1u) + at->odd;
     half_t *ring = (half_t *)(counts + COUNTS);
-    uint32_t k = n - (fresh < RING ? fresh : RING);
-    int first = at->top == 0u;
 
+    counts[ARRIVED] = n;
     at->eighths = level >> 4;
     at->level = level >> 1 & 7u;
-    at->shift = at->threshold + 1u;
-    counts[ARRIVED] = n;
-    if (first) {
-        at->top = MIN_PLANES;
-        at->shift += n;
-        fresh = n;
-        k = n - 1u;
-    }
     at->past = at->level + (fresh >> 1) >= 8u;
-    for (; !planes_hold(at->layer, at->top, n); at->top++) {
-        if (!first) {
-            add_plane(at);
-        }
+    if (n > at->limit) {
+        add_planes(at, n);
+    }
+    if (counts[TOP] == 0u) {
+        set_up(at);
+        at->shift = level;
+        fresh = 1;
+        ring[n % RING] = 0; /* all words, from the first on */
+    } else {
+        at->shift = at->threshold + 1u;
     }
     counts[TOP] = at->top;
-    if (first) {
-        set_up(at);
-        ring[n % RING] = 0; /* all words, from the first on */
-    }
+    uint32_t k = n - (fresh < RING ? fresh : RING);
     do {
         k++;
         uint32_t w = ring[k % RING];
