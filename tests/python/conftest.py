@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -89,6 +90,9 @@ def networks(draw: st.DrawFn) -> Network:
         extremes = np.array([1, 2, 3, 5, sizes[0], sizes[0] + 1, 65_535])
         layers = tuple(Layer(layer.signs, rng.choice(extremes, layer.neurons)) for layer in network.layers)
         network = Network(layers, network.time_steps, network.delay, network.readout_step, network.intensity_max)
+    if draw(st.booleans()):  # hidden neurons at places of their own
+        order = tuple(rng.permutation(layer.neurons) for layer in network.layers[:-1])
+        network = dataclasses.replace(network, order=order)
     return network
 
 

@@ -169,7 +169,7 @@ class Kernel:
         assert times[-1] == 0xABCD
         assert potentials[-1] == 0x5555
         self._check_guards()
-        by_layer = [part.tolist() for part in np.split(times[:-1], np.cumsum(sizes)[:-1])]
+        by_layer = [part.tolist() for part in np.split(self.network.from_places(times[:-1]), np.cumsum(sizes)[:-1])]
         return result, by_layer, potentials[:-1].tolist()
 
     def _check_guards(self) -> None:

@@ -68,7 +68,7 @@ def test_a_count_that_runs_over_is_no_count(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(emulator, "_COUNTING", ("-icount", "shift=10,sleep=off"))
     rng = np.random.default_rng(0)
     signs = [rng.choice([-1, 1], shape) for shape in ((1500, 3000), (9, 1500))]
-    network = Network((Layer(signs[0], 3001), Layer(signs[1], 1501)), 255)  # nobody ever fires
+    network = Network((Layer(signs[0], 60), Layer(signs[1], 1501)), 255)  # no output neuron ever fires
     image = rng.integers(1, 256, (1, 3000)).astype(np.uint8)
     board = boards.load_board("qemu-m3")
     with pytest.raises(TargetError, match="longer than the board's counter"):

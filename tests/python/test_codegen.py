@@ -34,17 +34,28 @@ def unpack_rows(rows: np.ndarray, neurons: int) -> np.ndarray:
 @given(networks())
 def test_packing_loses_nothing(network: Network) -> None:
     packed = pack.pack(network)
-    layers = [*packed.hidden, packed.output]
-    for layer, given_layer in zip(layers, network.layers, strict=True):
-        assert np.array_equal(unpack_rows(layer.rows, layer.neurons), given_layer.signs)
-        unused = layer.rows.shape[1] * layer.rows.dtype.itemsize * 8 - layer.neurons
-        assert (layer.rows[:, -1] >> (layer.rows.dtype.itemsize * 8 - unused) == 0).all() or unused == 0
+    every_row = [*(hidden.columns.T for hidden in packed.hidden), packed.output.rows]
+    for rows, given_layer in zip(every_row, network.layers, strict=True):
+        assert np.array_equal(unpack_rows(rows, given_layer.neurons), given_layer.signs)
+        unused = rows.shape[1] * rows.dtype.itemsize * 8 - given_layer.neurons
+        assert (rows[:, -1] >> (rows.dtype.itemsize * 8 - unused) == 0).all() or unused == 0
     for hidden, given_layer in zip(packed.hidden, network.layers, strict=False):
         if hidden.start is not None:
             for j, threshold in enumerate(pack.reachable_thresholds(given_layer).tolist()):
                 *planes, odd = hidden.start[j // 32].tolist()
                 lead = sum((plane >> (j % 32) & 1) << p for p, plane in enumerate(planes))
                 assert hidden.threshold - 2 * lead - (odd >> (j % 32) & 1) == threshold
+
+
+def test_neurons_go_to_their_places() -> None:
+    """The neuron at place k of the order is lane k of the columns, and input k of the layer above."""
+    rng = np.random.default_rng(5)
+    signs = [rng.choice([-1, 1], shape) for shape in ((70, 9), (3, 70))]
+    thresholds = rng.integers(1, 9, 70)
+    places = rng.permutation(70)
+    packed = pack.pack(Network((Layer(signs[0], thresholds), Layer(signs[1], 2)), 16, order=(places,)))
+    assert np.array_equal(unpack_rows(packed.hidden[0].columns.T, 70), signs[0][places])
+    assert np.array_equal(unpack_rows(packed.output.rows, 3), signs[1][:, places])
 
 
 def test_golden_sources_and_the_same_bytes_twice() -> None:
@@ -136,7 +147,7 @@ def test_structures_have_the_planned_sizes(tmp_path: Path) -> None:
 
 
 def test_a_network_of_another_format_stops_the_build(tmp_path: Path) -> None:
-    header = (KERNEL / "bs4nn.h").read_text(encoding="utf-8").replace("BS4NN_FORMAT 2", "BS4NN_FORMAT 3")
+    header = (KERNEL / "bs4nn.h").read_text(encoding="utf-8").replace("BS4NN_FORMAT 3", "BS4NN_FORMAT 4")
     (tmp_path / "bs4nn.h").write_text(header)
     command = [
         "gcc",
@@ -159,7 +170,7 @@ def test_an_undefined_template_variable_is_an_error() -> None:
 
 def test_weights_take_one_bit_a_synapse_and_little_more() -> None:
     packed = pack.pack(Network((Layer(np.ones((600, 784)), 25), Layer(np.ones((10, 600)), 12)), 256))
-    bits = 8 * (packed.hidden[0].rows.nbytes + packed.output.rows.nbytes)
+    bits = 8 * (packed.hidden[0].columns.nbytes + packed.output.rows.nbytes)
     assert bits / (784 * 600 + 600 * 10) < 1.03
 
 

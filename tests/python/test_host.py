@@ -9,13 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import naive
 import numpy as np
 import pytest
-from conftest import random_network
+from conftest import networks_and_images, random_network
+from hypothesis import given, settings
 
 import bs4nn_tc
+from bs4nn_tc import ordering, reference
 from bs4nn_tc.host import library
-from bs4nn_tc.network import Network
+from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.training.loop import host_network
 
 SOURCES = Path(library.__file__).parent
@@ -25,6 +28,52 @@ def times_of(network: Network, image: np.ndarray) -> np.ndarray:
     """(pixels,) firing times, from the equation."""
     high, steps = network.intensity_max, network.time_steps
     return np.array([(high - int(intensity)) * steps // high for intensity in image])
+
+
+# ---- Every firing time of a batch ----
+
+
+@settings(max_examples=150, deadline=None)
+@given(networks_and_images())
+def test_all_firing_times_equal_the_naive_simulator(case: tuple[Network, np.ndarray]) -> None:
+    network, images = case
+    found = host_network(network).times(images, threads=2)
+    for index, image in enumerate(images):
+        expected = naive.run(network, image.tolist())
+        assert [layer[index].tolist() for layer in found.firing_times] == expected.firing_times
+        assert found.readout_potential[index].tolist() == expected.readout_potential
+        assert found.answer[index] == expected.answer
+        assert found.response_time[index] == expected.response_time
+        assert found.spikes[index] == expected.spikes
+
+
+@pytest.mark.parametrize("sizes", [(300, 33), (784, 1100, 600, 40), (40, 2100, 10)])
+def test_all_firing_times_of_wide_layers(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(sizes))
+    network = random_network(rng, sizes, time_steps=64, delay=len(sizes) % 2)
+    images = (rng.integers(0, 256, (6, sizes[0])) * (rng.random((6, sizes[0])) < 0.4)).astype(np.uint8)
+    expected, found = reference.run(network, images), host_network(network).times(images)
+    for mine, theirs in zip(found.firing_times, expected.firing_times, strict=True):
+        assert np.array_equal(mine, theirs)
+    assert np.array_equal(found.readout_potential, expected.readout_potential)
+    assert np.array_equal(found.answer, expected.answer)
+
+
+def test_an_order_groups_neurons_that_fire_together() -> None:
+    """Two kinds of neurons, shuffled: each word has to hold one kind; the answers stay."""
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([0, 1], 32)
+    shuffled = rng.permutation(64)
+    signs = np.where(kinds[shuffled, None] == 0, 1, -1) * np.array([1] * 20 + [-1] * 20)
+    network = Network((Layer(signs, 3), Layer(rng.choice([-1, 1], (4, 64)), 5)), time_steps=8)
+    images = rng.integers(0, 256, (30, 40)).astype(np.uint8)
+    ordered = ordering.order_neurons(network, images)
+    by_place = kinds[shuffled][ordered.order[0]]
+    assert len(set(by_place[:32].tolist())) == len(set(by_place[32:].tolist())) == 1
+    assert ordered.digest != network.digest
+    expected, found = reference.run(network, images), reference.run(ordered.placed(), images)
+    assert np.array_equal(found.answer, expected.answer)
+    assert np.array_equal(found.firing_times[0], expected.firing_times[0][:, ordered.order[0]])
 
 
 # ---- The gradients of the recipe "best" ----

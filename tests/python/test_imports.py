@@ -17,7 +17,7 @@ FLOORS = [
     {"encoding", "network_file", "datasets", "boards", "importers"},
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
-    {"building", "verify", "training", "doctor"},
+    {"building", "verify", "training", "ordering", "doctor"},
     {"bench"},
     {"cli"},
     {"__main__"},

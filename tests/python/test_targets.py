@@ -82,8 +82,8 @@ def test_elf_holds_exactly_what_was_planned(environment: str, made: project.Proj
 
 def test_a_wrong_plan_is_noticed(made: project.Project) -> None:
     sizes = building.read_elf(building.program_path(made, "qemu-m4"))
-    sizes.symbols["odd_layer1_rows"] += 4
-    with pytest.raises(VerificationError, match="odd_layer1_rows"):
+    sizes.symbols["odd_layer1_columns"] += 4
+    with pytest.raises(VerificationError, match="odd_layer1_columns"):
         building.check_plan(made, sizes, "qemu-m4")
 
 

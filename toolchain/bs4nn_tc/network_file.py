@@ -6,6 +6,7 @@ The file is a NumPy .npz archive, so that `numpy.load(path)` opens it anywhere, 
                   intensity_max, description
     signs_1 ..    (out, ceil(in / 8)) uint8, one bit a synapse, 1 = +1, least significant bit first
     thresholds_1  (1,) uint16 where all neurons share one threshold, else (out,)
+    order_1 ..    (out,) uint16, only where the hidden neurons have places of their own: the neuron at each place
 
 The digest (SHA-256, `Network.digest`) is checked on every load, and so is every size.
 """
@@ -49,6 +50,8 @@ def to_bytes(network: Network) -> bytes:
         shared = layer.shared_threshold
         arrays[f"signs_{number}"] = layer.packed_signs()
         arrays[f"thresholds_{number}"] = (layer.thresholds if shared is None else np.array([shared])).astype("<u2")
+    for number, places in enumerate(network.order, start=1):
+        arrays[f"order_{number}"] = places.astype("<u2")
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -137,7 +140,9 @@ def _header(raw: NDArray[Any] | None) -> dict[str, Any]:
 def _network(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Network:
     sizes = header["sizes"]
     expected = {f"{kind}_{number}" for number in range(1, len(sizes)) for kind in ("signs", "thresholds")}
-    if set(arrays) != expected:
+    orders = {f"order_{number}" for number in range(1, len(sizes) - 1)}
+    has_order = bool(orders & set(arrays))
+    if set(arrays) != (expected | orders if has_order else expected):
         raise UserError("the network file is damaged: its arrays do not match its sizes")
     layers = []
     for number, (inputs, neurons) in enumerate(itertools.pairwise(sizes), start=1):
@@ -161,4 +166,11 @@ def _network(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Network
         readout_step=header["readout_step"],
         intensity_max=header["intensity_max"],
         description=header["description"],
+        order=tuple(_order(arrays[f"order_{number}"]) for number in range(1, len(sizes) - 1)) if has_order else (),
     )
+
+
+def _order(places: NDArray[Any]) -> NDArray[Any]:
+    if places.dtype != np.uint16 or places.ndim != 1:
+        raise UserError("the network file is damaged: an order is not one of whole numbers")
+    return places

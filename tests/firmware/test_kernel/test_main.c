@@ -7,8 +7,8 @@ static const uint8_t digest[32] = {0};
 
 /* Two inputs, one output neuron, both signs +1, threshold 2. */
 static const uint16_t both_rows[2] = {1, 1};
-/* The order of the pixels, and the scratch of the sort, which is more than the counters need. */
-#define BOTH_WORDS (1 + 128)
+/* First pixels of every intensity, the chain of two pixels, and the output layer: 3 planes + 2, a batch of 8. */
+#define BOTH_WORDS (128 + 2 + 13)
 static const bs4nn_network_t both = {
     "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 3, 0, NULL, both_rows},
 };
@@ -32,18 +32,18 @@ static void test_fires_when_the_second_spike_arrives(void)
 
 /* Three inputs, two hidden neurons (+1 +1 +1 with threshold 2; +1 -1 +1 with threshold 1), and two output
  * neurons that listen to both (+1 +1 and -1 +1), threshold 1. Eight steps, intensities 0 .. 8. */
-static const uint32_t pair_rows[3] = {3, 1, 3};
+static const uint32_t pair_columns[3] = {3, 1, 3};
 /* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
 static const uint32_t pair_start[1] = {2};
-/* Order 2, output 3 planes + 2, then the hidden layer's state; the scratch of the sort is larger. */
-#define PAIR_WORDS (2 + 128)
-#define PAIR_STATE (2 + 5)
+/* As above; then the hidden layer's state: 4 counts, a ring of 32, and one record of 3 with 7 planes. */
+#define PAIR_STATE (128 + 2 + 13)
+#define PAIR_WORDS (PAIR_STATE + 4 + 32 + 10)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
                      int32_t second, int answer, uint16_t response_time)
 {
-    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 3, 0, PAIR_STATE, pair_start, pair_rows}};
+    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 0, 7, 0, PAIR_STATE, pair_start, pair_columns}};
     const bs4nn_network_t network = {
         "pair", digest, 8, 7, 8, delay, 1, PAIR_WORDS, hidden, {2, 2, 1, 1, 3, 0, NULL, pair_out},
     };

@@ -24,109 +24,35 @@ static const uint8_t first_digest[32] = {
     0x39, 0x04, 0x91, 0x8D, 0x05, 0xBA, 0x0D, 0xB1,
 };
 
-/* Layer 1: 49 inputs, 70 neurons. One row an input, one bit a neuron, set = +1. */
-static const uint32_t first_layer1_rows[49 * 3] = {
-    /* input 0 */
-    0xF30385DDu, 0xE6502C78u, 0x00000000u,
-    /* input 1 */
-    0x326CC937u, 0xAD03DCACu, 0x0000002Bu,
-    /* input 2 */
-    0xB2654C00u, 0xDDB21F9Cu, 0x0000000Fu,
-    /* input 3 */
-    0x7B314052u, 0xA042E1FAu, 0x00000024u,
-    /* input 4 */
-    0x4773DDB5u, 0xE513E43Eu, 0x00000003u,
-    /* input 5 */
-    0x40E0B5B7u, 0x42CE190Bu, 0x00000031u,
-    /* input 6 */
-    0xBB0C0453u, 0xC3C3EF0Fu, 0x00000032u,
-    /* input 7 */
-    0x9C82DDB8u, 0x82C2232Du, 0x00000026u,
-    /* input 8 */
-    0xF9F16822u, 0x790F1956u, 0x00000013u,
-    /* input 9 */
-    0x9C5CE9D8u, 0x2F3F9978u, 0x00000025u,
-    /* input 10 */
-    0xB08684BEu, 0x5B2FB3E9u, 0x0000001Au,
-    /* input 11 */
-    0xADA84F33u, 0xC6192071u, 0x0000003Eu,
-    /* input 12 */
-    0x657207A9u, 0xC43BEAA6u, 0x0000001Bu,
-    /* input 13 */
-    0xC95B3DFDu, 0x75327F7Eu, 0x00000008u,
-    /* input 14 */
-    0x184868B4u, 0xC37BB617u, 0x00000026u,
-    /* input 15 */
-    0xDC3BBF63u, 0x3D14622Fu, 0x0000001Eu,
-    /* input 16 */
-    0xF704D987u, 0xEF2FC0E5u, 0x00000029u,
-    /* input 17 */
-    0x1D4B86C2u, 0xCB9BC2E3u, 0x0000001Au,
-    /* input 18 */
-    0xE45736D6u, 0xA98E65ACu, 0x00000035u,
-    /* input 19 */
-    0xC7C5DEE3u, 0x649221AAu, 0x00000034u,
-    /* input 20 */
-    0xD790E52Fu, 0x122959B6u, 0x0000000Du,
-    /* input 21 */
-    0x12DA18ABu, 0xD172021Du, 0x00000039u,
-    /* input 22 */
-    0x3E047C55u, 0x9D77AFE9u, 0x00000007u,
-    /* input 23 */
-    0x1F708251u, 0xC2AAC6F5u, 0x00000021u,
-    /* input 24 */
-    0xC5DE2BADu, 0x7C81BAD1u, 0x00000030u,
-    /* input 25 */
-    0x0BD09331u, 0x0082CD73u, 0x0000000Eu,
-    /* input 26 */
-    0xB3D40ABAu, 0x1C81CBD0u, 0x00000005u,
-    /* input 27 */
-    0x6ACEC6AEu, 0x7D8278BFu, 0x00000008u,
-    /* input 28 */
-    0x6AAFD11Du, 0xEB19543Cu, 0x00000023u,
-    /* input 29 */
-    0x4E73063Bu, 0x30E3D2BFu, 0x0000000Au,
-    /* input 30 */
-    0x37BBC5F2u, 0x4DBB0A2Du, 0x00000032u,
-    /* input 31 */
-    0x841D4CB7u, 0x8DE343BFu, 0x0000000Eu,
-    /* input 32 */
-    0xC89FE155u, 0xFCF173FDu, 0x0000002Bu,
-    /* input 33 */
-    0x8F7AB88Du, 0xBC71E6FBu, 0x0000003Cu,
-    /* input 34 */
-    0xD6AA4583u, 0xE92FC20Du, 0x00000027u,
-    /* input 35 */
-    0xDBBF0DB0u, 0x6F990D18u, 0x00000028u,
-    /* input 36 */
-    0xB6E6AB27u, 0x726B1895u, 0x0000003Au,
-    /* input 37 */
-    0xB33771C7u, 0xD13B9E04u, 0x00000022u,
-    /* input 38 */
-    0x04131492u, 0x1CF3BD35u, 0x00000031u,
-    /* input 39 */
-    0x1E140384u, 0x5C60745Cu, 0x0000003Eu,
-    /* input 40 */
-    0x15550452u, 0x89CEEBD5u, 0x00000017u,
-    /* input 41 */
-    0xA4D5B274u, 0x1EE36C06u, 0x00000026u,
-    /* input 42 */
-    0x36CFF272u, 0x5A3DCCADu, 0x0000001Bu,
-    /* input 43 */
-    0xDF310469u, 0xF1EDBC5Cu, 0x00000017u,
-    /* input 44 */
-    0x39A31B15u, 0x6C86CF42u, 0x00000030u,
-    /* input 45 */
-    0xF056777Fu, 0x1D0673ECu, 0x0000000Au,
-    /* input 46 */
-    0x8D56C43Fu, 0x1F662F24u, 0x00000011u,
-    /* input 47 */
-    0x8E2650E3u, 0xCC996903u, 0x00000005u,
-    /* input 48 */
-    0x773E701Cu, 0x0C900E06u, 0x00000023u,
+/* Layer 1: 49 inputs, 70 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
+static const uint32_t first_layer1_columns[3 * 49] = {
+    /* neurons 0 to 31 */
+    0xF30385DDu, 0x326CC937u, 0xB2654C00u, 0x7B314052u, 0x4773DDB5u, 0x40E0B5B7u, 0xBB0C0453u, 0x9C82DDB8u,
+    0xF9F16822u, 0x9C5CE9D8u, 0xB08684BEu, 0xADA84F33u, 0x657207A9u, 0xC95B3DFDu, 0x184868B4u, 0xDC3BBF63u,
+    0xF704D987u, 0x1D4B86C2u, 0xE45736D6u, 0xC7C5DEE3u, 0xD790E52Fu, 0x12DA18ABu, 0x3E047C55u, 0x1F708251u,
+    0xC5DE2BADu, 0x0BD09331u, 0xB3D40ABAu, 0x6ACEC6AEu, 0x6AAFD11Du, 0x4E73063Bu, 0x37BBC5F2u, 0x841D4CB7u,
+    0xC89FE155u, 0x8F7AB88Du, 0xD6AA4583u, 0xDBBF0DB0u, 0xB6E6AB27u, 0xB33771C7u, 0x04131492u, 0x1E140384u,
+    0x15550452u, 0xA4D5B274u, 0x36CFF272u, 0xDF310469u, 0x39A31B15u, 0xF056777Fu, 0x8D56C43Fu, 0x8E2650E3u,
+    0x773E701Cu,
+    /* neurons 32 to 63 */
+    0xE6502C78u, 0xAD03DCACu, 0xDDB21F9Cu, 0xA042E1FAu, 0xE513E43Eu, 0x42CE190Bu, 0xC3C3EF0Fu, 0x82C2232Du,
+    0x790F1956u, 0x2F3F9978u, 0x5B2FB3E9u, 0xC6192071u, 0xC43BEAA6u, 0x75327F7Eu, 0xC37BB617u, 0x3D14622Fu,
+    0xEF2FC0E5u, 0xCB9BC2E3u, 0xA98E65ACu, 0x649221AAu, 0x122959B6u, 0xD172021Du, 0x9D77AFE9u, 0xC2AAC6F5u,
+    0x7C81BAD1u, 0x0082CD73u, 0x1C81CBD0u, 0x7D8278BFu, 0xEB19543Cu, 0x30E3D2BFu, 0x4DBB0A2Du, 0x8DE343BFu,
+    0xFCF173FDu, 0xBC71E6FBu, 0xE92FC20Du, 0x6F990D18u, 0x726B1895u, 0xD13B9E04u, 0x1CF3BD35u, 0x5C60745Cu,
+    0x89CEEBD5u, 0x1EE36C06u, 0x5A3DCCADu, 0xF1EDBC5Cu, 0x6C86CF42u, 0x1D0673ECu, 0x1F662F24u, 0xCC996903u,
+    0x0C900E06u,
+    /* neurons 64 to 69 */
+    0x00000000u, 0x0000002Bu, 0x0000000Fu, 0x00000024u, 0x00000003u, 0x00000031u, 0x00000032u, 0x00000026u,
+    0x00000013u, 0x00000025u, 0x0000001Au, 0x0000003Eu, 0x0000001Bu, 0x00000008u, 0x00000026u, 0x0000001Eu,
+    0x00000029u, 0x0000001Au, 0x00000035u, 0x00000034u, 0x0000000Du, 0x00000039u, 0x00000007u, 0x00000021u,
+    0x00000030u, 0x0000000Eu, 0x00000005u, 0x00000008u, 0x00000023u, 0x0000000Au, 0x00000032u, 0x0000000Eu,
+    0x0000002Bu, 0x0000003Cu, 0x00000027u, 0x00000028u, 0x0000003Au, 0x00000022u, 0x00000031u, 0x0000003Eu,
+    0x00000017u, 0x00000026u, 0x0000001Bu, 0x00000017u, 0x00000030u, 0x0000000Au, 0x00000011u, 0x00000005u,
+    0x00000023u,
 };
 
-/* Layer 1: a word's bit planes of the leads that stand for the thresholds, and its odd distances. */
+/* Layer 1: for every 32 neurons the bit planes of their leads, and who has an odd distance. */
 static const uint32_t first_layer1_start[3 * 3] = {
     /* neurons 0 to 31 */
     0x508F0132u, 0xF60CDB31u, 0x7BFE7656u,
@@ -136,151 +62,31 @@ static const uint32_t first_layer1_start[3 * 3] = {
     0x00000022u, 0x00000015u, 0x0000003Au,
 };
 
-/* Layer 2: 70 inputs, 40 neurons. One row an input, one bit a neuron, set = +1. */
-static const uint32_t first_layer2_rows[70 * 2] = {
-    /* input 0 */
-    0x85E4CED2u, 0x0000006Fu,
-    /* input 1 */
-    0x5DE75141u, 0x000000F4u,
-    /* input 2 */
-    0x3B1E5E1Au, 0x000000AAu,
-    /* input 3 */
-    0x93AB5A78u, 0x000000BDu,
-    /* input 4 */
-    0xEB155355u, 0x000000E1u,
-    /* input 5 */
-    0xA91A1863u, 0x000000BAu,
-    /* input 6 */
-    0x93E09211u, 0x000000E2u,
-    /* input 7 */
-    0xB380DE8Eu, 0x00000072u,
-    /* input 8 */
-    0xE1D13915u, 0x00000008u,
-    /* input 9 */
-    0x8D7454F7u, 0x00000033u,
-    /* input 10 */
-    0x6CFB7649u, 0x0000008Bu,
-    /* input 11 */
-    0x68C0B6BDu, 0x00000002u,
-    /* input 12 */
-    0x5747655Cu, 0x0000000Cu,
-    /* input 13 */
-    0x96EED55Eu, 0x0000006Au,
-    /* input 14 */
-    0xDF34DB15u, 0x00000093u,
-    /* input 15 */
-    0x088CF67Fu, 0x00000015u,
-    /* input 16 */
-    0xEEA94D06u, 0x000000A1u,
-    /* input 17 */
-    0xBAC4E7D5u, 0x0000003Eu,
-    /* input 18 */
-    0xBFF12C90u, 0x00000039u,
-    /* input 19 */
-    0x50B2F688u, 0x0000002Du,
-    /* input 20 */
-    0x3E7E26B4u, 0x0000005Du,
-    /* input 21 */
-    0x24637B0Bu, 0x000000C3u,
-    /* input 22 */
-    0x1574FE9Eu, 0x000000EEu,
-    /* input 23 */
-    0x8F8A34A0u, 0x000000DDu,
-    /* input 24 */
-    0xA272ADE8u, 0x00000099u,
-    /* input 25 */
-    0x1F5876CBu, 0x000000BDu,
-    /* input 26 */
-    0xC4339936u, 0x000000D1u,
-    /* input 27 */
-    0x02FF45CEu, 0x000000D3u,
-    /* input 28 */
-    0xA8B19230u, 0x00000078u,
-    /* input 29 */
-    0x1A91086Au, 0x000000A4u,
-    /* input 30 */
-    0xA1777238u, 0x000000FBu,
-    /* input 31 */
-    0x3EC51D32u, 0x000000E9u,
-    /* input 32 */
-    0x94241033u, 0x00000060u,
-    /* input 33 */
-    0x9CE52821u, 0x0000007Bu,
-    /* input 34 */
-    0x7BC24EC6u, 0x00000027u,
-    /* input 35 */
-    0x0CD351FDu, 0x0000001Au,
-    /* input 36 */
-    0x61363E0Fu, 0x0000006Bu,
-    /* input 37 */
-    0xFC6D49D6u, 0x0000007Du,
-    /* input 38 */
-    0xB4B912A6u, 0x00000042u,
-    /* input 39 */
-    0xC9801A93u, 0x0000003Fu,
-    /* input 40 */
-    0x1A44EA00u, 0x000000FAu,
-    /* input 41 */
-    0x7A1F3F8Fu, 0x00000076u,
-    /* input 42 */
-    0xDEE169BCu, 0x0000000Bu,
-    /* input 43 */
-    0x53086C21u, 0x0000004Au,
-    /* input 44 */
-    0xA8FBB8AEu, 0x00000042u,
-    /* input 45 */
-    0xE785782Cu, 0x00000058u,
-    /* input 46 */
-    0x1E164F18u, 0x00000014u,
-    /* input 47 */
-    0xA734323Au, 0x00000006u,
-    /* input 48 */
-    0x366089C3u, 0x000000B7u,
-    /* input 49 */
-    0x257F4B95u, 0x00000075u,
-    /* input 50 */
-    0x62B86110u, 0x00000024u,
-    /* input 51 */
-    0x4600B1E5u, 0x00000054u,
-    /* input 52 */
-    0x17694A25u, 0x000000CEu,
-    /* input 53 */
-    0x01809DB9u, 0x0000000Au,
-    /* input 54 */
-    0x525CE2C2u, 0x0000003Eu,
-    /* input 55 */
-    0xA6D4983Cu, 0x0000000Au,
-    /* input 56 */
-    0x91A2C3B1u, 0x000000A3u,
-    /* input 57 */
-    0x92F6A893u, 0x0000002Du,
-    /* input 58 */
-    0x9A49BA58u, 0x00000005u,
-    /* input 59 */
-    0x7581E158u, 0x000000A1u,
-    /* input 60 */
-    0x3C559BC3u, 0x000000FCu,
-    /* input 61 */
-    0xD30E20E7u, 0x0000007Du,
-    /* input 62 */
-    0xDEC5ABF0u, 0x000000A1u,
-    /* input 63 */
-    0x3E76EA2Eu, 0x00000005u,
-    /* input 64 */
-    0xB86FF666u, 0x000000DBu,
-    /* input 65 */
-    0xBA0240C3u, 0x0000001Du,
-    /* input 66 */
-    0xC4D57857u, 0x00000068u,
-    /* input 67 */
-    0x0896C448u, 0x000000E5u,
-    /* input 68 */
-    0x0206761Bu, 0x000000B5u,
-    /* input 69 */
-    0xAA7C215Fu, 0x00000091u,
+/* Layer 2: 70 inputs, 40 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
+static const uint32_t first_layer2_columns[2 * 70] = {
+    /* neurons 0 to 31 */
+    0x85E4CED2u, 0x5DE75141u, 0x3B1E5E1Au, 0x93AB5A78u, 0xEB155355u, 0xA91A1863u, 0x93E09211u, 0xB380DE8Eu,
+    0xE1D13915u, 0x8D7454F7u, 0x6CFB7649u, 0x68C0B6BDu, 0x5747655Cu, 0x96EED55Eu, 0xDF34DB15u, 0x088CF67Fu,
+    0xEEA94D06u, 0xBAC4E7D5u, 0xBFF12C90u, 0x50B2F688u, 0x3E7E26B4u, 0x24637B0Bu, 0x1574FE9Eu, 0x8F8A34A0u,
+    0xA272ADE8u, 0x1F5876CBu, 0xC4339936u, 0x02FF45CEu, 0xA8B19230u, 0x1A91086Au, 0xA1777238u, 0x3EC51D32u,
+    0x94241033u, 0x9CE52821u, 0x7BC24EC6u, 0x0CD351FDu, 0x61363E0Fu, 0xFC6D49D6u, 0xB4B912A6u, 0xC9801A93u,
+    0x1A44EA00u, 0x7A1F3F8Fu, 0xDEE169BCu, 0x53086C21u, 0xA8FBB8AEu, 0xE785782Cu, 0x1E164F18u, 0xA734323Au,
+    0x366089C3u, 0x257F4B95u, 0x62B86110u, 0x4600B1E5u, 0x17694A25u, 0x01809DB9u, 0x525CE2C2u, 0xA6D4983Cu,
+    0x91A2C3B1u, 0x92F6A893u, 0x9A49BA58u, 0x7581E158u, 0x3C559BC3u, 0xD30E20E7u, 0xDEC5ABF0u, 0x3E76EA2Eu,
+    0xB86FF666u, 0xBA0240C3u, 0xC4D57857u, 0x0896C448u, 0x0206761Bu, 0xAA7C215Fu,
+    /* neurons 32 to 39 */
+    0x0000006Fu, 0x000000F4u, 0x000000AAu, 0x000000BDu, 0x000000E1u, 0x000000BAu, 0x000000E2u, 0x00000072u,
+    0x00000008u, 0x00000033u, 0x0000008Bu, 0x00000002u, 0x0000000Cu, 0x0000006Au, 0x00000093u, 0x00000015u,
+    0x000000A1u, 0x0000003Eu, 0x00000039u, 0x0000002Du, 0x0000005Du, 0x000000C3u, 0x000000EEu, 0x000000DDu,
+    0x00000099u, 0x000000BDu, 0x000000D1u, 0x000000D3u, 0x00000078u, 0x000000A4u, 0x000000FBu, 0x000000E9u,
+    0x00000060u, 0x0000007Bu, 0x00000027u, 0x0000001Au, 0x0000006Bu, 0x0000007Du, 0x00000042u, 0x0000003Fu,
+    0x000000FAu, 0x00000076u, 0x0000000Bu, 0x0000004Au, 0x00000042u, 0x00000058u, 0x00000014u, 0x00000006u,
+    0x000000B7u, 0x00000075u, 0x00000024u, 0x00000054u, 0x000000CEu, 0x0000000Au, 0x0000003Eu, 0x0000000Au,
+    0x000000A3u, 0x0000002Du, 0x00000005u, 0x000000A1u, 0x000000FCu, 0x0000007Du, 0x000000A1u, 0x00000005u,
+    0x000000DBu, 0x0000001Du, 0x00000068u, 0x000000E5u, 0x000000B5u, 0x00000091u,
 };
 
-/* Layer 2: a word's bit planes of the leads that stand for the thresholds, and its odd distances. */
+/* Layer 2: for every 32 neurons the bit planes of their leads, and who has an odd distance. */
 static const uint32_t first_layer2_start[2 * 4] = {
     /* neurons 0 to 31 */
     0xF2E72282u, 0x1381D3EAu, 0x00000010u, 0xA79B1466u,
@@ -306,22 +112,24 @@ static const bs4nn_hidden_t first_hidden[2] = {
         70, /* neurons */
         3, /* words */
         8, /* threshold, the highest */
-        6, /* planes */
         3, /* spread */
-        33, /* state */
+        7, /* planes */
+        2, /* start_planes */
+        169, /* state */
         first_layer1_start, /* start */
-        first_layer1_rows, /* rows */
+        first_layer1_columns, /* columns */
     },
     { /* layer 2 */
         70, /* inputs */
         40, /* neurons */
         2, /* words */
         9, /* threshold, the highest */
-        7, /* planes */
         4, /* spread */
-        159, /* state */
+        7, /* planes */
+        3, /* start_planes */
+        235, /* state */
         first_layer2_start, /* start */
-        first_layer2_rows, /* rows */
+        first_layer2_columns, /* columns */
     },
 };
 

@@ -20,68 +20,18 @@ static const uint8_t second_digest[32] = {
     0x4E, 0x7D, 0xD2, 0x80, 0xC6, 0xE5, 0x65, 0xC1,
 };
 
-/* Layer 1: 30 inputs, 33 neurons. One row an input, one bit a neuron, set = +1. */
-static const uint32_t second_layer1_rows[30 * 2] = {
-    /* input 0 */
-    0x6F617EE2u, 0x00000001u,
-    /* input 1 */
-    0xB5A1AC2Au, 0x00000001u,
-    /* input 2 */
-    0xAEA19A2Eu, 0x00000001u,
-    /* input 3 */
-    0x6678B2B6u, 0x00000001u,
-    /* input 4 */
-    0x275E6D17u, 0x00000001u,
-    /* input 5 */
-    0x3F536480u, 0x00000001u,
-    /* input 6 */
-    0xF1354AA4u, 0x00000001u,
-    /* input 7 */
-    0x0C564BECu, 0x00000000u,
-    /* input 8 */
-    0xD77004A5u, 0x00000001u,
-    /* input 9 */
-    0x24F017D9u, 0x00000000u,
-    /* input 10 */
-    0x0BB53119u, 0x00000001u,
-    /* input 11 */
-    0x2D992FEFu, 0x00000000u,
-    /* input 12 */
-    0x67015146u, 0x00000000u,
-    /* input 13 */
-    0xD103B547u, 0x00000001u,
-    /* input 14 */
-    0x915E472Eu, 0x00000001u,
-    /* input 15 */
-    0x3EDB3F53u, 0x00000001u,
-    /* input 16 */
-    0x8D901FAEu, 0x00000000u,
-    /* input 17 */
-    0x1523B0D2u, 0x00000001u,
-    /* input 18 */
-    0x48C01C91u, 0x00000001u,
-    /* input 19 */
-    0xF999D1DAu, 0x00000001u,
-    /* input 20 */
-    0xC600959Fu, 0x00000000u,
-    /* input 21 */
-    0x95E31448u, 0x00000001u,
-    /* input 22 */
-    0x5D76499Cu, 0x00000001u,
-    /* input 23 */
-    0x8D936E33u, 0x00000001u,
-    /* input 24 */
-    0xF4B17B7Eu, 0x00000000u,
-    /* input 25 */
-    0x9AF4E7ABu, 0x00000000u,
-    /* input 26 */
-    0x127EE091u, 0x00000001u,
-    /* input 27 */
-    0x14B5F8F1u, 0x00000000u,
-    /* input 28 */
-    0x65684FD4u, 0x00000001u,
-    /* input 29 */
-    0x21C181AEu, 0x00000000u,
+/* Layer 1: 30 inputs, 33 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
+static const uint32_t second_layer1_columns[2 * 30] = {
+    /* neurons 0 to 31 */
+    0x6F617EE2u, 0xB5A1AC2Au, 0xAEA19A2Eu, 0x6678B2B6u, 0x275E6D17u, 0x3F536480u, 0xF1354AA4u, 0x0C564BECu,
+    0xD77004A5u, 0x24F017D9u, 0x0BB53119u, 0x2D992FEFu, 0x67015146u, 0xD103B547u, 0x915E472Eu, 0x3EDB3F53u,
+    0x8D901FAEu, 0x1523B0D2u, 0x48C01C91u, 0xF999D1DAu, 0xC600959Fu, 0x95E31448u, 0x5D76499Cu, 0x8D936E33u,
+    0xF4B17B7Eu, 0x9AF4E7ABu, 0x127EE091u, 0x14B5F8F1u, 0x65684FD4u, 0x21C181AEu,
+    /* neurons 32 to 32 */
+    0x00000001u, 0x00000001u, 0x00000001u, 0x00000001u, 0x00000001u, 0x00000001u, 0x00000001u, 0x00000000u,
+    0x00000001u, 0x00000000u, 0x00000001u, 0x00000000u, 0x00000000u, 0x00000001u, 0x00000001u, 0x00000001u,
+    0x00000000u, 0x00000001u, 0x00000001u, 0x00000001u, 0x00000000u, 0x00000001u, 0x00000001u, 0x00000001u,
+    0x00000000u, 0x00000000u, 0x00000001u, 0x00000000u, 0x00000001u, 0x00000000u,
 };
 
 /* Layer 2: 33 inputs, 17 output neurons. One row an input, one bit a neuron, set = +1. */
@@ -100,11 +50,12 @@ static const bs4nn_hidden_t second_hidden[1] = {
         33, /* neurons */
         2, /* words */
         6, /* threshold */
-        5, /* planes */
         0, /* spread */
-        23, /* state */
+        7, /* planes */
+        0, /* start_planes */
+        160, /* state */
         NULL, /* start */
-        second_layer1_rows, /* rows */
+        second_layer1_columns, /* columns */
     },
 };
 

@@ -137,7 +137,9 @@ def _pack_start(distances: NDArray[np.int32], spread: int) -> NDArray[np.uint32]
     """(words, bits of spread + 1): the leads in bit planes, then the odd mask."""
     padded = np.zeros(-(-distances.size // WORD_BITS) * WORD_BITS, np.int64)
     padded[: distances.size] = distances
-    leads = _planes_of(padded >> 1, spread.bit_length()) if spread else np.zeros((padded.size // WORD_BITS, 0), np.uint32)
+    leads = (
+        _planes_of(padded >> 1, spread.bit_length()) if spread else np.zeros((padded.size // WORD_BITS, 0), np.uint32)
+    )
     return np.ascontiguousarray(np.hstack([leads, _planes_of(padded & 1, 1)]))
 
 
@@ -179,7 +181,8 @@ def pack_output(layer: Layer) -> PackedOutput:
 
 
 def pack(network: Network) -> PackedNetwork:
-    """Pack a network; the workspace is laid out as bs4nn.c expects it."""
+    """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it."""
+    network = network.placed()
     hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
     output = pack_output(network.layers[-1])
     words = HEADS_WORDS + links_words(network.inputs) + output.state_words

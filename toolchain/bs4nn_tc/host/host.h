@@ -40,6 +40,16 @@ typedef struct {
 int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
                   int32_t *answer, int32_t *response_time, uint8_t *lenient, int64_t *fired);
 
+/* ---- host_times.c ---- */
+
+/*
+ * Run `count` images (count, inputs) to the last step: every firing time (count, neurons of all layers), T =
+ * never, the potentials at the readout step (count, outputs), and the answers. `spikes` are input and hidden
+ * spikes to decision. Returns 0, or -1 without memory.
+ */
+int host_times(const host_network_t *network, const uint8_t *images, int32_t count, uint16_t *times, int32_t *readout,
+               int32_t *answer, int32_t *response_time, int32_t *spikes);
+
 /* ---- host_surrogate.c: the recipe "best" ---- */
 
 /*

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from bs4nn_tc import encoding
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.library import library
+from bs4nn_tc.network import Network
 
 MAX_LAYERS = 16
 MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"
@@ -68,6 +71,25 @@ class HostAnswers:
     response_time: NDArray[np.int32]
     lenient: NDArray[np.uint8]
     fired: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class HostTimes:
+    """What `HostNetwork.times` returns: what reference.Result holds, in narrower numbers.
+
+    Attributes:
+        answer: (N,) int32, the class.
+        response_time: (N,) int32, T on a silent image.
+        spikes: (N,) int32, input and hidden spikes to decision.
+        firing_times: one (N, neurons) uint16 array a layer, T = never.
+        readout_potential: (N, outputs) int32, output potentials at the readout step.
+    """
+
+    answer: NDArray[np.int32]
+    response_time: NDArray[np.int32]
+    spikes: NDArray[np.int32]
+    firing_times: tuple[NDArray[np.uint16], ...]
+    readout_potential: NDArray[np.int32]
 
 
 def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
@@ -154,6 +176,32 @@ class HostNetwork:
         _check_memory(status)
         return answers
 
+    def times(self, images: NDArray[np.uint8], threads: int | None = None) -> HostTimes:
+        """Every firing time of (N, inputs) images, run to the last step, on all processors or so many `threads`."""
+        images = np.ascontiguousarray(images)
+        count = len(images)
+        neurons = [layer.shape[1] for layer in self.signs]
+        times = np.empty((count, sum(neurons)), np.uint16)
+        readout = np.empty((count, neurons[-1]), np.int32)
+        answer, response_time, spikes = (np.empty(count, np.int32) for _ in range(3))
+
+        def work(part: slice) -> int:
+            status: int = library().host_times(
+                ctypes.byref(self._struct),
+                _pointer(images[part]),
+                ctypes.c_int32(len(images[part])),
+                *(_pointer(array[part]) for array in (times, readout, answer, response_time, spikes)),
+            )
+            return status
+
+        workers = max(1, min(threads or os.cpu_count() or 1, count))
+        bounds = np.linspace(0, count, workers + 1).astype(int)
+        with ThreadPoolExecutor(workers) as pool:
+            for status in pool.map(work, map(slice, bounds[:-1], bounds[1:])):
+                _check_memory(status)
+        by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
+        return HostTimes(answer, response_time, spikes, by_layer, readout)
+
     def surrogate_gradients(
         self,
         images: NDArray[np.uint8],
@@ -204,6 +252,18 @@ class HostNetwork:
         )
         _check_memory(right)
         return int(right), flips.value
+
+
+def host_network(network: Network) -> HostNetwork:
+    """A deployable network as the host library runs it."""
+    return HostNetwork(
+        [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
+        [np.array(layer.thresholds) for layer in network.layers],
+        time_steps=network.time_steps,
+        intensity_max=network.intensity_max,
+        delay=network.delay,
+        readout_step=network.readout_step,
+    )
 
 
 @dataclass(frozen=True)

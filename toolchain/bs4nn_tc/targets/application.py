@@ -73,6 +73,7 @@ class ApplicationTarget:
             TargetError: no application answers, or one of another version.
         """
         self.label = label
+        self._network: Network | None = None
         self._stream = stream
         self._reader = frames.FrameReader(stream)
         try:
@@ -92,7 +93,7 @@ class ApplicationTarget:
         return self._reader.text.decode(errors="replace").replace("\r\n", "\n")
 
     def expect(self, network: Network) -> None:
-        """Check that the target runs `network`.
+        """Check that the target runs `network`, in whose order its traces come from now on.
 
         Raises:
             TargetError: it runs another one: the firmware is stale.
@@ -102,6 +103,7 @@ class ApplicationTarget:
                 f"{self.label} runs another network ({self.identity.name}, digest {self.identity.digest[:12]}, "
                 f"expected {network.digest[:12]}): its firmware is stale; build and flash it again"
             )
+        self._network = network
 
     def classify(self, image: NDArray[np.uint8]) -> Answer:
         """Classify one image (pixels,) uint8, stopping with the first output spike."""
@@ -114,6 +116,8 @@ class ApplicationTarget:
         if len(payload) != 8 + 2 * neurons + 4 * outputs:
             raise TargetError(f"{self.label}: a trace of {len(payload)} bytes came back")
         times = np.frombuffer(payload, "<u2", neurons, 8).astype(np.int32)
+        if self._network is not None:
+            times = self._network.from_places(times)
         potentials = np.frombuffer(payload, "<i4", outputs, 8 + 2 * neurons).astype(np.int32)
         answer, response_time, spikes = struct.unpack_from("<HHI", payload)
         return Trace(answer, response_time, spikes, times, potentials)

@@ -20,7 +20,7 @@ import bs4nn_tc
 from bs4nn_tc import reference
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError, VerificationError
-from bs4nn_tc.host.network import HostAnswers, HostNetwork
+from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
 from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options
@@ -152,18 +152,6 @@ def evaluate(host: HostNetwork, images: NDArray[np.uint8], labels: NDArray[np.in
         np.concatenate([part.response_time for part in parts]),
         np.concatenate([part.lenient for part in parts]),
         np.sum([part.fired for part in parts], axis=0),
-    )
-
-
-def host_network(network: Network) -> HostNetwork:
-    """A deployable network as the host library runs it."""
-    return HostNetwork(
-        [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
-        [np.array(layer.thresholds) for layer in network.layers],
-        time_steps=network.time_steps,
-        intensity_max=network.intensity_max,
-        delay=network.delay,
-        readout_step=network.readout_step,
     )
 
 
