@@ -1,12 +1,14 @@
 """The C kernel as a shared library, called on any network without generating or compiling anything.
 
-Built once a session with the undefined-behaviour sanitizer, which stops the program at a finding.
+Built once a session with the undefined-behaviour sanitizer, which stops the program at a finding; and with the
+address sanitizer where that one has been loaded before Python (see sanitized_environment).
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -81,8 +83,18 @@ class Result(ctypes.Structure):
 def _library() -> ctypes.CDLL:
     target = Path(tempfile.mkdtemp(prefix="bs4nn-kernel-")) / "kernel.so"
     flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        flags.append("-fsanitize=address")
     subprocess.run([require("gcc", "gcc"), *flags, str(_SOURCE), "-o", str(target)], check=True)
     return ctypes.CDLL(str(target))
+
+
+def sanitized_environment() -> dict[str, str]:
+    """Environment for a Python whose C memory the address sanitizer watches."""
+    library = subprocess.run(
+        [require("gcc", "gcc"), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def _address(array: np.ndarray | None) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import naive
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import networks_and_images, random_network
 from hypothesis import given, settings
-from kernel import Kernel
+from kernel import Kernel, sanitized_environment
 
 from bs4nn_tc import datasets, reference
 from bs4nn_tc.network import Layer, Network
@@ -29,6 +31,20 @@ def test_kernel_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) -> 
             assert found.answer == expected.answer
             assert found.response_time == expected.response_time
             assert found.spikes == expected.spikes
+
+
+def test_many_networks_with_the_sanitizers() -> None:
+    """2,000 random networks under the address and undefined-behaviour sanitizers (many_networks.py)."""
+    script = Path(__file__).with_name("many_networks.py")
+    done = subprocess.run(
+        [sys.executable, str(script), "2000"],
+        env=sanitized_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "2000 networks, 14000 images: all equal\n"
 
 
 @pytest.mark.parametrize("delay", [0, 1])

@@ -481,11 +481,11 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
         bytes += lay_out(&run.layers[l], &network->layers[l], NULL);
         neurons += network->layers[l].neurons;
     }
-    char *memory = aligned_alloc(64, bytes);
-    if (memory == NULL) {
+    void *allocated = calloc(bytes + 64, 1);
+    if (allocated == NULL) {
         return -1;
     }
-    memset(memory, 0, bytes);
+    char *memory = (char *)allocated + (64 - (uintptr_t)allocated % 64); /* vectors need it */
     run.next = (int32_t *)(void *)memory;
     run.arriving = (int32_t *)(void *)(memory + list);
     char *at = memory + 2 * list;
@@ -498,6 +498,6 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
         run_times(&run, images + k * network->layers[0].inputs, times + k * neurons, readout + k * outputs, answer + k,
                   response_time + k, spikes + k);
     }
-    free(memory);
+    free(allocated);
     return 0;
 }

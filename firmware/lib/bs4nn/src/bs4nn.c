@@ -576,16 +576,6 @@ static APART uint32_t fire_direct(run_t *run, uint32_t w, uint32_t fired)
     return count;
 }
 
-/* Subtract 8 in all lanes, from plane 3 on. */
-static APART void drop_eight(uint32_t *planes, uint32_t top)
-{
-    uint32_t borrow = UINT32_MAX;
-    for (uint32_t p = 3; p < top; p++) {
-        planes[p] ^= borrow;
-        borrow &= planes[p];
-    }
-}
-
 /*
  * Find the alive lanes that lack least to the level, and return how much: they are, if there are any, among the
  * positive ones, which lack 8 less than those from -8 to -1; without those either all are far off.
@@ -627,6 +617,16 @@ static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, ui
 uint32_t bs4nn_catch_up(layer_t *at, uint32_t *record, const uint32_t *column);
 #define catch_up bs4nn_catch_up
 #else
+/* Subtract 8 in all lanes, from plane 3 on. */
+static APART void drop_eight(uint32_t *planes, uint32_t top)
+{
+    uint32_t borrow = UINT32_MAX;
+    for (uint32_t p = 3; p < top; p++) {
+        planes[p] ^= borrow;
+        borrow &= planes[p];
+    }
+}
+
 static APART uint32_t catch_up(layer_t *at, uint32_t *record, const uint32_t *column)
 {
 #define ROW(x) \
