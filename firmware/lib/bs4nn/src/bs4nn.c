@@ -20,6 +20,7 @@
 /* Words are put down for one of the next RING / 2 spikes; who is due later is looked at for nothing, once. */
 #define RING 64u
 #define RING_WORDS (RING / 2u)
+#define FAR (RING / 2u)
 #define NO_WORD 0xFFFFu
 
 /* Words that hold the first pixel of every intensity. */
@@ -807,7 +808,6 @@ static COLD void set_up(const layer_t *at)
         uint32_t bits = minus;
         record[ALIVE] = UINT32_MAX;
         record[SEEN] = layer->inputs;
-        record[NEXT] = w + 1u < layer->words ? w + 1u : NO_WORD;
         plane[0] = plane[1] = plane[2] = 0;
         for (uint32_t p = 3; p < at->top; p++) {
             plane[p] = 0u - (bits & 1u);
@@ -826,6 +826,24 @@ static COLD void set_up(const layer_t *at)
     if (last != 0u) {
         at->records[(layer->words - 1u) * at->stride + ALIVE] = ((uint32_t)1u << last) - 1u;
     }
+}
+
+/* All words that have a neuron left are due. Returns the first; the others follow by NEXT. */
+static COLD uint32_t all_due(const layer_t *at, half_t *ring)
+{
+    uint32_t next = NO_WORD;
+    for (uint32_t k = 0; k < RING; k++) {
+        ring[k] = NO_WORD;
+        KEEP_LOOP();
+    }
+    for (uint32_t w = at->layer->words; w-- > 0u;) {
+        uint32_t *record = at->records + w * at->stride;
+        if (record[ALIVE] != 0u) {
+            record[NEXT] = next;
+            next = w;
+        }
+    }
+    return next;
 }
 
 /* Take more planes, for n spikes; the sign extends into them. */
@@ -885,20 +903,22 @@ static APART void look_at_words(layer_t *at, uint32_t ahead)
     if (n > at->limit) {
         add_planes(at, n);
     }
+    at->shift = at->threshold + 1u;
+    uint32_t k = n - fresh;
+    uint32_t w;
     if (counts[TOP] == 0u) {
         set_up(at);
         at->shift = level;
-        fresh = 1;
-        ring[n % RING] = 0; /* all words, from the first on */
-    } else {
-        at->shift = at->threshold + 1u;
+        fresh = FAR + 1u;
     }
     counts[TOP] = at->top;
-    uint32_t k = n - (fresh < RING ? fresh : RING);
-    do {
-        k++;
-        uint32_t w = ring[k % RING];
-        ring[k % RING] = NO_WORD;
+    if (fresh > FAR) { /* nobody is put down for later than that */
+        w = all_due(at, ring);
+        k = n;
+    } else {
+        w = NO_WORD;
+    }
+    for (;;) {
         while (w != NO_WORD) {
             uint32_t *record = at->records + w * at->stride;
             const uint32_t *column = at->columns + w * at->inputs;
@@ -926,15 +946,21 @@ static APART void look_at_words(layer_t *at, uint32_t ahead)
                     }
                 } while (--left != 0u);
             }
-            if (gap > RING / 2u) {
-                gap = RING / 2u;
+            if (gap > FAR) {
+                gap = FAR;
             }
             half_t *slot = &ring[(n + gap) % RING];
             record[NEXT] = *slot;
             *slot = (uint16_t)w;
             w = next;
         }
-    } while (k != n);
+        if (k == n) {
+            return;
+        }
+        k++;
+        w = ring[k % RING];
+        ring[k % RING] = NO_WORD;
+    }
 }
 
 /* Everything that happens at hidden layer l at one step, with n spikes arrived and some `ahead` known. */

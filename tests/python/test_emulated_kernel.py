@@ -1,0 +1,161 @@
+"""Random networks on emulated cores: the kernel with its assembly, and the portable one, against the naive simulator.
+
+Sixty networks are compiled into one firmware, which prints one checksum a network of everything it computes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import many_networks
+import naive
+import numpy as np
+import pytest
+from conftest import ROOT, require
+
+from bs4nn_tc.boards import load_board
+from bs4nn_tc.codegen import pack, render
+from bs4nn_tc.network import Network
+
+FIRMWARE = ROOT / "firmware"
+COUNT = 60
+
+MAIN = """
+#include "board.h"
+#include "bs4nn.h"
+{includes}
+static uint32_t workspace[{words}];
+static uint16_t times[{neurons}];
+static int32_t potentials[{outputs}];
+static uint32_t sum;
+
+static void add(uint32_t value)
+{{
+    for (int shift = 0; shift < 32; shift += 8) {{
+        sum = (sum ^ (value >> shift & 255u)) * 16777619u;
+    }}
+}}
+
+static void run(const bs4nn_network_t *network, const uint8_t *images)
+{{
+    const bs4nn_trace_t trace = {{times, potentials}};
+    uint8_t line[9];
+    bs4nn_t net;
+    sum = 2166136261u;
+    add((uint32_t)bs4nn_init(&net, network, workspace, 4u * network->workspace_words));
+    for (int k = 0; k < {images}; k++) {{
+        bs4nn_result_t result;
+        add((uint32_t)bs4nn_classify(&net, images, &result));
+        add(result.response_time);
+        add(result.spikes);
+        add((uint32_t)bs4nn_trace(&net, images, &trace, &result));
+        for (uint32_t j = 0; j < bs4nn_neurons(network); j++) {{
+            add(times[j]);
+        }}
+        for (uint32_t j = 0; j < network->output.neurons; j++) {{
+            add((uint32_t)potentials[j]);
+        }}
+        images += bs4nn_inputs(network);
+    }}
+    for (int digit = 0; digit < 8; digit++) {{
+        line[digit] = (uint8_t)"0123456789abcdef"[sum >> (28 - 4 * digit) & 15u];
+    }}
+    line[8] = '\\n';
+    board_write(line, 9);
+}}
+
+{data}
+int main(void)
+{{
+    board_init();
+{calls}
+    board_exit(0);
+    return 0;
+}}
+"""
+
+
+def checksum(network: Network, images: np.ndarray) -> str:
+    """FNV-1a of what the firmware adds, from the naive simulator."""
+    values = [0]
+    placed = [range(layer.neurons) for layer in network.layers]
+    placed[: len(network.order)] = [places.tolist() for places in network.order]
+    for image in images:
+        expected = naive.run(network, image.tolist())
+        values += [expected.answer, expected.response_time, expected.spikes, expected.answer]
+        times = []
+        for layer, places in zip(expected.firing_times, placed, strict=True):
+            times += [layer[j] for j in places]  # a device reports its own order
+        values += times + expected.readout_potential
+    total = 2166136261
+    for value in values:
+        for byte in int(value & 0xFFFFFFFF).to_bytes(4, "little"):
+            total = (total ^ byte) * 16777619 & 0xFFFFFFFF
+    return f"{total:08x}"
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder with the firmware's sources, and the checksums that it has to print."""
+    folder = tmp_path_factory.mktemp("many")
+    includes, data, calls, expected = [], [], [], []
+    words = neurons = outputs = 0
+    for seed in range(COUNT):
+        rng = np.random.default_rng(10_000 + seed)
+        network = many_networks.network(rng)
+        images = many_networks.images(rng, network)
+        name = f"net{seed}"
+        for file, text in render.render_network(network, name).items():
+            (folder / file).write_text(text)
+        includes.append(f'#include "{name}.h"')
+        data.append(f"static const uint8_t images{seed}[] = {{{', '.join(map(str, images.ravel().tolist()))}}};")
+        calls.append(f"    run(&{name}, images{seed});")
+        expected.append(checksum(network, images))
+        words = max(words, pack.pack(network).workspace_words)
+        neurons = max(neurons, sum(layer.neurons for layer in network.layers))
+        outputs = max(outputs, network.outputs)
+    text = MAIN.format(
+        includes="\n".join(includes),
+        data="\n".join(data),
+        calls="\n".join(calls),
+        words=words,
+        neurons=neurons,
+        outputs=outputs,
+        images=len(images),
+    )
+    (folder / "main.c").write_text(text)
+    return folder, expected
+
+
+@pytest.mark.parametrize("variant", ["assembly", "portable"])
+@pytest.mark.parametrize("name", ["qemu-m0", "qemu-m4"])
+def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str, tmp_path: Path) -> None:
+    folder, expected = sources
+    board = load_board(name)
+    assert board.emulator is not None
+    memory = {
+        "FLASH_ORIGIN": 0,
+        "FLASH_LENGTH": board.flash_bytes,
+        "RAM_ORIGIN": 0x20000000,
+        "RAM_LENGTH": board.ram_bytes,
+        "STACK_BYTES": 2048,
+    }
+    kernel, port = FIRMWARE / "lib" / "bs4nn" / "src", FIRMWARE / "lib" / "board" / "src"
+    program = tmp_path / "many.elf"
+    command = [
+        require("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
+        *(f"-mcpu={board.core}", "-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding"),
+        *("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-DBOARD_PORT_SEMIHOSTING"),
+        *(["-DBS4NN_PORTABLE"] if variant == "portable" else []),
+        *(f"-I{path}" for path in (kernel, port, folder)),
+        *map(str, [*sorted(folder.glob("*.c")), kernel / "bs4nn.c", kernel / "bs4nn_cortex_m.S"]),
+        str(port / "board_semihosting.c"),
+        *(f"-Wl,--defsym={symbol}={value}" for symbol, value in memory.items()),
+        *(f"-Wl,-T,{FIRMWARE / 'lib' / 'board' / 'board.ld'}", "-o", str(program)),
+    ]
+    subprocess.run(command, check=True)
+    emulator = [require("qemu-system-arm", "qemu-system-arm"), *board.emulator.arguments, "-kernel", str(program)]
+    done = subprocess.run(emulator, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == expected
