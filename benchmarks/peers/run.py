@@ -9,7 +9,7 @@ bnn-xnor    a binary network: exclusive or, and a count of bits by carry-save ad
 emlearn     float, as emlearn generates it from scikit-learn; on a Cortex-M4 or M7 with the FPU
 cmsis-nn    the int8 layers by Arm's library; only with --cmsis-nn
 
-All but emlearn's have random weights from fixed seeds, which takes the same instructions as trained ones. Ours is the
+All but emlearn's have random weights from fixed seeds, which hardly changes what is executed. Ours is the
 authors' network. The peers' rows for qemu-m0 are code for the Cortex-M0 on a board with room for it, see
 peer_firmware.py.
 """
