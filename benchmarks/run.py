@@ -8,7 +8,6 @@ Times are of this machine and only worth comparing with each other. Results go t
 from __future__ import annotations
 
 import csv
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -19,41 +18,30 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import bench, datasets, importers, platformio, reference, training
+from bs4nn_tc import bench, datasets, importers, ordering, reference, training
 from bs4nn_tc.boards import load_board
 from bs4nn_tc.errors import MissingToolError
+from bs4nn_tc.host.network import host_network
 from bs4nn_tc.network import Layer, Network
-from bs4nn_tc.training.loop import evaluate, host_network
+from bs4nn_tc.training.loop import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.csv"
 CORES = ("cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33")
 
 
-def code_bytes(core: str) -> int:
-    """Code and constants of the kernel, as generated projects compile it."""
-    compiler = platformio.require(platformio.ARM_COMPILER)
-    source = ROOT / "firmware" / "lib" / "bs4nn" / "src" / "bs4nn.c"
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "kernel.o"
-        subprocess.run(
-            [compiler, f"-mcpu={core}", "-mthumb", "-O2", "-std=c99", "-c", source, "-o", target], check=True
-        )
-        size = compiler.removesuffix("gcc") + "size"
-        text = subprocess.run([size, target], capture_output=True, text=True, check=True).stdout
-    return int(text.splitlines()[1].split()[0])
-
-
 def instruction_rows(dataset: datasets.Dataset, reference_dir: Path) -> list[tuple[str, str, float]]:
     """Executed instructions an inference of the authors' network, counted on emulated cores."""
     signs = [importers.load_weights(reference_dir / f"W{layer}_binary.npy") for layer in (0, 1)]
     network = importers.network_from_weights(signs, [25, 12], rules="authors")
+    network = ordering.order_neurons(network, dataset.train_images)
     rows: list[tuple[str, str, float]] = []
     for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"):
-        cost = bench.measure(network, load_board(board), dataset.test_images[:1000], dataset.test_labels[:1000])
-        what = f"authors' 784-600-10, {cost.core}, 1,000 test images"
+        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels)
+        what = f"authors' 784-600-10, {cost.core}, {cost.images:,} test images"
         rows.append((what, "instructions an inference, mean", round(cost.instructions_mean)))
         rows.append((what, "instructions an inference, largest", cost.instructions_max))
+        rows.append((what, "instructions an inference, hardest synthetic image", cost.instructions_hardest or 0))
         rows.append((what, "bytes of workspace and stack", cost.workspace_bytes + cost.stack_bytes))
     return rows
 
@@ -77,6 +65,7 @@ def host_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
     images, labels = dataset.test_images[:2000], dataset.test_labels[:2000].astype(np.int32)
     slow = seconds(lambda: reference.run(network, images[:200])) / 200
     fast = seconds(lambda: evaluate(host_network(network), images, labels)) / len(images)
+    times = seconds(lambda: host_network(network).times(images, threads=1)) / len(images)
     epochs = 2
     with tempfile.TemporaryDirectory() as folder:
         options = training.best_defaults(dataset, (600,), epochs)
@@ -85,6 +74,7 @@ def host_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
     return [
         ("reference, 784-600-10, T = 256", "microseconds an image", round(slow * 1e6, 1)),
         ("host library, 784-600-10, T = 256, 2 threads", "microseconds an image", round(fast * 1e6, 2)),
+        ("host library, all firing times, 1 thread", "microseconds an image", round(times * 1e6, 2)),
         (f"training, best, 784-600-10, {learned:,} images", "seconds an epoch", min(row["seconds"] for row in rows)),
     ]
 
@@ -96,7 +86,11 @@ def main(
     ),
 ) -> None:
     """Measure, print and rewrite benchmarks/results.csv."""
-    rows: list[tuple[str, str, float]] = [(f"kernel, {core}", "bytes of code", code_bytes(core)) for core in CORES]
+    rows: list[tuple[str, str, float]] = [
+        (f"kernel, {core}", f"bytes of {kind}", count)
+        for core in CORES
+        for kind, count in bench.kernel_bytes(core).items()
+    ]
     try:
         mnist = datasets.load("mnist", data_dir)
         rows += host_rows(mnist)

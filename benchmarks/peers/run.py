@@ -29,7 +29,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import bench, datasets, importers
+from bs4nn_tc import bench, datasets, importers, ordering
 from bs4nn_tc.boards import Board, load_board
 from bs4nn_tc.errors import MissingToolError, UserError
 from bs4nn_tc.files import write_atomically
@@ -47,6 +47,7 @@ def our_row(dataset: datasets.Dataset, images: int, board: Board, reference_dir:
     """Our kernel on the authors' network."""
     signs = [importers.load_weights(reference_dir / f"W{layer}_binary.npy") for layer in (0, 1)]
     network = importers.network_from_weights(signs, [25, 12], rules="authors")
+    network = ordering.order_neurons(network, dataset.train_images)
     cost = bench.measure(network, board, dataset.test_images[:images], dataset.test_labels[:images])
     counted = (round(cost.instructions_mean, 1), cost.instructions_max)
     return OURS, board.id, *counted, cost.code_bytes, cost.constant_bytes, cost.images

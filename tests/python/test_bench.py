@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, random_network, run_tool
+from conftest import ROOT, assert_refused, random_network, run_tool
 
 from bs4nn_tc import bench, boards, network_file
 from bs4nn_tc.errors import TargetError
@@ -31,6 +31,33 @@ def test_counts_repeat_and_grow_with_the_spikes() -> None:
         assert first.instructions_mean == pytest.approx((black + sparse + dense) / 3)
         assert 1_000 < first.code_bytes < 6_000
         assert 50 < first.stack_bytes < 1_500
+
+
+@pytest.mark.parametrize(
+    ("sizes", "delay", "shared"), [((64, 40, 10), 0, True), ((100, 70, 33, 40), 1, False), ((200, 400, 10), 1, True)]
+)
+def test_no_image_needs_more_than_the_bound(sizes: tuple[int, ...], delay: int, shared: bool) -> None:
+    network = random_network(np.random.default_rng(3), sizes, time_steps=256, delay=delay, shared_thresholds=shared)
+    never = Layer(network.layers[-1].signs, 65_535)  # no early exit
+    network = Network((*network.layers[:-1], never), 256, delay)
+    rng = np.random.default_rng(4)
+    images = rng.integers(0, 256, (10, sizes[0])).astype(np.uint8)
+    for board in ("qemu-m0", "qemu-m4"):
+        cost = bench.measure(network, boards.load_board(board), images, np.zeros(10, np.int64))
+        assert cost.instructions_hardest is not None
+        assert cost.instructions_bound > max(cost.instructions_hardest, cost.instructions_max)
+        assert cost.instructions_hardest > cost.instructions_mean
+
+
+def test_code_and_stack_keep_within_their_budgets() -> None:
+    """benchmarks/budgets.json holds bytes of kernel code and stack; a change has to be meant, and written there."""
+    budgets = json.loads((ROOT / "benchmarks" / "budgets.json").read_text(encoding="utf-8"))
+    found = {core: bench.kernel_bytes(core) for core in budgets}
+    moved = {
+        core: {kind: found[core][kind] - budget[kind] for kind in budget if found[core][kind] > budget[kind]}
+        for core, budget in budgets.items()
+    }
+    assert not any(moved.values()), f"bytes over the budget: {moved}; needed: {found}"
 
 
 def test_a_smaller_core_needs_more_instructions() -> None:
@@ -73,4 +100,4 @@ def test_a_count_that_runs_over_is_no_count(monkeypatch: pytest.MonkeyPatch) -> 
     board = boards.load_board("qemu-m3")
     with pytest.raises(TargetError, match="longer than the board's counter"):
         bench.measure(network, board, image, np.zeros(1, np.int64))
-    bench.measure(network, board, np.zeros_like(image), np.zeros(1, np.int64))
+    assert bench.measure(network, board, np.zeros_like(image), np.zeros(1, np.int64)).instructions_hardest is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -97,6 +98,23 @@ def test_a_difference_is_found_and_named(made: project.Project, network: Network
     assert report.first_difference is not None
     assert report.first_difference.image == 7
     assert report.first_difference.where == "firing time of layer 2, neuron 31"
+
+
+@pytest.mark.parametrize("sizes", [(784, 600, 600, 10), (784, 4096, 10)])
+def test_wide_and_deep_networks_on_a_cortex_m7(sizes: tuple[int, ...], tmp_path: Path) -> None:
+    """More than 1,024 neurons in a layer, weights of more than 64 KB, several hidden layers; neurons at places."""
+    rng = np.random.default_rng(len(sizes))
+    network = random_network(rng, sizes, time_steps=256, delay=len(sizes) % 2)
+    order = tuple(rng.permutation(layer.neurons) for layer in network.layers[:-1])
+    network = dataclasses.replace(network, order=order)
+    images = (rng.integers(0, 256, (12, 784)) * (rng.random((12, 784)) < 0.2)).astype(np.uint8)
+    made = project.generate(network, "wide", [boards.load_board("qemu-m7")], tmp_path / "project")
+    expected = reference.run(network, images)
+    for environment in (building.NATIVE, "qemu-m7"):
+        building.build(made, [environment])
+        with open_target(made, environment) as target:
+            report = verify.verify(target, environment, network, images, expected)
+        assert report.verified, report.first_difference
 
 
 def test_stale_firmware_is_named(made: project.Project, network: Network, images: np.ndarray) -> None:

@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 
 from bs4nn_tc import building, platformio, resources, targets
 from bs4nn_tc.boards import Board
-from bs4nn_tc.codegen import pack, project
+from bs4nn_tc.codegen import bound, pack, project
 from bs4nn_tc.errors import TargetError
 from bs4nn_tc.files import write_atomically
 from bs4nn_tc.network import Network
+from bs4nn_tc.targets.application import LapTooLongError
 
 KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src" / "bs4nn.c"
+ASSEMBLY = KERNEL.with_name("bs4nn_cortex_m.S")
+HARD_IMAGES = 24
 # As the platform compiles it (firmware/platform/builder/main.py).
 _FLAGS = ("-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding", "-ffunction-sections")
 
@@ -44,6 +47,9 @@ class Cost:
         instructions_mean: executed instructions an inference, over all images.
         instructions_p99: 99 % of the images need no more.
         instructions_max: the most that any of the images needs.
+        instructions_hardest: the most for synthetic images made to be hard (`hard_images`); None if the
+            board's counter does not reach that far.
+        instructions_bound: no image needs more (codegen/bound.py).
         instructions_by_class: the mean for the images of each class.
         code_bytes: the kernel's code and constants.
         constant_bytes: the network in flash.
@@ -58,6 +64,8 @@ class Cost:
     instructions_mean: float
     instructions_p99: int
     instructions_max: int
+    instructions_hardest: int | None
+    instructions_bound: int
     instructions_by_class: tuple[float, ...]
     code_bytes: int
     constant_bytes: int
@@ -102,8 +110,12 @@ def measure(
                 counts.append(targets.instructions(board, target.profile(image)[1]))
                 if on_image is not None:
                     on_image()
-        compiled = next((made.folder / ".pio" / "build" / board.id).glob("lib*/bs4nn/bs4nn.o"))
-        code = _object_bytes(compiled)
+            try:
+                hard = [targets.instructions(board, target.profile(image)[1]) for image in hard_images(network)]
+            except LapTooLongError:
+                hard = []
+        compiled = (made.folder / ".pio" / "build" / board.id).glob("lib*/bs4nn/*.o")
+        code = sum(map(_object_bytes, compiled))
     counted = np.array(counts)
     mean = float(counted.mean())
     cycle_milliseconds = 1e3 / board.f_cpu
@@ -114,6 +126,8 @@ def measure(
         instructions_mean=mean,
         instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
         instructions_max=int(counted.max()),
+        instructions_hardest=max(hard) if hard else None,
+        instructions_bound=bound.instructions_at_most(network, board.core),
         instructions_by_class=tuple(
             float(counted[labels == label].mean()) if (labels == label).any() else 0.0
             for label in range(network.outputs)
@@ -126,6 +140,26 @@ def measure(
     )
 
 
+def hard_images(network: Network) -> NDArray[np.uint8]:
+    """(24, pixels) uint8 images that take long: no pixel black, spikes spread over all steps in random orders.
+
+    Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
+    """
+    rng = np.random.default_rng(0)
+    spread = np.linspace(1, network.intensity_max, network.inputs).round().astype(np.uint8)
+    liking = network.layers[0].signs.sum(axis=0, dtype=np.int64)
+    images = []
+    for number in range(HARD_IMAGES):
+        order = rng.permutation(network.inputs)
+        if number % 2:
+            noise = rng.normal(0, 1 + number, network.inputs)
+            order = np.argsort(liking + noise)[::-1]
+        image = np.empty(network.inputs, np.uint8)
+        image[order] = spread
+        images.append(image)
+    return np.stack(images)
+
+
 def _object_bytes(path: Path) -> int:
     """Code and constants in an object file."""
     with path.open("rb") as file:
@@ -135,6 +169,22 @@ def _object_bytes(path: Path) -> int:
             if section["sh_flags"] & 2  # SHF_ALLOC
         ]
     return sum(size for name, size in sections if name.startswith((".text", ".rodata")))
+
+
+def kernel_bytes(core: str) -> dict[str, int]:
+    """Bytes of the kernel's code and constants ("code") and of its deepest stack ("stack") on a core.
+
+    Raises:
+        MissingToolError: no compiler.
+    """
+    compiler = platformio.require(platformio.ARM_COMPILER)
+    code = 0
+    with tempfile.TemporaryDirectory(prefix="bs4nn-code-") as folder:
+        for source in (KERNEL, ASSEMBLY):
+            target = Path(folder) / f"{source.stem}.o"
+            subprocess.run([compiler, f"-mcpu={core}", *_FLAGS, "-c", str(source), "-o", str(target)], check=True)
+            code += _object_bytes(target)
+    return {"code": code, "stack": stack_bytes(core)}
 
 
 def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
@@ -155,6 +205,10 @@ def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
         if found is None and "bytes (" in label:
             raise TargetError(f"the stack of {name} has no fixed size: {label}")
         frames[name] = int(found.group(1)) if found else 0
+    # What the call graph does not know: the function in assembly says itself how much it pushes.
+    pushed = re.search(r"#define CATCH_UP_STACK (\d+)", ASSEMBLY.read_text(encoding="utf-8"))
+    assert pushed is not None
+    frames["bs4nn_catch_up"] = int(pushed.group(1))
     calls: dict[str, set[str]] = {}
     for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
         calls.setdefault(source, set()).add(callee)

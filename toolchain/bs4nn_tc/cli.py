@@ -29,7 +29,7 @@ import bs4nn_tc
 from bs4nn_tc import bench as benchmark
 from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
 from bs4nn_tc import verify as verification
-from bs4nn_tc.codegen import memory, pack, project, render
+from bs4nn_tc.codegen import bound, memory, pack, project, render
 from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets import ApplicationTarget, open_emulator, open_native, open_serial
@@ -430,6 +430,13 @@ def generate(
     out = out or Path(f"{c_name}-project")
     made = project.generate(network, c_name, chosen, out, force)
     output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
+    packed = pack.pack(network)
+    for one in chosen:
+        most = bound.instructions_at_most(network, one.core, packed)
+        output.print(
+            f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
+            highlight=False,
+        )
     output.print(f"next: bs4nn-tc build {out}", highlight=False)
 
 
@@ -613,10 +620,13 @@ def bench(
     table.add_column("an inference")
     for cost in costs:
         table.add_column(cost.board, justify="right", no_wrap=True)
+    hardest = ["too many" if cost.instructions_hardest is None else f"{cost.instructions_hardest:,}" for cost in costs]
     for what, values in (
         ("instructions, mean", [f"{cost.instructions_mean:,.0f}" for cost in costs]),
         ("instructions, 99 %", [f"{cost.instructions_p99:,}" for cost in costs]),
         ("instructions, largest", [f"{cost.instructions_max:,}" for cost in costs]),
+        ("instructions, hardest synthetic image", hardest),
+        ("instructions, no image needs more", [f"{cost.instructions_bound:,}" for cost in costs]),
         ("kernel code, bytes", [f"{cost.code_bytes:,}" for cost in costs]),
         ("constants, bytes", [f"{cost.constant_bytes:,}" for cost in costs]),
         ("workspace, bytes", [f"{cost.workspace_bytes:,}" for cost in costs]),

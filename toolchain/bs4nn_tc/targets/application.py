@@ -21,6 +21,10 @@ ANSWER_SECONDS = 30.0
 LAP_TOO_LONG = 0xFFFF_FFFF
 
 
+class LapTooLongError(TargetError):
+    """An inference takes longer than the board's counter reaches."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """What an application says of itself."""
@@ -126,14 +130,14 @@ class ApplicationTarget:
         """Classify one image; the answer, and the ticks of the board's clock that it took (0: no counter).
 
         Raises:
-            TargetError: it took longer than the board's counter reaches.
+            LapTooLongError: it took longer than the board's counter reaches.
         """
         payload = self._request(frames.PROFILE, image)
         if len(payload) != 12:
             raise TargetError(f"{self.label}: a profile of {len(payload)} bytes came back")
         answer, response_time, spikes, ticks = struct.unpack("<HHII", payload)
         if ticks == LAP_TOO_LONG:
-            raise TargetError(f"{self.label}: an inference takes longer than the board's counter reaches")
+            raise LapTooLongError(f"{self.label}: an inference takes longer than the board's counter reaches")
         return Answer(answer, response_time, spikes), ticks
 
     def close(self) -> None:

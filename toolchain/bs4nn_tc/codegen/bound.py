@@ -1,0 +1,82 @@
+"""An upper bound of the instructions of one inference, whatever the image.
+
+A count of what the kernel (firmware/lib/bs4nn) can do at most, times what each of these things costs at most,
+read off the compiled code of the two instruction sets. It is a model, not a proof: the tests hold it against
+what emulated cores execute. For a time, multiply by the cycles that an instruction takes on the core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bs4nn_tc.codegen.pack import PackedNetwork, pack
+from bs4nn_tc.network import Network
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Instructions of the things that an inference is made of.
+
+    Attributes:
+        image: once: setting up, reading the result.
+        pixel: sorting one pixel that is not black.
+        intensity: looking for the pixels of one intensity.
+        step: one visited step; layer: what each hidden layer adds to it.
+        record: setting up one word of neurons; plane: the same for each of its bit planes.
+        look: looking at one word, with up to seven spikes and neurons that fire; look_plane: for each plane
+            beyond the seventh.
+        spike: counting one spike in one word; spike_plane: for each plane beyond the seventh.
+        fire: sending one spike; batch: for every word of output neurons.
+        output: looking at the output layer; output_plane: for every word and plane of it.
+    """
+
+    image: int
+    pixel: int
+    intensity: int
+    step: int
+    layer: int
+    record: int
+    plane: int
+    look: int
+    look_plane: int
+    spike: int
+    spike_plane: int
+    fire: int
+    batch: int
+    output: int
+    output_plane: int
+
+
+THUMB_2 = Costs(1600, 14, 40, 45, 120, 40, 24, 340, 14, 10, 2, 30, 16, 160, 26)
+THUMB_1 = Costs(2000, 22, 60, 75, 190, 60, 36, 540, 22, 16, 2, 50, 30, 260, 40)
+
+
+def costs_of(core: str) -> Costs:
+    """The costs for a core, e.g. "cortex-m4"."""
+    return THUMB_1 if core in ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23") else THUMB_2
+
+
+def steps_at_most(network: Network) -> int:
+    """Steps that an inference visits at the most: those with input spikes, and with a delay those after them."""
+    with_input = min(network.inputs, network.intensity_max, network.time_steps)
+    return min(network.time_steps, with_input * (len(network.layers) if network.delay else 1))
+
+
+def instructions_at_most(network: Network, core: str, packed: PackedNetwork | None = None) -> int:
+    """Upper bound of the instructions that the kernel executes for one image on a core."""
+    packed = packed or pack(network)
+    costs = costs_of(core)
+    steps = steps_at_most(network)
+    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
+    total += steps * (costs.step + costs.layer * len(packed.hidden))
+    output_words = (packed.output.halfwords + 1) // 2
+    for hidden in packed.hidden:
+        more_planes = hidden.planes - 7
+        looks = min(steps, hidden.inputs)
+        total += hidden.words * (costs.record + costs.plane * hidden.planes)
+        total += hidden.words * looks * (costs.look + costs.look_plane * more_planes)
+        total += hidden.words * hidden.inputs * (costs.spike + costs.spike_plane * more_planes)
+        total += hidden.neurons * costs.fire
+    total += packed.output.inputs * costs.batch * output_words
+    total += steps * (costs.output + costs.output_plane * packed.output.planes * output_words)
+    return total
