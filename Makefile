@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware bench lint clean
+.PHONY: help setup system-packages demo test test-python test-firmware bench tables lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ test-firmware: setup
 
 bench: setup ## instructions, bytes and speed
 	$(BIN)/python benchmarks/run.py
+
+tables: setup ## put the measured figures into the README
+	$(BIN)/python tools/tables.py
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,5 +1,28 @@
 /*
  * bs4nn.c - the portable kernel: event-driven, bit-sliced, lazy, exact.
+ *
+ * Event-driven: pixels are linked by intensity, and only steps at which a spike arrives are visited. The spikes
+ * of a layer form a chain: links[i] is the spike after i.
+ *
+ * Bit-sliced: the counters of 32 neurons live side by side in "bit planes": bit j of plane p is bit p of neuron
+ * j's counter, so one word operation works on 32 neurons. With n spikes arrived, c of them over synapses of
+ * +1, the potential is V = c - (n - c) = 2c - n, so only +1 is counted, and V >= threshold is
+ *
+ *     c >= needed(n) = (n + threshold + 1) >> 1.
+ *
+ * A counter holds c - 8 (needed(n) >> 3), in two's complement, and is compared with the level needed(n) & 7. So
+ * counters of neurons near their thresholds are small numbers: those from 0 on ("positive") are nearest, then
+ * those from -8 to -1 ("minus"), all others lack more than that. Spikes are folded eight at a time by full
+ * adders; taking 8 off costs nothing, for the last carry is turned into what makes up for it.
+ *
+ * Neurons with other thresholds start with a lead: with `highest` the layer's highest threshold and
+ * highest - threshold = 2 lead + odd, the same comparison holds for c + lead, and one less will do where the
+ * distance is odd and n + highest is, too.
+ *
+ * Lazy: every spike moves a potential by one, so a word whose neurons all lack g to their thresholds need not be
+ * looked at for g spikes; nor for two more if each of its nearest neurons meets a synapse of -1 among the
+ * next spikes that are known. It is put down for the spike at which it is due, catches up then with all
+ * that it has missed, and is put down again.
  */
 #include "bs4nn.h"
 

@@ -1,0 +1,120 @@
+"""Put measured figures into the README: python tools/tables.py [--check]
+
+Every table between `<!-- table NAME -->` and `<!-- end -->` is written anew from benchmarks/results.csv,
+benchmarks/peers.csv and the cards in networks/. With --check nothing is written; exit status 1 if something
+differs.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+CORES = {"cortex-m0": "Cortex-M0", "cortex-m3": "Cortex-M3", "cortex-m4": "Cortex-M4", "cortex-m7": "Cortex-M7"}
+CORES |= {"cortex-m33": "Cortex-M33"}
+PEERS = {
+    "bs4nn-tc": "this kernel",
+    "bnn-xnor": "binary network, xnor and popcount",
+    "int8-skip": "int8, skipping zeros",
+    "int8": "int8, plain C",
+    "cmsis-nn": "CMSIS-NN int8",
+    "emlearn": "emlearn (float; M4 with its FPU)",
+}
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """Markdown, every column but the first to the right."""
+    lines = ["| " + " | ".join(headings) + " |", "| --- |" + " ---: |" * (len(headings) - 1)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def read_csv(name: str) -> list[dict[str, str]]:
+    """Rows of a file in benchmarks/."""
+    with (ROOT / "benchmarks" / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def kernel_table() -> str:
+    """Instructions and bytes of the authors' network on every core."""
+    values = {(row["what"], row["unit"]): float(row["value"]) for row in read_csv("results.csv")}
+    rows = []
+    for core, name in CORES.items():
+        (what,) = {what for what, _ in values if what.startswith(f"authors' 784-600-10, {core},")}
+        units = ("mean", "largest", "hardest synthetic image")
+        counts = [f"{values[what, f'instructions an inference, {unit}']:,.0f}" for unit in units]
+        rows.append(
+            [
+                name,
+                *counts,
+                f"{values[what, 'bytes of workspace and stack']:,.0f}",
+                f"{values[f'kernel, {core}', 'bytes of code']:,.0f}",
+            ]
+        )
+    return table(["core", "mean", "largest", "hardest image", "RAM and stack, bytes", "code, bytes"], rows)
+
+
+def peers_table() -> str:
+    """Other implementations of the same layers, and how many times as many instructions they take."""
+    found = {(row["peer"], row["board"]): row for row in read_csv("peers.csv")}
+    rows = []
+    for peer, name in PEERS.items():
+        cells = [name]
+        for board in ("qemu-m0", "qemu-m4"):
+            row = found.get((peer, board))
+            if row is None:
+                cells += ["-", "-"]
+                continue
+            mean, ours = float(row["instructions_mean"]), float(found["bs4nn-tc", board]["instructions_mean"])
+            cells += [f"{mean:,.0f}", f"{mean / ours:.1f}"]
+        rows.append(cells)
+    return table(["784-600-10", "M0", "ratio", "M4", "ratio"], rows)
+
+
+def networks_table() -> str:
+    """The cards in networks/."""
+    rows = []
+    for path in sorted((ROOT / "networks").glob("*.json")):
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        test = card["test"]
+        rows.append(
+            [
+                f"`{card['name']}`",
+                f"{test['strict_accuracy']:.2%}",
+                f"{test['tie_lenient_accuracy']:.2%}",
+                f"{test['response_time']:.1f}",
+                f"{test['silent_share']:.1%}",
+                f"{card['validation']['strict_accuracy']:.2%}",
+            ]
+        )
+    return table(["network", "strict", "tie-lenient", "response time", "silent", "strict, validation"], rows)
+
+
+TABLES = {"kernel": kernel_table, "peers": peers_table, "networks": networks_table}
+
+
+def written(text: str) -> str:
+    """The README with its tables as they are measured."""
+
+    def fresh(found: re.Match[str]) -> str:
+        return f"{found[1]}\n\n{TABLES[found[2]]()}\n\n{found[3]}"
+
+    return re.sub(r"(<!-- table (\w+) -->)\n.*?(<!-- end -->)", fresh, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Write the tables, or check them."""
+    text = README.read_text(encoding="utf-8")
+    new = written(text)
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if new == text else "error: the README's tables are not what was measured: python tools/tables.py")
+    README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
