@@ -18,7 +18,7 @@ FLOORS = [
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "ordering", "doctor"},
-    {"bench"},
+    {"bench", "tuning"},
     {"cli"},
     {"__main__"},
 ]

@@ -411,7 +411,15 @@ def test_a_full_disk_is_one_line_and_leaves_the_run_usable(
 
 def test_learning_that_does_not_start_is_refused(digits: Dataset, tmp_path: Path) -> None:
     # The paper to the letter: every tie counts as right, no weight ever moves, strict accuracy is chance.
-    letter = ("delay=0", "strict=no", "early_target=yes", "replacement=no", "black_fires=no", "falling=yes", "theta=5")
+    letter = (
+        "delay=0",
+        "strict=no",
+        "early_target=yes",
+        "replacement=no",
+        "black_fires=no",
+        "fall_every=10",
+        "theta=5",
+    )
     options = training.resolve(digits, "paper", (32,), 2, 16, 0, letter)
     with pytest.raises(UserError, match="no weight has changed its sign"):
         training.train(digits, options, tmp_path / "run")

@@ -130,7 +130,7 @@ def train(
     best = run.load_best()
     if isinstance(options, BestOptions):
         best = choose_output_threshold(best, images, labels, options.max_silent)
-    figures = _figures(evaluate(host_network(best), images, labels), labels, best.time_steps)
+    figures = host_figures(evaluate(host_network(best), images, labels), labels, best.time_steps)
     description = {**best.description, "validation": {name: round(value, 6) for name, value in figures.items()}}
     best = replace(best, description=description)
     _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
@@ -175,7 +175,7 @@ def choose_output_threshold(
     best, best_accuracy = trained, -1.0
     for threshold in [trained, *range(max(1, trained // 2), trained * 2 + 1)]:
         host.thresholds[-1][:] = threshold
-        figures = _figures(evaluate(host, images, labels), labels, network.time_steps)
+        figures = host_figures(evaluate(host, images, labels), labels, network.time_steps)
         allowed = threshold == trained or figures["silent_share"] <= max_silent
         if allowed and figures["strict_accuracy"] > best_accuracy:
             best, best_accuracy = threshold, figures["strict_accuracy"]
@@ -183,7 +183,8 @@ def choose_output_threshold(
     return replace(network, layers=layers)
 
 
-def _figures(answers: HostAnswers, labels: NDArray[np.int32], time_steps: int) -> dict[str, float]:
+def host_figures(answers: HostAnswers, labels: NDArray[np.int32], time_steps: int) -> dict[str, float]:
+    """strict_accuracy, tie_lenient_accuracy, response_time and silent_share of answers of the host library."""
     return {
         "strict_accuracy": float((answers.answer == labels).mean()),
         "tie_lenient_accuracy": float(answers.lenient.mean()),
@@ -196,7 +197,7 @@ def _row(progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDA
     return {
         "epoch": progress.epoch + 1,
         "loss": progress.loss / len(trainer.dataset.training()[0]),
-        **_figures(answers, labels, trainer.host.time_steps),
+        **host_figures(answers, labels, trainer.host.time_steps),
         "sign_flips": progress.flips,
         "dead_neurons": int((answers.fired == 0).sum()),
         "seconds": round(progress.seconds, 3),

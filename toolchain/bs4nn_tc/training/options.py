@@ -79,7 +79,7 @@ class PaperOptions:
         rate: of the proxy weights.
         alpha_rate: of the scaling factors.
         decay: lambda, weight decay.
-        falling: rates fall by 30 % every ten epochs (the text); the authors' program keeps them.
+        fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
         starts: proxy weights start uniform in 0 .. this, one a layer.
     """
 
@@ -98,7 +98,7 @@ class PaperOptions:
     rate: float = 0.1
     alpha_rate: float = 0.01
     decay: float = 0.0
-    falling: bool = False
+    fall_every: int = 0
     starts: tuple[float, ...] = ()
     recipe: str = "paper"
 

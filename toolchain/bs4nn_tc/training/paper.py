@@ -74,7 +74,7 @@ class PaperTrainer:
         count = len(self._images)
         order = rng.integers(0, count, count) if options.replacement else rng.permutation(count)
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
-        fall = 0.7 ** (progress.epoch // 10) if options.falling else 1.0
+        fall = 0.7 ** (progress.epoch // options.fall_every) if options.fall_every else 1.0
         right, flips = self.host.paper_learn(
             self._proxies,
             self._alphas,
