@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -458,3 +459,21 @@ def test_the_sweep_takes_the_most_accurate_threshold_that_is_not_too_silent(digi
         allowed = {t: accuracy for t, (accuracy, silent) in seen.items() if silent <= limit or t == trained}
         assert threshold in allowed
         assert seen[threshold][0] == max(allowed.values())
+
+
+def test_several_seeds_in_one_command(tmp_path: Path) -> None:
+    call = ("train", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "run", "--json", "--quiet")
+    done = run_tool(*call, "--seed", "5", "--seeds", "3", "-o", tmp_path / "n.bs4nn")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["seeds"] == [5, 6, 7]
+    strict = [one["strict_accuracy"] for one in said["test_by_seed"]]
+    assert len(set(strict)) > 1
+    assert said["test_over_seeds"]["strict_accuracy"]["mean"] == pytest.approx(statistics.mean(strict), abs=1e-6)
+    assert said["test_over_seeds"]["strict_accuracy"]["deviation"] == pytest.approx(statistics.stdev(strict), abs=1e-6)
+    alone = run_tool("train", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "alone", "--json", "--quiet",
+                     "--seed", "6", "-o", tmp_path / "alone.bs4nn")  # fmt: skip
+    assert json.loads(alone.stdout)["test"] == said["test_by_seed"][1]
+    # What is finished is not trained again.
+    again = run_tool(*call, "--seed", "5", "--seeds", "3", "-o", tmp_path / "n.bs4nn", "--resume")
+    assert json.loads(again.stdout)["test_by_seed"] == said["test_by_seed"]

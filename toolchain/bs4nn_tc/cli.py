@@ -240,6 +240,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, paper 256]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Train so many networks, from --seed on; the best one on validation is written."),
+    ] = 1,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
     ] = None,
@@ -256,22 +260,37 @@ def train(
 
     loaded = datasets.load(dataset, data_dir)
     sizes = tuple(hidden or [{"digits": 128, "mnist": 600}.get(dataset, 1000)])
-    options = training.resolve(loaded, recipe.value, sizes, epochs, time_steps, seed, option or [])
+    all_options = [
+        training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or [])
+        for number in range(seed, seed + seeds)
+    ]
     name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
     out = out or Path(f"{name}.bs4nn")
-    folder = run or Path("runs") / f"{name}-{recipe.value}-{seed}"
+    folder = run or Path("runs") / f"{name}-{recipe.value}-{seed if seeds == 1 else f'{seed}-to-{seed + seeds - 1}'}"
+    folders = [folder] if seeds == 1 else [folder / f"seed-{options.seed}" for options in all_options]
+    results = []
     with _training_bars(quiet) as on_report:
-        try:
-            result = training.train(loaded, options, folder, resume, on_report)
-        except KeyboardInterrupt:
-            progress_console.print(
-                f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
-            )
-            raise
-    answers = reference.run(result.network, loaded.test_images)
-    figures = evaluation.figures(result.network, answers, loaded.test_labels)
+        for options, one in zip(all_options, folders, strict=True):
+            try:
+                begun = resume and (seeds == 1 or one.exists())
+                results.append(training.train(loaded, options, one, begun, on_report))
+            except KeyboardInterrupt:
+                progress_console.print(
+                    f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
+                )
+                raise
+    all_figures = [
+        evaluation.figures(one.network, reference.run(one.network, loaded.test_images), loaded.test_labels)
+        for one in results
+    ]
+    spread = evaluation.spread(all_figures)
+    chosen = max(range(seeds), key=lambda number: results[number].validation["strict_accuracy"])
+    result, figures = results[chosen], all_figures[chosen]
     test = {key: round(value, 6) for key, value in figures.as_dict().items()}
-    network = dataclasses.replace(result.network, description={**result.network.description, "test": test})
+    facts = {**result.network.description, "test": test}
+    if seeds > 1:
+        facts["test_over_seeds"] = spread
+    network = dataclasses.replace(result.network, description=facts)
     network = ordering.order_neurons(network, loaded.train_images)
     network_file.save(network, out)
     if as_json:
@@ -283,10 +302,18 @@ def train(
                 "best_epoch": result.best_epoch + 1,
                 "validation": result.validation,
                 "test": figures.as_dict(),
+                "seeds": [options.seed for options in all_options],
+                "test_by_seed": [one.as_dict() for one in all_figures],
+                "test_over_seeds": spread,
             }
         )
         return
     _table(f"{out}: {network.shape_text}, test images of {dataset}", _figure_rows(figures, network))
+    if seeds > 1:
+        _table(
+            f"{seeds} seeds, test images: mean and standard deviation",
+            [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
+        )
     output.print(f"run: {folder}", highlight=False)
 
 

@@ -61,6 +61,17 @@ def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Fi
     )
 
 
+def spread(figures: list[Figures]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation (of a sample, n - 1; 0 for one) of every figure but the number of images."""
+    names = [name for name in figures[0].as_dict() if name != "images"]
+    values = np.array([[one.as_dict()[name] for name in names] for one in figures])
+    deviations = values.std(axis=0, ddof=1) if len(figures) > 1 else np.zeros(len(names))
+    return {
+        name: {"mean": round(float(mean), 6), "deviation": round(float(deviation), 6)}
+        for name, mean, deviation in zip(names, values.mean(axis=0), deviations, strict=True)
+    }
+
+
 def save_result(result: Result, path: Path) -> None:
     """Write a .npz file with answer, response_time, spikes, firing_time_1 .., readout_potential.
 
