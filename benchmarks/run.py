@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import dense_paper
 import numpy as np
 import typer
 from rich.console import Console
@@ -21,7 +22,7 @@ from rich.table import Table
 from bs4nn_tc import bench, datasets, importers, ordering, reference, training
 from bs4nn_tc.boards import load_board
 from bs4nn_tc.errors import MissingToolError
-from bs4nn_tc.host.network import host_network
+from bs4nn_tc.host.network import PaperStep, host_network
 from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.training.loop import evaluate
 
@@ -55,6 +56,30 @@ def seconds(action: object) -> float:
         action()
         times.append(time.perf_counter() - started)
     return min(times)
+
+
+def paper_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
+    """The recipe "paper", 784-600-10, T = 256: an epoch of 60,000 images, compiled and in dense NumPy."""
+    rng = np.random.default_rng(0)
+    proxies = [rng.uniform(0, 5, (784, 600)), rng.uniform(0, 48, (600, 10))]
+    step = PaperStep(100.0, 0.1, 0.01, 0.0, 1, 0, 1, 1)
+    alphas = np.full(2, 5.0)
+    images, labels = dataset.training()
+    started = time.perf_counter()
+    count = 40
+    for image, label in zip(images[:count], labels[:count], strict=True):
+        dense_paper.learn_image(proxies, alphas, step, image, int(label), 256)
+    dense = (time.perf_counter() - started) / count * 60_000
+    options = training.resolve(dataset, "paper", (600,), 2, None, 0, [])
+    with tempfile.TemporaryDirectory() as folder:
+        rows = training.train(dataset, options, Path(folder) / "run").rows
+    compiled = min(row["seconds"] for row in rows) / len(images) * 60_000
+    what = "training, paper, 784-600-10, T = 256, 60,000 images"
+    return [
+        (what, "seconds an epoch", round(compiled, 2)),
+        (f"{what}, dense NumPy", "seconds an epoch", round(dense, 1)),
+        (what, "times as fast as dense NumPy", round(dense / compiled, 1)),
+    ]
 
 
 def host_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
@@ -94,6 +119,7 @@ def main(
     try:
         mnist = datasets.load("mnist", data_dir)
         rows += host_rows(mnist)
+        rows += paper_rows(mnist)
         if (reference_dir / "W0_binary.npy").is_file():
             rows += instruction_rows(mnist, reference_dir)
         else:

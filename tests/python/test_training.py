@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import dense_paper
 import naive
 import numpy as np
 import pytest
@@ -152,44 +153,6 @@ def test_warp() -> None:
 # ---- The recipe "paper" ----
 
 
-def slow_paper_step(
-    proxies: list[np.ndarray], alphas: np.ndarray, step: PaperStep, image: np.ndarray, label: int, time_steps: int
-) -> None:
-    """One image in NumPy, dense and in float64, by the equations; (inputs, neurons) proxies change in place."""
-    times = [(255 - image.astype(int)) * time_steps // 255]
-    layer_times = []
-    for layer, alpha in zip(proxies, alphas, strict=True):
-        level = step.threshold / alpha
-        threshold = np.floor(level) + 1 if step.strict else np.ceil(level)
-        potential = np.zeros(layer.shape[1])
-        fired = np.full(layer.shape[1], time_steps)
-        for now in range(time_steps - 1):
-            potential = potential + np.where(layer >= 0, 1, -1)[times[-1] == now].sum(axis=0)
-            fired = np.where((fired == time_steps) & (potential >= threshold), now + 1, fired)
-        layer_times.append(fired)
-        times.append(fired)
-    output = layer_times[-1]
-    first = output.min()
-    target = output.copy()
-    if first < time_steps:
-        target[output - first < step.gamma] = min(first + step.gamma, time_steps)
-        target[label] = first - step.gamma if step.early_target else first
-    elif step.early_target:
-        target[label] = time_steps - step.gamma
-    error = (target - output) / time_steps
-    for number in range(len(proxies) - 1, -1, -1):
-        norm = np.linalg.norm(error)
-        error = error / norm if norm else error
-        before = times[number].copy()
-        if number == 0 and step.black_fires:
-            before[before == time_steps] = time_steps - 1
-        mask = before[:, None] < layer_times[number][None, :]
-        proxies[number] -= step.rate * step.decay * proxies[number]
-        proxies[number] -= step.rate * error * mask
-        alphas[number] -= step.alpha_rate * (error * mask * np.where(proxies[number] >= 0, 1, -1)).mean()
-        error = (proxies[number] * error * mask).sum(axis=1)
-
-
 @pytest.mark.parametrize("early_target", [0, 1])
 @pytest.mark.parametrize("decay", [0.0, 1e-3])
 def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float) -> None:
@@ -214,7 +177,7 @@ def test_paper_learning_equals_a_slow_computation(early_target: int, decay: floa
 
     wanted, wanted_alphas = [start.astype(np.float64) for start in starts], np.full(2, 4.0)
     for image, label in zip(images, labels, strict=True):
-        slow_paper_step(wanted, wanted_alphas, step, image, int(label), time_steps)
+        dense_paper.learn_image(wanted, wanted_alphas, step, image, int(label), time_steps)
     for mine, theirs, start in zip(proxies, wanted, starts, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-4)
         assert np.abs(theirs - start).max() > 0.1, "nothing was learned, nothing was tested"
