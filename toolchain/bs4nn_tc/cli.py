@@ -32,7 +32,7 @@ from bs4nn_tc import verify as verification
 from bs4nn_tc.codegen import bound, memory, pack, project, render
 from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.network import Network
-from bs4nn_tc.targets import ApplicationTarget, open_emulator, open_native, open_serial
+from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
@@ -643,8 +643,10 @@ def verify(
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     port: Annotated[
-        str | None,
-        typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]"),
+        list[str] | None,
+        typer.Option(
+            help="Serial port, socket:// or rfc2217:// URL; several share the images. [default: the only board]"
+        ),
     ] = None,
     answers_only: Annotated[
         bool, typer.Option("--answers-only", help="Compare answers with early exit, not every firing time.")
@@ -663,12 +665,12 @@ def verify(
         expected = reference.run(network, pixels, advance)
     reports = []
     for kind, environment in plan:
-        with (
-            _open(kind, made, environment, port) as opened,
-            _progress(opened.label, len(pixels), quiet) as advance,
-        ):
-            reports.append(
-                verification.verify(opened, kind.value, network, pixels, expected, not answers_only, advance)
+        with contextlib.ExitStack() as stack:
+            ports: list[str | None] = [*port] if port and kind is TargetKind.SERIAL else [None]
+            opened = [stack.enter_context(_open(kind, made, environment, one)) for one in ports]
+            advance = stack.enter_context(_progress(", ".join(one.label for one in opened), len(pixels), quiet))
+            reports += verification.verify_several(
+                opened, kind.value, network, pixels, expected, not answers_only, advance
             )
     verified = all(report.verified for report in reports)
     if as_json:
@@ -694,6 +696,100 @@ def verify(
     for report in reports:
         if report.first_difference is not None:
             raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
+
+
+@app.command(epilog="Example: bs4nn-tc emulate digits-project --board qemu-m4 --tcp 4000")
+def emulate(
+    folder: ProjectArgument = _HERE,
+    board: Annotated[str | None, typer.Option(help="An emulated board. [default: the only one of the project]")] = None,
+    tcp: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Listen on this port of 127.0.0.1; 0: any free one.")
+    ] = None,
+) -> None:
+    """Run an emulated board that others reach as a serial port: a pseudo-terminal, or with --tcp a socket."""
+    made = project.open_project(folder)
+    emulated = [known for known in made.boards if boards.load_board(known).emulator is not None]
+    chosen = board or (emulated[0] if len(emulated) == 1 else None)
+    if chosen is None or chosen not in emulated:
+        raise UserError(f"choose an emulated board of {folder} with --board (there: {', '.join(emulated) or 'none'})")
+    building.build(made, [chosen])
+    firmware = building.program_path(made, chosen)
+
+    def ready(url: str) -> None:
+        print(url, flush=True)
+        progress_console.print(f"{chosen} runs; e.g. bs4nn-tc verify {folder} --target serial --port {url}")
+
+    if tcp is None:
+        bridge.serve_terminal(boards.load_board(chosen), firmware, ready)
+    else:
+        bridge.serve_socket(boards.load_board(chosen), firmware, tcp, ready)
+
+
+@app.command(epilog="Example: bs4nn-tc profile digits-project --port /dev/ttyACM0")
+def profile(
+    folder: ProjectArgument = _HERE,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    images: ImagesOption = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure what an inference takes on a board, by the clock of its core."""
+    made = project.open_project(folder)
+    dataset, pixels, _ = _test_images(dataset, data_dir, images, made.network)
+    with open_serial(port) as target:
+        target.expect(made.network)
+        name = target.identity.board
+        ticks = []
+        with _progress(target.label, len(pixels), quiet) as advance:
+            for image in pixels:
+                ticks.append(target.profile(image)[1])
+                advance()
+    counted = np.array(ticks)
+    if not counted.any():
+        raise UserError(f"{name} has no counter of its clock, or does not count")
+    known = {one.id: one for one in boards.list_boards()}
+    clock = known[name].f_cpu if name in known else None
+    row: dict[str, Any] = {
+        "board": name,
+        "images": len(counted),
+        "ticks_mean": float(counted.mean()),
+        "ticks_p99": int(np.quantile(counted, 0.99, method="higher")),
+        "ticks_max": int(counted.max()),
+        "clock_hz": clock,
+        "microseconds_mean": None if clock is None else float(counted.mean()) * 1e6 / clock,
+    }
+    if as_json:
+        _print_json(row)
+        return
+    rows = [("images", f"{row['images']:,}"), ("ticks, mean", f"{row['ticks_mean']:,.0f}")]
+    rows += [("ticks, 99 %", f"{row['ticks_p99']:,}"), ("ticks, largest", f"{row['ticks_max']:,}")]
+    if clock is not None:
+        rows.append((f"microseconds at {clock / 1e6:g} MHz, mean", f"{row['microseconds_mean']:,.1f}"))
+    _table(f"{made.name} on {name}, by its own clock", rows)
+    if name in known and known[name].emulator is not None:
+        output.print("QEMU's clock is not the core's; bs4nn-tc bench counts instructions there.", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc monitor --port /dev/ttyACM0")
+def monitor(
+    port: Annotated[
+        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+    ] = None,
+) -> None:
+    """Say who is there, then print what the board says to people, until Ctrl-C."""
+    with open_serial(port) as target:
+        told = target.identity
+        output.print(
+            f"{told.board}: {told.name}, {told.inputs} inputs, {told.outputs} outputs, T = {told.time_steps}, "
+            f"digest {told.digest[:12]}, kernel format {told.kernel_format}",
+            highlight=False,
+        )
+        for text in target.listen():
+            print(text, end="", flush=True)
 
 
 @app.command(epilog="Example: bs4nn-tc bench digits.bs4nn --board qemu-m0 --board qemu-m4")

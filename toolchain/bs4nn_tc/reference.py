@@ -58,6 +58,14 @@ class Result:
     firing_times: tuple[NDArray[np.int32], ...]
     readout_potential: NDArray[np.int32]
 
+    def part(self, first: int, end: int) -> Result:
+        """The same for images first .. end - 1 only."""
+        where = slice(first, end)
+        times = tuple(layer[where] for layer in self.firing_times)
+        return Result(
+            self.answer[where], self.response_time[where], self.spikes[where], times, self.readout_potential[where]
+        )
+
 
 def run_layer(layer: Layer, arrival_times: NDArray[np.int32], time_steps: int, delay: int) -> LayerRun:
     """Integrate and fire: V_j(t) = sum over i with t_i <= t of B_ji; crossing where V_j >= threshold_j.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,37 @@ def verify(
         compared += ("every firing time", "readout potentials")
     seconds = time.monotonic() - started
     return Verification(kind, target.identity.board, len(images), equal, compared, first, seconds)
+
+
+def verify_several(
+    targets: Sequence[ApplicationTarget],
+    kind: str,
+    network: Network,
+    images: NDArray[np.uint8],
+    expected: Result,
+    traces: bool = True,
+    on_image: Callable[[], None] | None = None,
+) -> list[Verification]:
+    """Share the images out among targets that work side by side; one report each, arguments as for `verify`.
+
+    Raises:
+        TargetError: a target runs another network or stops answering; nothing is reported then.
+    """
+    for target in targets:
+        target.expect(network)
+    targets = targets[: max(1, len(images))]
+    bounds = np.linspace(0, len(images), len(targets) + 1).astype(int)
+
+    def work(target: ApplicationTarget, first: int, end: int) -> Verification:
+        part = expected.part(first, end)
+        report = verify(target, kind, network, images[first:end], part, traces, on_image)
+        found = report.first_difference
+        if found is not None:
+            report = replace(report, first_difference=replace(found, image=found.image + first))
+        return report
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return list(pool.map(work, targets, bounds[:-1].tolist(), bounds[1:].tolist()))
 
 
 def _compare_answer(

@@ -4,6 +4,7 @@ All three run the same application and speak the same frames (firmware/src/proto
 stream of bytes; they differ only in how the stream is opened.
 """
 
+from bs4nn_tc.targets import bridge
 from bs4nn_tc.targets.application import Answer, ApplicationTarget, Identity, Trace
 from bs4nn_tc.targets.emulator import instructions, open_emulator
 from bs4nn_tc.targets.native import open_native
@@ -14,6 +15,7 @@ __all__ = [
     "ApplicationTarget",
     "Identity",
     "Trace",
+    "bridge",
     "instructions",
     "open_emulator",
     "open_native",

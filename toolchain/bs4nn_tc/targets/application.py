@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -139,6 +141,15 @@ class ApplicationTarget:
         if ticks == LAP_TOO_LONG:
             raise LapTooLongError(f"{self.label}: an inference takes longer than the board's counter reaches")
         return Answer(answer, response_time, spikes), ticks
+
+    def listen(self) -> Iterator[str]:
+        """What the application prints for people from now on, as it comes; ends when the stream does."""
+        while True:
+            try:
+                content = self._stream.read(256, time.monotonic() + 3600)
+            except TargetError as error:
+                raise TargetError(f"{self.label}: {error}") from error
+            yield content.decode(errors="replace").replace("\r\n", "\n")
 
     def close(self) -> None:
         """End the application where that is possible, and the stream."""

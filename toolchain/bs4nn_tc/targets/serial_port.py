@@ -11,6 +11,7 @@ from bs4nn_tc.errors import TargetError
 from bs4nn_tc.targets.application import ApplicationTarget
 
 BAUD_RATE = 115_200
+POLL_SECONDS = 0.1
 # A USB board that restarts when its port is opened needs this long before it listens.
 SETTLE_SECONDS = 2.0
 
@@ -19,8 +20,10 @@ class SerialStream:
     """A serial port as a stream."""
 
     def __init__(self, port: str) -> None:
+        # What travels over a network does not know how many bytes are waiting.
+        self._counts = "://" not in port
         try:
-            self._port = serial.serial_for_url(port, baudrate=BAUD_RATE, timeout=0.1)
+            self._port = serial.serial_for_url(port, baudrate=BAUD_RATE, timeout=POLL_SECONDS)
         except (serial.SerialException, ValueError) as error:
             raise TargetError(f"cannot open the serial port {port}: {error}") from error
 
@@ -35,8 +38,15 @@ class SerialStream:
         """At least 1 and at most `count` bytes, before `deadline`."""
         try:
             while time.monotonic() < deadline:
-                waiting = self._port.in_waiting
-                content: bytes = self._port.read(max(1, min(count, waiting)))
+                content: bytes
+                if self._counts:
+                    content = self._port.read(max(1, min(count, self._port.in_waiting)))
+                else:
+                    content = self._port.read(1)
+                    if content and count > 1:
+                        self._port.timeout = 0  # whatever is there
+                        content += self._port.read(count - 1)
+                        self._port.timeout = POLL_SECONDS
                 if content:
                     return content
         except serial.SerialException as error:
@@ -70,5 +80,6 @@ def open_serial(port: str | None) -> ApplicationTarget:
     """
     port = port or find_port()
     stream = SerialStream(port)
-    time.sleep(SETTLE_SECONDS)
+    if any(port == known.device and known.vid is not None for known in list_ports.comports()):
+        time.sleep(SETTLE_SECONDS)
     return ApplicationTarget(stream, f"serial {port}", greets=False)

@@ -1,0 +1,118 @@
+"""Boards behind sockets and pseudo-terminals: emulated ones, through the code that talks to real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, random_network, run_tool
+
+from bs4nn_tc import boards, network_file
+from bs4nn_tc.codegen import project
+from bs4nn_tc.network import Layer, Network
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> project.Project:
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    emulated = [boards.load_board(name) for name in ("qemu-m0", "qemu-m3", "qemu-m4")]
+    return project.generate(network, "far", emulated, tmp_path_factory.mktemp("serial") / "far")
+
+
+@contextlib.contextmanager
+def emulated(made: project.Project, board: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`bs4nn-tc emulate`, and the URL that it names."""
+    command = [sys.executable, "-m", "bs4nn_tc", "emulate", str(made.folder), "--board", board, *options]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def verify(made: project.Project, *ports: str, images: int = 100) -> subprocess.CompletedProcess[str]:
+    named = [word for port in ports for word in ("--port", port)]
+    return run_tool(
+        *("verify", made.folder, "--target", "serial", *named, "--dataset", "digits"),
+        *("--images", str(images), "--json", "--quiet"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("board", "options"), [("qemu-m0", ("--tcp", "0")), ("qemu-m3", ()), ("qemu-m4", ("--tcp", "0"))]
+)
+def test_verified_through_a_socket_and_a_terminal(made: project.Project, board: str, options: tuple[str, ...]) -> None:
+    with emulated(made, board, *options) as (_, url):
+        assert url.startswith("socket://127.0.0.1:" if options else "/dev/")
+        for _ in range(2):  # clients come and go
+            done = verify(made, url)
+            assert done.returncode == 0, done.stderr
+            (result,) = json.loads(done.stdout)["results"]
+            assert (result["board"], result["images"], result["equal"]) == (board, 100, 100)
+
+
+def test_two_boards_share_the_images(made: project.Project) -> None:
+    with emulated(made, "qemu-m3", "--tcp", "0") as (_, one), emulated(made, "qemu-m4") as (_, two):
+        done = verify(made, one, two, images=101)
+        assert done.returncode == 0, done.stderr
+        results = json.loads(done.stdout)["results"]
+        assert {result["board"] for result in results} == {"qemu-m3", "qemu-m4"}
+        assert sum(result["images"] for result in results) == sum(result["equal"] for result in results) == 101
+        assert min(result["images"] for result in results) >= 50
+
+
+def test_a_pulled_plug_is_one_line_and_no_report(made: project.Project) -> None:
+    with emulated(made, "qemu-m4", "--tcp", "0") as (process, url):
+        command = [sys.executable, "-m", "bs4nn_tc", "verify", str(made.folder), "--target", "serial", "--port", url]
+        running = subprocess.Popen(
+            [*command, "--dataset", "digits", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        # Stopped as soon as somebody is connected, killed a moment later: in the middle of it.
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(timeout=0.5)
+        os.killpg(process.pid, signal.SIGKILL)
+        said, failed = running.communicate(timeout=60)
+        assert running.returncode == 4, failed
+        assert said == ""
+        assert "Traceback" not in failed
+        assert sum(line.startswith("error: ") for line in failed.splitlines()) == 1
+    assert_refused(verify(made, url), "cannot open the serial port", status=4)
+    with emulated(made, "qemu-m4", "--tcp", "0") as (_, url):
+        assert verify(made, url).returncode == 0
+
+
+def test_a_stale_board_is_not_believed(made: project.Project, tmp_path: Path) -> None:
+    signs = np.array(made.network.layers[-1].signs)
+    signs[0, 0] *= -1
+    other = Network((*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds)), 16, intensity_max=16)
+    newer = project.generate(other, "far", [boards.load_board("qemu-m4")], tmp_path / "newer")
+    with emulated(made, "qemu-m4") as (_, url):
+        assert_refused(verify(newer, url), "stale", status=4)
+        assert_refused(run_tool("profile", newer.folder, "--port", url, "--dataset", "digits"), "stale", status=4)
+
+
+def test_profile_and_refusals(made: project.Project, tmp_path: Path) -> None:
+    with emulated(made, "qemu-m4") as (_, url):
+        call = ("profile", made.folder, "--port", url, "--dataset", "digits", "--images", "5", "--json", "--quiet")
+        done = run_tool(*call)
+        assert done.returncode == 0, done.stderr
+        row = json.loads(done.stdout)
+        assert (row["board"], row["images"]) == ("qemu-m4", 5)
+        assert row["ticks_max"] >= row["ticks_mean"] > 0
+        assert row["microseconds_mean"] == pytest.approx(row["ticks_mean"] / row["clock_hz"] * 1e6)
+    assert_refused(run_tool("monitor", "--port", "/dev/no-such-port"), "/dev/no-such-port", status=4)
+    assert_refused(run_tool("emulate", made.folder), "--board", "qemu-m0")
+    network_file.save(made.network, tmp_path / "n.bs4nn")
