@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import configparser
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from conftest import ROOT, random_network, require
 
 from bs4nn_tc import boards, resources
+from bs4nn_tc.codegen import project
 from bs4nn_tc.errors import UserError
 
 # From the boards' data sheets and QEMU's documentation, not from our manifests.
@@ -20,6 +25,25 @@ FACTS = {
     "qemu-m33": ("cortex-m33", 4 * 1024**2, 4 * 1024**2, 20_000_000),
     "bluepill_f103c8": ("cortex-m3", 64 * 1024, 20 * 1024, 72_000_000),
     "nucleo_f401re": ("cortex-m4", 512 * 1024, 96 * 1024, 84_000_000),
+    "nucleo_g071rb": ("cortex-m0plus", 128 * 1024, 36 * 1024, 64_000_000),
+    "nucleo_h743zi": ("cortex-m7", 2048 * 1024, 512 * 1024, 480_000_000),
+    "nucleo_l552ze_q": ("cortex-m33", 512 * 1024, 256 * 1024, 110_000_000),
+    "pico": ("cortex-m0plus", 2048 * 1024, 264 * 1024, 133_000_000),
+    "nrf52840_dk": ("cortex-m4", 1024 * 1024, 256 * 1024, 64_000_000),
+    "teensy41": ("cortex-m7", 7936 * 1024, 512 * 1024, 600_000_000),
+    "adafruit_feather_m0": ("cortex-m0plus", 256 * 1024, 32 * 1024, 48_000_000),
+}
+# PlatformIO's own names.
+PLATFORMS = {
+    "bluepill_f103c8": "ststm32",
+    "nucleo_f401re": "ststm32",
+    "nucleo_g071rb": "ststm32",
+    "nucleo_h743zi": "ststm32",
+    "nucleo_l552ze_q": "ststm32",
+    "pico": "raspberrypi",
+    "nrf52840_dk": "nordicnrf52",
+    "teensy41": "teensy",
+    "adafruit_feather_m0": "atmelsam",
 }
 MACHINES = {
     "qemu-m0": "microbit",
@@ -53,11 +77,34 @@ def test_every_board_is_usable(board: boards.Board) -> None:
     else:
         assert board.kind == "real"
         assert board.manifest.parent.name == "real"
-        assert (board.platform, board.framework) == ("ststm32", "arduino")
+        assert (board.platform, board.framework) == (PLATFORMS[board.id], "arduino")
 
 
 def test_all_boards_are_listed_once_emulated_first_smallest_core_first() -> None:
-    assert [board.id for board in boards.list_boards()] == [*list(MACHINES), "bluepill_f103c8", "nucleo_f401re"]
+    listed = [board.id for board in boards.list_boards()]
+    assert listed[:5] == list(MACHINES)
+    assert sorted(listed[5:]) == sorted(PLATFORMS)
+
+
+@pytest.mark.parametrize("board_id", PLATFORMS)
+def test_the_project_of_a_real_board_names_platform_board_and_framework(board_id: str, tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    made = project.generate(network, "small", [boards.load_board(board_id)], tmp_path / "small")
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(made.folder / "platformio.ini")
+    section = settings[f"env:{board_id}"]
+    assert (section["platform"], section["board"], section["framework"]) == (PLATFORMS[board_id], board_id, "arduino")
+    assert section["monitor_speed"] == "115200"
+    assert board_id in section["build_flags"]
+
+
+@pytest.mark.parametrize("core", ["cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
+def test_the_arduino_port_compiles_against_a_stand_in_for_the_core(core: str, tmp_path: Path) -> None:
+    compiler = require("arm-none-eabi-g++", "gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib")
+    port = ROOT / "firmware" / "lib" / "board" / "src"
+    flags = ["-mthumb", f"-mcpu={core}", "-std=gnu++11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    command = [compiler, *flags, "-DARDUINO=10819", f"-I{port}", f"-I{ROOT / 'tests' / 'arduino'}"]
+    subprocess.run([*command, "-c", str(port / "board_arduino.cpp"), "-o", str(tmp_path / "port.o")], check=True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,24 @@
+/* Arduino.h - a stand-in for an Arduino core, with what board_arduino.cpp uses: for compiling only, never shipped. */
+#ifndef BS4NN_TESTS_ARDUINO_H
+#define BS4NN_TESTS_ARDUINO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define F_CPU 48000000L
+
+unsigned long micros(void);
+
+class Console {
+public:
+    void begin(unsigned long baud);
+    int available();
+    int read();
+    size_t write(const uint8_t *bytes, size_t count);
+    void flush();
+    operator bool() const;
+};
+
+extern Console Serial;
+
+#endif
