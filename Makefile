@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware bench tables lint clean
+.PHONY: help setup system-packages demo test test-python test-firmware bench fuzz tables lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -19,7 +19,7 @@ system-packages:
 
 # What pip installs: this package, scikit-learn (digits), and the tools of the tests.
 $(VENV)/ready: pyproject.toml
-	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, pytest, hypothesis, ruff, mypy, build"
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, cmake, pytest, hypothesis, ruff, mypy, build"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -38,6 +38,9 @@ test-firmware: setup
 
 bench: setup ## instructions, bytes and speed
 	$(BIN)/python benchmarks/run.py
+
+fuzz: setup ## 10 million inputs for the protocol's parser (clang), a minute of garbage for an emulated board
+	$(BIN)/python tests/fuzz/run.py
 
 tables: setup ## put the measured figures into the README
 	$(BIN)/python tools/tables.py

@@ -8,6 +8,7 @@
 #define F_CPU 48000000L
 
 unsigned long micros(void);
+void delay(unsigned long milliseconds);
 
 class Console {
 public:
@@ -16,6 +17,10 @@ public:
     int read();
     size_t write(const uint8_t *bytes, size_t count);
     void flush();
+    size_t print(const char *text);
+    size_t print(int number);
+    size_t println(const char *text);
+    size_t println(int number);
     operator bool() const;
 };
 

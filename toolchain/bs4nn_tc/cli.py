@@ -29,7 +29,7 @@ import bs4nn_tc
 from bs4nn_tc import bench as benchmark
 from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
 from bs4nn_tc import verify as verification
-from bs4nn_tc.codegen import bound, memory, pack, project, render
+from bs4nn_tc.codegen import bound, memory, pack, package, project, render
 from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
@@ -548,6 +548,26 @@ def generate(
             highlight=False,
         )
     output.print(f"next: bs4nn-tc build {out}", highlight=False)
+
+
+@app.command("package", epilog="Example: bs4nn-tc package digits.bs4nn -o digits.zip")
+def make_package(
+    network_path: NetworkArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+) -> None:
+    """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
+    network = network_file.load(network_path)
+    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
+    out = out or Path(f"{c_name}-library")
+    if out.suffix == ".zip":
+        package.write_zip(network, c_name, out)
+    else:
+        package.write_folder(network, c_name, out)
+    output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library", highlight=False)
 
 
 EnvironmentOption = Annotated[

@@ -141,3 +141,28 @@ def render_project(network: Network, name: str, boards: Sequence[object]) -> dic
     """
     values = {**_values(network, name), "boards": boards}
     return _render({"platformio.ini": "platformio.ini.j2", "README.md": "README.md.j2"}, values)
+
+
+def render_package(
+    network: Network, name: str, image: NDArray[np.uint8], answer: int, response_time: int
+) -> dict[str, str]:
+    """What a library folder holds besides sources and metadata: CMakeLists.txt, README.md and examples.
+
+    Args:
+        network: the network.
+        name: its name in C.
+        image: (pixels,) of the examples.
+        answer: the network's answer on it.
+        response_time: its response time on it.
+
+    Raises:
+        UserError: `name` is no usable C identifier.
+    """
+    values = {**_values(network, name), "image": image, "answer": answer, "response_time": response_time}
+    templates = {
+        "CMakeLists.txt": "package_CMakeLists.txt.j2",
+        "README.md": "package_README.md.j2",
+        "examples/host/classify.c": "package_classify.c.j2",
+        "examples/classify/classify.ino": "package_classify.ino.j2",
+    }
+    return _render(templates, values)

@@ -19,6 +19,10 @@ from bs4nn_tc.targets.stream import Stream
 # Seconds until the first frame: an emulated M0 tests itself before it reports.
 START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
+# A frame that somebody has left unfinished takes up to 65,535 bytes more.
+RECOVERY_ATTEMPTS = 20
+RECOVERY_ZEROS = 4096
+RECOVERY_SECONDS = 2.0
 # BOARD_LAP_TOO_LONG of board.h.
 LAP_TOO_LONG = 0xFFFF_FFFF
 
@@ -83,15 +87,42 @@ class ApplicationTarget:
         self._stream = stream
         self._reader = frames.FrameReader(stream)
         try:
-            if not greets:
-                stream.write(frames.encode(frames.IDENTIFY))
-            self.identity = _identity(self._reader.read(frames.IDENTIFY, START_SECONDS))
+            if greets:
+                self.identity = _identity(self._reader.read(frames.IDENTIFY, START_SECONDS))
+            else:
+                self.recover()
         except TargetError as error:
             stream.close()
             raise TargetError(f"{label}: {error}") from error
         except BaseException:
             stream.close()
             raise
+
+    def recover(self) -> None:
+        """Come to terms with an application in whatever state it is, and ask who it is.
+
+        It may be in the middle of a frame that somebody else began, and wait for the rest: zeros fill that up,
+        and between frames they mean nothing.
+
+        Raises:
+            TargetError: it does not say who it is.
+        """
+        for attempt in range(RECOVERY_ATTEMPTS):
+            try:
+                self._stream.write(frames.encode(frames.IDENTIFY))
+                self.identity = _identity(self._reader.read(frames.IDENTIFY, RECOVERY_SECONDS))
+                return
+            except TargetError:
+                if attempt + 1 == RECOVERY_ATTEMPTS:
+                    raise
+                self._reader.forget()
+                self._stream.write(bytes(RECOVERY_ZEROS))
+        raise AssertionError
+
+    @property
+    def stream(self) -> Stream:
+        """The bytes themselves, for whoever tests what an application makes of garbage."""
+        return self._stream
 
     @property
     def text(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import binascii
+import contextlib
 import struct
 import time
 
@@ -60,6 +61,13 @@ class FrameReader:
         if found != kind:
             raise TargetError(f"the target sent a frame of kind {found!r} where {kind!r} was expected")
         return payload
+
+    def forget(self) -> None:
+        """Throw away what has come and is at hand, until nothing more comes for a moment."""
+        self._buffer.clear()
+        with contextlib.suppress(TargetError):
+            while True:
+                self._stream.read(65_536, time.monotonic() + 0.2)
 
     def _next(self, deadline: float) -> tuple[bytes, bytes]:
         """Kind and payload of the next frame, whatever it is."""
