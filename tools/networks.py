@@ -1,8 +1,8 @@
 """Train the networks of networks/ anew: python tools/networks.py [NAME ...] --data-dir DIR
 
-Each is trained by `bs4nn-tc train` with the arguments below, written as networks/NAME.bs4nn, and described by a
-card, networks/NAME.json. Runs are kept in runs/, so that an interrupted call goes on where it was.
-`python tools/tables.py` puts the cards' figures into the README.
+Each is trained by `bs4nn-tc train` with the arguments below, written as networks/NAME.bs4nn, verified on this
+computer and on an emulated Cortex-M4, counted there, and described by a card, networks/NAME.json. Runs are kept
+in runs/, so that an interrupted call goes on where it was. `make tables` puts the figures into the README.
 """
 
 from __future__ import annotations
@@ -10,20 +10,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bs4nn_tc import bench, boards, building, datasets, network_file, reference, targets, verify
+from bs4nn_tc.codegen import project, render
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "networks"
 
 # What `bs4nn-tc train` is called with, besides --data-dir, --output and --run.
 ARGUMENTS = {
-    "mnist-600-best": "--dataset mnist --hidden 600 --epochs 60",
-    "mnist-256-best": "--dataset mnist --hidden 256 --epochs 60",
-    "mnist-128-best": "--dataset mnist --hidden 128 --epochs 60",
-    "mnist-64-best": "--dataset mnist --hidden 64 --epochs 60",
+    "mnist-600-best": "--dataset mnist --hidden 600 --epochs 150",
+    "mnist-320-best": "--dataset mnist --hidden 320 --epochs 150",  # 32 KB
+    "mnist-160-best": "--dataset mnist --hidden 160 --epochs 150",  # 16 KB
+    "mnist-64-best": "--dataset mnist --hidden 64 --epochs 150",  # 8 KB
     "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 30",
     "mnist-600-paper": "--recipe paper --dataset mnist --hidden 600 --epochs 150",
     "fashion-mnist-1000-paper": "--recipe paper --dataset fashion-mnist --hidden 1000 --epochs 60",
@@ -58,15 +62,53 @@ def train(name: str, data_dir: Path) -> None:
     target.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
+def measure(name: str, data_dir: Path) -> None:
+    """Verify a network on all test images here and on 1,000 on an emulated Cortex-M4; add the costs to its card."""
+    path = FOLDER / f"{name}.bs4nn"
+    network = network_file.load(path)
+    dataset = datasets.load(network.description["dataset"], data_dir)
+    board = boards.load_board("qemu-m4")
+    expected = reference.run(network, dataset.test_images)
+    verified = {}
+    with tempfile.TemporaryDirectory() as folder:
+        made = project.generate(network, render.name_from_file(name), [board], Path(folder) / "project")
+        for environment, count in ((building.NATIVE, len(dataset.test_images)), (board.id, 1000)):
+            building.build(made, [environment])
+            program = building.program_path(made, environment)
+            opened = (
+                targets.open_native(program)
+                if environment == building.NATIVE
+                else targets.open_emulator(board, program)
+            )
+            with opened as target:
+                images = dataset.test_images[:count]
+                report = verify.verify(target, environment, network, images, expected.part(0, count))
+            if not report.verified:
+                sys.exit(f"error: {name} on {environment}: {report.first_difference}")
+            verified[environment] = report.equal
+    cost = bench.measure(network, board, dataset.test_images[:1000], dataset.test_labels[:1000])
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card["verified"] = verified
+    card["device"] = {
+        "flash_bytes": cost.constant_bytes,
+        "workspace_bytes": cost.workspace_bytes,
+        "instructions_cortex_m4_mean": round(cost.instructions_mean),
+    }
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(ARGUMENTS)}. [default: all]")] = None,
     data_dir: Annotated[Path, typer.Option(help="Where the data sets lie.")] = Path("../shared/data"),
+    measure_only: Annotated[bool, typer.Option("--measure-only", help="Do not train; measure what is there.")] = False,
 ) -> None:
     """Train networks and write their cards."""
     for name in names or list(ARGUMENTS):
         if name not in ARGUMENTS:
             sys.exit(f"error: no network '{name}'; there are {', '.join(ARGUMENTS)}")
-        train(name, data_dir)
+        if not measure_only:
+            train(name, data_dir)
+        measure(name, data_dir)
 
 
 if __name__ == "__main__":

@@ -89,10 +89,12 @@ def networks_table() -> str:
                 f"{test['tie_lenient_accuracy']:.2%}",
                 f"{test['response_time']:.1f}",
                 f"{test['silent_share']:.1%}",
-                f"{card['validation']['strict_accuracy']:.2%}",
+                f"{card['device']['flash_bytes']:,}",
+                f"{card['device']['workspace_bytes']:,}",
+                f"{card['device']['instructions_cortex_m4_mean']:,}",
             ]
         )
-    return table(["network", "strict", "tie-lenient", "response time", "silent", "strict, validation"], rows)
+    return table(["network", "strict", "tie-lenient", "steps", "silent", "flash", "RAM", "instructions, M4"], rows)
 
 
 TABLES = {"kernel": kernel_table, "peers": peers_table, "networks": networks_table}

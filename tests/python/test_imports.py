@@ -19,6 +19,8 @@ FLOORS = [
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "ordering", "doctor"},
     {"bench", "tuning"},
+    {"experiments"},
+    {"figures"},
     {"cli"},
     {"__main__"},
 ]

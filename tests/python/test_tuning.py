@@ -36,7 +36,7 @@ def test_points_are_what_the_reference_computes(network: Network, knob: tuning.K
         if knob == "output":
             moved[-1] = np.maximum(moved[-1] + point.setting, 1)
         else:
-            moved = [np.maximum(np.floor(values * point.setting / 100 + 0.5), 1).astype(int) for values in moved]
+            moved = [np.floor((values - 1) * point.setting / 100).astype(int) + 1 for values in moved]
         layers = tuple(type(layer)(layer.signs, new) for layer, new in zip(network.layers, moved, strict=True))
         other = replace(network, layers=layers)
         figures = evaluation.figures(other, reference.run(other, images), labels)

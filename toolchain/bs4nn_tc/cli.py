@@ -31,6 +31,7 @@ from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, 
 from bs4nn_tc import verify as verification
 from bs4nn_tc.codegen import bound, memory, pack, package, project, render
 from bs4nn_tc.errors import UserError, VerificationError
+from bs4nn_tc.files import disk_errors
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
 
@@ -315,6 +316,57 @@ def train(
             [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
         )
     output.print(f"run: {folder}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc experiment all authors.bs4nn --dataset mnist --data-dir data")
+def experiment(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="noise, thresholds, spikes, firing-times, confusion, weights, or all.")
+    ],
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--output", help="The folder for figures (SVG, PNG) and data (CSV).")
+    ] = Path("experiments"),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the paper's figures and tables of a network, on the test images."""
+    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - need a C compiler, and matplotlib
+
+    if name != "all" and name not in experiments.EXPERIMENTS:
+        raise UserError(f"unknown experiment '{name}'; there are {', '.join(experiments.EXPERIMENTS)}, all")
+    network = network_file.load(network_path)
+    dataset, images, labels = _test_images(dataset, data_dir, None, network)
+    names = datasets.load(dataset, data_dir).class_names
+    material = experiments.Material(network, images, labels, names)
+    chosen = list(experiments.EXPERIMENTS) if name == "all" else [name]
+    done = []
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with _progress("experiments", len(chosen), quiet) as advance:
+        for one in chosen:
+            result = experiments.EXPERIMENTS[one](material)
+            figures.write_csv(result, out / f"{one}.csv")
+            figures.draw(result, out / one)
+            done.append(result)
+            advance()
+    if as_json:
+        _print_json({"network": str(network_path), "experiments": [dataclasses.asdict(result) for result in done]})
+        return
+    for result in done:
+        table = Table(title=f"{result.title} ({network_path.name}, test images of {dataset})", title_justify="left")
+        is_matrix = result.kind == "matrix"
+        headings = [heading.split()[-1] for heading in result.headings] if is_matrix else list(result.headings)
+        for heading in (*headings, *(["the paper"] if result.paper else [])):
+            table.add_column(heading, justify="right")
+        for index, row in enumerate(result.rows):
+            digits = 0 if is_matrix else 1
+            cells = [value if isinstance(value, str) else f"{value:.{digits}f}".removesuffix(".0") for value in row]
+            table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
+        output.print(table)
+    output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)
 
 
 def _training_set(path: Path, network: Network, dataset: str | None) -> str:

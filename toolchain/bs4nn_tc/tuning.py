@@ -59,8 +59,8 @@ def turned(network: Network, knob: Knob, setting: int) -> Network:
 
     Args:
         network: any network.
-        knob: "output": `setting` is added to the output thresholds. "all": all thresholds are taken times
-            setting / 100, rounded to the nearest whole number.
+        knob: "output": `setting` is added to the output thresholds. "all": every neuron that fires above
+            threshold - 1 fires above (threshold - 1) * setting / 100.
         setting: see there.
     """
     layers = list(network.layers)
@@ -68,7 +68,7 @@ def turned(network: Network, knob: Knob, setting: int) -> Network:
         moved = layers[-1].thresholds.astype(np.int64) + setting
         layers[-1] = Layer(layers[-1].signs, moved.clip(1, MAX_THRESHOLD))
     else:
-        scaled = [(layer.thresholds.astype(np.int64) * setting + 50) // 100 for layer in layers]
+        scaled = [(layer.thresholds.astype(np.int64) - 1) * setting // 100 + 1 for layer in layers]
         layers = [Layer(layer.signs, new.clip(1, MAX_THRESHOLD)) for layer, new in zip(layers, scaled, strict=True)]
     return replace(network, layers=tuple(layers))
 

@@ -1,0 +1,96 @@
+"""Experiments as figures (SVG and PNG) and as CSV. Needs matplotlib: the extra `report`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bs4nn_tc.errors import MissingToolError
+from bs4nn_tc.experiments import Experiment
+from bs4nn_tc.files import write_atomically
+
+
+def write_csv(experiment: Experiment, path: Path) -> None:
+    """Write the numbers.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(experiment.headings)
+    writer.writerows([value if isinstance(value, str) else f"{value:g}" for value in row] for row in experiment.rows)
+    write_atomically(path, text.getvalue().encode())
+
+
+def draw(experiment: Experiment, path: Path) -> None:
+    """Write `path` with the suffixes .svg and .png.
+
+    Raises:
+        MissingToolError: matplotlib is not installed.
+        UserError: the disk is full or the folder cannot be written.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingToolError(
+            "matplotlib is not installed; install it with: pip install 'bs4nn-tc[report]'"
+        ) from error
+    mpl.rcParams["svg.hashsalt"] = "bs4nn-tc"  # the same figure gives the same bytes
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    {"lines": _lines, "bars": _bars, "matrix": _matrix}[experiment.kind](experiment, axes)
+    axes.set_title(experiment.title)
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix[1:], dpi=150, metadata=metadata)
+        write_atomically(path.with_suffix(suffix), content.getvalue())
+
+
+def _columns(experiment: Experiment) -> np.ndarray[Any, Any]:
+    return np.array([[float(value) for value in row[1:]] for row in experiment.rows])
+
+
+def _lines(experiment: Experiment, axes: Any) -> None:
+    across = [float(row[0]) for row in experiment.rows]
+    values = _columns(experiment)
+    right = axes.twinx()
+    for column, heading in enumerate(experiment.headings[1:]):
+        is_time = heading.endswith("steps")
+        (right if is_time else axes).plot(
+            across, values[:, column], "s--" if is_time else "o-", color=f"C{column}", label=heading
+        )
+    axes.set_xlabel(experiment.headings[0])
+    axes.set_ylabel("accuracy, %")
+    right.set_ylabel("response time, steps")
+    axes.figure.legend(loc="outside lower center", ncols=3)
+
+
+def _bars(experiment: Experiment, axes: Any) -> None:
+    values = _columns(experiment)
+    width = 0.8 / values.shape[1]
+    places = np.arange(len(experiment.rows))
+    for column, heading in enumerate(experiment.headings[1:]):
+        axes.bar(places + (column - (values.shape[1] - 1) / 2) * width, values[:, column], width, label=heading)
+    axes.set_xticks(places, [str(row[0]) for row in experiment.rows], rotation=0 if len(places) <= 10 else 45)
+    axes.figure.legend(loc="outside lower center", ncols=3)
+
+
+def _matrix(experiment: Experiment, axes: Any) -> None:
+    values = _columns(experiment)
+    shown = axes.imshow(values, cmap="viridis")
+    middle = (values.min() + values.max()) / 2
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            colour = "white" if values[row, column] < middle else "black"
+            axes.text(column, row, f"{values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=7)
+    axes.set_xticks(range(values.shape[1]), [heading.split()[-1] for heading in experiment.headings[1:]])
+    axes.set_yticks(range(values.shape[0]), [str(row[0]) for row in experiment.rows])
+    axes.set_xlabel(experiment.headings[1].split()[0])
+    axes.set_ylabel("class")
+    axes.figure.colorbar(shown)
