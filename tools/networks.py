@@ -30,8 +30,6 @@ ARGUMENTS = {
     "mnist-64-best": "--dataset mnist --hidden 64 --epochs 150",  # 8 KB
     "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 30",
     "mnist-600-paper": "--recipe paper --dataset mnist --hidden 600 --epochs 150",
-    "fashion-mnist-1000-paper": "--recipe paper --dataset fashion-mnist --hidden 1000 --epochs 60",
-    "fashion-mnist-600-600-paper": "--recipe paper --dataset fashion-mnist --hidden 600 --hidden 600 --epochs 60",
 }
 
 
