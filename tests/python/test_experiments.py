@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,23 @@ def test_figures_by_the_command_line(tmp_path: Path) -> None:
     assert run_tool(*call, "-o", tmp_path / "out").returncode == 0
     assert (tmp_path / "out" / "noise.svg").read_bytes() == before
     assert_refused(run_tool("experiment", "nose", tmp_path / "n.bs4nn", "--dataset", "digits"), "noise")
+
+
+def test_the_report_stands_alone(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(0), (64, 20, 10), intensity_max=16)
+    network_file.save(network, tmp_path / "n.bs4nn")
+    call = ("report", tmp_path / "n.bs4nn", "--dataset", "digits", "--board", "qemu-m0", "-o", tmp_path / "n.html")
+    done = run_tool(*call)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "n.html").read_text(encoding="utf-8")
+    assert len(text) < 5_000_000
+    without_pictures = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+", "", text)
+    assert "http" not in without_pictures
+    assert "<script" not in without_pictures
+    figures = json.loads(run_tool("evaluate", tmp_path / "n.bs4nn", "--dataset", "digits", "--json").stdout)
+    assert f"<b>{figures['strict_accuracy']:.2%}</b><span>strict accuracy</span>" in text
+    assert text.index("strict accuracy") < text.index("tie-lenient accuracy")
+    assert text.count("<figure>") == len(experiments.EXPERIMENTS)
+    assert "cortex-m0</td>" in text
+    for picture in re.findall(r"<img [^>]*>", text):
+        assert 'alt="' in picture

@@ -21,6 +21,7 @@ FLOORS = [
     {"bench", "tuning"},
     {"experiments"},
     {"figures"},
+    {"report"},
     {"cli"},
     {"__main__"},
 ]

@@ -369,6 +369,30 @@ def experiment(
     output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)
 
 
+@app.command(epilog="Example: bs4nn-tc report mnist.bs4nn --data-dir data --board qemu-m0 --board qemu-m4")
+def report(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Count instructions on this emulated board (repeat for several).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The HTML file to write. [default: NAME.html]")
+    ] = None,
+) -> None:
+    """Write one HTML file about a network: accuracy, costs, behaviour, errors. It stands alone."""
+    from bs4nn_tc import report as reporting  # noqa: PLC0415 - needs a C compiler, and matplotlib
+
+    network = network_file.load(network_path)
+    dataset, _, _ = _test_images(dataset, data_dir, 1, network)
+    counted = [boards.load_board(one) for one in dict.fromkeys(board or [])]
+    out = out or Path(f"{network_path.stem}.html")
+    with progress_console.status("making the report"):
+        reporting.write(network, network_path.name, datasets.load(dataset, data_dir), counted, out)
+    output.print(f"{out}: open it in a browser", highlight=False)
+
+
 def _training_set(path: Path, network: Network, dataset: str | None) -> str:
     """Name of the data set to choose with."""
     dataset = dataset or network.description.get("dataset")

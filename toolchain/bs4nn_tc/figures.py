@@ -34,22 +34,30 @@ def draw(experiment: Experiment, path: Path) -> None:
         MissingToolError: matplotlib is not installed.
         UserError: the disk is full or the folder cannot be written.
     """
+    for kind in ("svg", "png"):
+        write_atomically(path.with_suffix(f".{kind}"), render(experiment, kind))
+
+
+def render(experiment: Experiment, kind: str) -> bytes:
+    """The figure as the content of an "svg" or "png" file; the same figure gives the same bytes.
+
+    Raises:
+        MissingToolError: matplotlib is not installed.
+    """
     try:
         import matplotlib as mpl  # noqa: PLC0415 - an extra
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        raise MissingToolError(
-            "matplotlib is not installed; install it with: pip install 'bs4nn-tc[report]'"
-        ) from error
-    mpl.rcParams["svg.hashsalt"] = "bs4nn-tc"  # the same figure gives the same bytes
+        message = "matplotlib is not installed; install it with: pip install 'bs4nn-tc[report]'"
+        raise MissingToolError(message) from error
+    mpl.rcParams["svg.hashsalt"] = "bs4nn-tc"
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     {"lines": _lines, "bars": _bars, "matrix": _matrix}[experiment.kind](experiment, axes)
     axes.set_title(experiment.title)
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-        content = io.BytesIO()
-        figure.savefig(content, format=suffix[1:], dpi=150, metadata=metadata)
-        write_atomically(path.with_suffix(suffix), content.getvalue())
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return content.getvalue()
 
 
 def _columns(experiment: Experiment) -> np.ndarray[Any, Any]:

@@ -1,0 +1,127 @@
+"""One HTML file about a network: accuracy, costs, behaviour, errors, and how to get every number again.
+
+The file stands alone: pictures are inside it, nothing is loaded. Needs matplotlib: the extra `report`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bs4nn_tc
+from bs4nn_tc import bench, boards, evaluation, experiments, figures, reference
+from bs4nn_tc.codegen import memory, pack, render
+from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.files import write_atomically
+from bs4nn_tc.network import Network
+
+WRONG_SHOWN = 24
+BENCH_IMAGES = 100
+
+
+def _picture(pixels: NDArray[np.uint8], shape: tuple[int, int], intensity_max: int) -> str:
+    """(pixels,) as a PNG in base64."""
+    from matplotlib.image import imsave  # noqa: PLC0415 - an extra
+
+    content = io.BytesIO()
+    imsave(content, pixels.reshape(shape), cmap="gray", vmin=0, vmax=intensity_max, format="png")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def _fitting(network: Network, plan: memory.Plan) -> list[tuple[boards.Board, str]]:
+    rows = []
+    for board in boards.list_boards():
+        try:
+            memory.check_fits(
+                plan,
+                network.shape_text,
+                board.id,
+                board.flash_bytes,
+                board.ram_bytes,
+                board.reserved_flash_bytes,
+                board.reserved_ram_bytes,
+            )
+            rows.append((board, "yes"))
+        except UserError:
+            flash = plan.flash_bytes + board.reserved_flash_bytes - board.flash_bytes
+            ram = plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes
+            lacking = [f"{count:,} of {what}" for what, count in (("flash", flash), ("RAM", ram)) if count > 0]
+            rows.append((board, f"no: {' and '.join(lacking)} too few"))
+    return rows
+
+
+def write(network: Network, file_name: str, dataset: Dataset, counted: list[boards.Board], path: Path) -> None:
+    """Write the report.
+
+    Args:
+        network: the network.
+        file_name: of its file, for the commands.
+        dataset: whose test images it runs on.
+        counted: emulated boards on which instructions are counted.
+        path: the HTML file.
+
+    Raises:
+        MissingToolError: matplotlib, a compiler or QEMU is not installed.
+        UserError: the disk is full or the folder cannot be written.
+    """
+    name = Path(file_name).stem
+    packed = pack.pack(network)
+    plan = memory.plan(network, packed, render.name_from_file(name))
+    result = reference.run(network, dataset.test_images)
+    material = experiments.Material(network, dataset.test_images, dataset.test_labels, dataset.class_names)
+    pictures = []
+    for make in experiments.EXPERIMENTS.values():
+        outcome = make(material)
+        pictures.append((outcome, base64.b64encode(figures.render(outcome, "svg")).decode()))
+    errors = np.flatnonzero(result.answer != dataset.test_labels)
+    wrong: list[dict[str, Any]] = [
+        {
+            "index": int(index),
+            "label": dataset.class_names[dataset.test_labels[index]],
+            "answer": _class_name(dataset, int(result.answer[index])),
+            "picture": _picture(dataset.test_images[index], dataset.image_shape, dataset.intensity_max),
+        }
+        for index in errors[:WRONG_SHOWN]
+    ]
+    images, labels = dataset.test_images[:BENCH_IMAGES], dataset.test_labels[:BENCH_IMAGES]
+    source = f"--dataset {dataset.name} --data-dir DIR"
+    board_options = "".join(f" --board {board.id}" for board in counted)
+    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment all {file_name} {source}"]
+    if counted:
+        commands.append(f"bs4nn-tc bench {file_name}{board_options} {source} --images {BENCH_IMAGES}")
+        commands.append(f"bs4nn-tc generate {file_name}{board_options} -o project && bs4nn-tc verify project {source}")
+    text = (
+        render.environment()
+        .get_template("report.html.j2")
+        .render(
+            name=name,
+            version=bs4nn_tc.__version__,
+            network=network,
+            dataset=dataset.name,
+            thresholds=[_range(layer.thresholds) for layer in network.layers],
+            figures=evaluation.figures(network, result, dataset.test_labels),
+            plan=plan,
+            fitting=_fitting(network, plan),
+            costs=[bench.measure(network, board, images, labels) for board in counted],
+            pictures=pictures,
+            wrong=wrong,
+            wrong_count=int(errors.size),
+            commands=commands,
+        )
+    )
+    write_atomically(path, text.encode())
+
+
+def _class_name(dataset: Dataset, answer: int) -> str:
+    return dataset.class_names[answer] if answer < len(dataset.class_names) else f"class {answer}"
+
+
+def _range(values: NDArray[np.int32]) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"
