@@ -65,6 +65,7 @@ def main(folder: Path) -> None:
         table.add_row(f"verified on {result['board']}", f"{result['equal']} of {result['images']} images equal")
     console.print(table)
     console.print(f"network {network}, project {project}; {time.monotonic() - started:.0f} s in all", highlight=False)
+    console.print(f"a page about it: .venv/bin/bs4nn-tc report {network} --board qemu-m4", highlight=False)
 
 
 if __name__ == "__main__":

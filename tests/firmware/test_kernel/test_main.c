@@ -35,9 +35,9 @@ static void test_fires_when_the_second_spike_arrives(void)
 static const uint32_t pair_columns[3] = {3, 1, 3};
 /* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
 static const uint32_t pair_start[1] = {2};
-/* As above; then the hidden layer's state: 4 counts, a ring of 32, and one record of 3 with 7 planes. */
+/* As above; then the hidden layer's state: 4 counts, a ring of 16, and one record of 3 with 7 planes. */
 #define PAIR_STATE (128 + 2 + 13)
-#define PAIR_WORDS (PAIR_STATE + 4 + 32 + 10)
+#define PAIR_WORDS (PAIR_STATE + 4 + 16 + 10)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,

@@ -6,7 +6,7 @@
  *   pixels      49, intensities 0 .. 255
  *   synapses    6,430, one bit each
  *   flash       1,436 bytes on a 32-bit core
- *   workspace   1,308 bytes
+ *   workspace   1,180 bytes
  */
 #ifndef BS4NN_NETWORK_FIRST_H
 #define BS4NN_NETWORK_FIRST_H
@@ -22,7 +22,7 @@
 #define FIRST_NEURONS 115
 #define FIRST_TIME_STEPS 16
 #define FIRST_INTENSITY_MAX 255
-#define FIRST_WORKSPACE_WORDS 327
+#define FIRST_WORKSPACE_WORDS 295
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,7 +6,7 @@
  *   pixels      30, intensities 0 .. 255
  *   synapses    1,551, one bit each
  *   flash       479 bytes on a 32-bit core
- *   workspace   864 bytes
+ *   workspace   800 bytes
  */
 #ifndef BS4NN_NETWORK_SECOND_H
 #define BS4NN_NETWORK_SECOND_H
@@ -22,7 +22,7 @@
 #define SECOND_NEURONS 50
 #define SECOND_TIME_STEPS 100
 #define SECOND_INTENSITY_MAX 255
-#define SECOND_WORKSPACE_WORDS 216
+#define SECOND_WORKSPACE_WORDS 200
 
 #ifdef __cplusplus
 extern "C" {

@@ -41,7 +41,7 @@
 #define WORD_BITS 32u
 
 /* Words are put down for one of the next RING / 2 spikes; who is due later is looked at for nothing, once. */
-#define RING 64u
+#define RING 32u
 #define RING_WORDS (RING / 2u)
 #define FAR (RING / 2u)
 #define NO_WORD 0xFFFFu
@@ -91,9 +91,7 @@ typedef uint32_t word_t;
 typedef struct {
     const bs4nn_network_t *network;
     uint32_t *workspace;
-    const uint8_t *pixels;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
-    half_t *heads;              /* of every intensity the first pixel; `links` leads to the others */
     half_t *links;              /* the chain of pixels */
     uint32_t intensity;         /* the brightest that has not been delivered, 0 at the end, and ... */
     uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
@@ -101,8 +99,7 @@ typedef struct {
     uint32_t quotient_a_unit;   /* T / intensity_max and ... */
     uint32_t remainder_a_unit;  /* ... T % intensity_max */
     uint32_t *output_planes;    /* words x planes of the output layer */
-    uint32_t *output_alive;     /* words */
-    uint32_t *output_odd;       /* words; see bs4nn_hidden_t */
+    uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_hidden_t) */
     uint32_t *output_batch;     /* words x BATCH rows that have yet to be counted */
     uint32_t waiting;           /* how many */
     uint32_t linked;            /* pixels in the chain ... */
@@ -232,11 +229,16 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
 
 /* ---- Encoding: pixels to spikes ---- */
 
-/* Link the pixels from `from` to `end`, which are not black for the most part. */
-static inline void sort_pixels(const run_t *run, uint32_t from, uint32_t end)
+/* Of every intensity the first pixel; `links` leads to the others. */
+static inline half_t *heads_of(const run_t *run)
 {
-    const uint8_t *pixels = run->pixels;
-    half_t *heads = run->heads;
+    return (half_t *)run->workspace;
+}
+
+/* Link the pixels from `from` to `end`, which are not black for the most part. */
+static inline void sort_pixels(const run_t *run, const uint8_t *pixels, uint32_t from, uint32_t end)
+{
+    half_t *heads = heads_of(run);
     half_t *links = run->links;
     for (uint32_t i = from; i < end; i++) {
         uint32_t intensity = pixels[i];
@@ -251,10 +253,9 @@ static inline void sort_pixels(const run_t *run, uint32_t from, uint32_t end)
  * Link the pixels of every intensity. A pixel of intensity 0 fires at step T, which is never. Returns 0 or
  * a negative error.
  */
-static APART int sort_image(const run_t *run)
+static APART int sort_image(const run_t *run, const uint8_t *pixels)
 {
     uint32_t inputs = bs4nn_inputs(run->network);
-    const uint8_t *pixels = run->pixels;
     uint32_t unaligned = (0u - (uint32_t)(uintptr_t)pixels) & 3u;
     uint32_t *heads = run->workspace;
     uint32_t i = unaligned < inputs ? unaligned : inputs;
@@ -267,22 +268,22 @@ static APART int sort_image(const run_t *run)
         *heads++ = inputs | inputs << 16;
         KEEP_LOOP();
     }
-    sort_pixels(run, 0, i);
+    sort_pixels(run, pixels, 0, i);
     const word_t *four = (const word_t *)(const void *)(pixels + i);
     const word_t *end_of_fours = (const word_t *)(const void *)(pixels + end);
     while (four != end_of_fours) { /* four at a time, for most pixels are black */
         if (*four++ != 0u) {
             i = (uint32_t)((const uint8_t *)four - pixels);
-            sort_pixels(run, i - 4u, i);
+            sort_pixels(run, pixels, i - 4u, i);
         }
     }
-    sort_pixels(run, end, inputs);
+    sort_pixels(run, pixels, end, inputs);
     for (uint32_t intensity = 255; intensity > run->network->intensity_max; intensity--) {
-        if (run->heads[intensity] != inputs) {
+        if (heads_of(run)[intensity] != inputs) {
             return BS4NN_ERROR_PIXEL;
         }
     }
-    run->heads[0] = 0; /* where the search for the next intensity ends */
+    heads_of(run)[0] = 0; /* where the search for the next intensity ends */
     return 0;
 }
 
@@ -295,7 +296,7 @@ static void next_intensity(run_t *run)
     uint32_t none = bs4nn_inputs(run->network);
     uint32_t intensity_max = run->network->intensity_max;
     uint32_t intensity = run->intensity;
-    half_t *heads = run->heads;
+    half_t *heads = heads_of(run);
     while (heads[intensity] == none) {
         intensity--;
     }
@@ -456,7 +457,7 @@ static COLD void look_at_output(run_t *run, uint32_t firing_time)
     count_batch(run);
     for (uint32_t w = 0; w < output_words(output); w++) {
         const uint32_t *planes = run->output_planes + w * output->planes;
-        uint32_t odd = run->output_odd[w];
+        uint32_t odd = run->output_alive[output_words(&run->network->output) + w];
         uint32_t fired = lanes_at_least(planes, output->planes, (n + output->threshold + 1u) >> 1);
         if (odd != 0u) {
             fired |= lanes_at_least(planes, output->planes, (n + output->threshold) >> 1) & odd;
@@ -523,7 +524,6 @@ typedef struct {
     uint32_t odd;    /* 1 if thresholds differ */
     uint32_t direct; /* 1 if spikes go to an output layer of one half-word, and nobody traces them */
     uint32_t threshold;
-    uint32_t lead; /* how much nearer to it a neuron may be than its potential says */
     uint32_t l;
     uint32_t past;  /* so many new spikes that a counter may have gone past 7 */
     uint32_t limit; /* the planes in use hold the counters up to so many spikes */
@@ -899,7 +899,6 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
     at->columns = layer->columns;
     at->odd = layer->start != NULL;
     at->threshold = layer->threshold;
-    at->lead = 2u * layer->spread + (layer->start != NULL);
     at->l = l;
     at->top = at->counts[TOP];
     if (at->top == 0u) {
@@ -986,27 +985,19 @@ static APART void look_at_words(layer_t *at, uint32_t ahead)
     }
 }
 
-/* Everything that happens at hidden layer l at one step, with n spikes arrived and some `ahead` known. */
-static void run_hidden(run_t *run, layer_t *at, uint32_t l, uint32_t step, uint32_t n, uint32_t ahead)
+/* ---- One step ---- */
+
+/* Everything that happens at hidden layer l at one step. */
+static inline void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
 {
     if (at->l != l) {
         enter_layer(at, run, l);
     }
-    if (n != at->counts[ARRIVED] && n + at->lead >= at->threshold) { /* enough for somebody */
+    uint32_t n = l == 0u ? run->delivered : at->counts[SENT];
+    if (n != at->counts[ARRIVED] && n + 2u * at->layer->spread + at->odd >= at->threshold) { /* enough for somebody */
         at->n = n;
         at->firing_time = step + run->network->delay;
-        look_at_words(at, ahead);
-    }
-}
-
-/* ---- One step ---- */
-
-static void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
-{
-    if (l == 0u) {
-        run_hidden(run, at, l, step, run->delivered, run->linked - run->delivered);
-    } else {
-        run_hidden(run, at, l, step, counts_of(run, l)[SENT], 0);
+        look_at_words(at, l == 0u ? run->linked - n : 0u);
     }
 }
 
@@ -1027,24 +1018,23 @@ static inline void run_step(run_t *run, layer_t *at, uint32_t step)
 {
     const bs4nn_network_t *network = run->network;
     uint32_t layers = network->hidden_layers;
+    uint32_t delayed = network->delay != 0u && layers != 0u;
     run->on_their_way = 0;
-    if (network->delay == 0u || layers == 0u) {
-        for (uint32_t l = 0; l < layers; l++) {
-            run_layer(run, at, l, step);
+    if (delayed) {
+        run_output(run, step);
+        if (step == network->readout_step) {
+            read_out(run); /* before this step's hidden spikes, which arrive at the next one */
         }
+        if (run->decided && run->trace == NULL) {
+            return;
+        }
+    }
+    for (uint32_t k = 0; k < layers; k++) {
+        run_layer(run, at, delayed ? layers - 1u - k : k, step);
+    }
+    if (!delayed) {
         run_output(run, step);
         run->on_their_way = 0;
-        return;
-    }
-    run_output(run, step);
-    if (step == network->readout_step) {
-        read_out(run); /* before this step's hidden spikes, which arrive at the next one */
-    }
-    if (run->decided && run->trace == NULL) {
-        return;
-    }
-    for (uint32_t l = layers; l-- > 0u;) {
-        run_layer(run, at, l, step);
     }
 }
 
@@ -1120,15 +1110,14 @@ static COLD void reset_output(run_t *run)
         KEEP_LOOP();
     }
     run->output_alive = run->output_planes + words * output->planes;
-    run->output_odd = run->output_alive + words;
-    run->output_batch = run->output_odd + words;
+    run->output_batch = run->output_alive + 2u * words;
     for (uint32_t j = 0; j < output->neurons; j++) {
         uint32_t w = j / WORD_BITS;
         uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
         run->output_alive[w] |= bit;
         if (output->thresholds != NULL) {
             uint32_t distance = (uint32_t)(output->threshold - output->thresholds[j]);
-            run->output_odd[w] |= (distance & 1u) != 0u ? bit : 0u;
+            run->output_alive[output_words(&run->network->output) + w] |= (distance & 1u) != 0u ? bit : 0u;
             uint32_t *plane = run->output_planes + w * output->planes;
             for (uint32_t lead = distance >> 1; lead != 0u; lead >>= 1) {
                 *plane++ |= (lead & 1u) != 0u ? bit : 0u;
@@ -1146,9 +1135,7 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run_t run = {0};
     run.network = network;
     run.workspace = net->workspace;
-    run.pixels = pixels;
     run.trace = trace;
-    run.heads = (half_t *)net->workspace;
     run.links = (half_t *)(net->workspace + HEADS_WORDS);
     run.output_planes = net->workspace + HEADS_WORDS + links_words(bs4nn_inputs(network));
     run.last = bs4nn_inputs(network);
@@ -1158,7 +1145,7 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.remainder_a_unit = (uint32_t)network->time_steps % network->intensity_max;
     run.result.response_time = network->time_steps;
 
-    int error = sort_image(&run);
+    int error = sort_image(&run, pixels);
     if (error != 0) {
         return error;
     }
