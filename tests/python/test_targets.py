@@ -117,6 +117,21 @@ def test_wide_and_deep_networks_on_a_cortex_m7(sizes: tuple[int, ...], tmp_path:
         assert report.verified, report.first_difference
 
 
+def test_projects_build_side_by_side(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(0), (16, 8, 3), intensity_max=16)
+    network_file.save(network, tmp_path / "n.bs4nn")
+    command = [sys.executable, "-m", "bs4nn_tc"]
+    for name in ("one", "two", "three"):
+        subprocess.run([*command, "generate", "n.bs4nn", "--board", "qemu-m0", "-o", name], cwd=tmp_path, check=True)
+    running = [
+        subprocess.Popen([*command, "build", name], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        for name in ("one", "two", "three")
+    ]
+    for process in running:
+        _, failed = process.communicate(timeout=120)
+        assert process.returncode == 0, failed
+
+
 def test_stale_firmware_is_named(made: project.Project, network: Network, images: np.ndarray) -> None:
     signs = np.array(network.layers[-1].signs)
     signs[0, 0] *= -1

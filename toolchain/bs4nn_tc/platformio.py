@@ -8,6 +8,7 @@ by PlatformIO's version and prepared beforehand, avoids that; `~/.platformio` is
 
 from __future__ import annotations
 
+import configparser
 import functools
 import importlib.metadata
 import importlib.util
@@ -137,6 +138,16 @@ def environment_variables(note: Callable[[str], None] | None = None) -> dict[str
     return variables
 
 
+def _brings_its_platform(project: Path, environment: str) -> bool:
+    """Whether an environment's platform lies in the project itself."""
+    settings = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        settings.read(project / "platformio.ini", encoding="utf-8")
+    except configparser.Error:
+        return False  # PlatformIO says better what is wrong
+    return settings.get(f"env:{environment}", "platform", fallback="").startswith("symlink://")
+
+
 def run(project: Path, arguments: list[str], environment: str, on_line: Callable[[str], None] | None = None) -> None:
     """Call `pio ARGUMENTS -e ENVIRONMENT` in a project.
 
@@ -155,6 +166,10 @@ def run(project: Path, arguments: list[str], environment: str, on_line: Callable
     start = ["-m", "platformio"] if registry_is_reachable() else ["-c", OFFLINE_LAUNCHER]
     command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project)]
     variables = {**os.environ, **environment_variables(on_line)}
+    if _brings_its_platform(project, environment):
+        # PlatformIO notes a linked platform by its name in one folder for all projects; two that build at the
+        # same time would take it away from each other.
+        variables["PLATFORMIO_PLATFORMS_DIR"] = str((project / ".pio" / "platforms").absolute())
     lines: list[str] = []
     process = subprocess.Popen(
         command,
