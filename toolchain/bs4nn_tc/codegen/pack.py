@@ -31,8 +31,8 @@ class PackedHidden:
         columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
         threshold: the highest.
         spread: the largest lead, half the distance of a threshold to the highest.
-        start: (words, start_planes + 1) uint32, bit planes of what the counters start from and the mask of
-            odd distances; None with a shared threshold.
+        start: (words, start_planes + 1) uint32, bit planes of the leads and the mask of odd distances; None with
+            a shared threshold.
         planes: bit planes of a word's counters.
         takes_hidden: the layer below is a hidden one, too.
     """

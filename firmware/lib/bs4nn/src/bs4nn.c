@@ -638,6 +638,8 @@ static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, ui
 
 /* Let a word catch up with all spikes. Returns how much its best neurons lack to the level, 0 or less if they fire. */
 #if BS4NN_ASSEMBLY
+/* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
+typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, nearest) == 32u && RECORD == 3u ? 1 : -1];
 uint32_t bs4nn_catch_up(layer_t *at, uint32_t *record, const uint32_t *column);
 #define catch_up bs4nn_catch_up
 #else

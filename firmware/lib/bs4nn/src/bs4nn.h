@@ -40,9 +40,8 @@ extern "C" {
  * clear bit one of -1. Bits beyond the last neuron are clear.
  *
  * `threshold` is the highest threshold. Where neurons differ, a neuron starts with a lead of half its
- * distance to the highest; `spread` is the largest lead. `start` holds, for every word, what the counters
- * start from (see bs4nn.c) in `start_planes` bit planes, then a word whose set bits mark the neurons whose
- * distance is odd.
+ * distance to the highest; `spread` is the largest lead. `start` holds, for every word, the bit planes of the
+ * leads, then a word whose set bits mark the neurons whose distance is odd.
  */
 typedef struct {
     uint16_t inputs;
@@ -51,7 +50,7 @@ typedef struct {
     uint16_t threshold;
     uint16_t spread;
     uint8_t planes;          /* bit planes of a word's counters */
-    uint8_t start_planes;
+    uint8_t start_planes;    /* bit planes of the leads */
     uint32_t state;          /* index of this layer's first word in the workspace */
     const uint32_t *start;   /* words x (start_planes + 1), or NULL with a shared threshold */
     const uint32_t *columns; /* words x inputs */
