@@ -18,7 +18,7 @@ from bs4nn_tc.network import Network
 @pytest.fixture(scope="module")
 def material(authors: Network, data_dir: Path) -> experiments.Material:
     mnist = datasets.load("mnist", data_dir)
-    return experiments.Material(authors, mnist.test_images, mnist.test_labels, mnist.class_names)
+    return experiments.Material(authors, mnist.test_images, mnist.test_labels, mnist.class_names, "mnist")
 
 
 def test_response_times_by_digit_are_the_papers(material: experiments.Material) -> None:
@@ -39,7 +39,8 @@ def test_a_small_network_against_the_reference() -> None:
     rng = np.random.default_rng(0)
     network = random_network(rng, (30, 20, 4), time_steps=16, delay=1)
     images, labels = rng.integers(0, 256, (50, 30)).astype(np.uint8), np.arange(50) % 4
-    small = experiments.Material(network, images, labels, ("a", "b", "c", "d"))
+    small = experiments.Material(network, images, labels, ("a", "b", "c", "d"), "letters")
+    assert not experiments.noise(small).paper
     expected = reference.run(network, images)
     for label, row in enumerate(experiments.spikes(small).rows):
         of_class = labels == label

@@ -340,7 +340,7 @@ def experiment(
     network = network_file.load(network_path)
     dataset, images, labels = _test_images(dataset, data_dir, None, network)
     names = datasets.load(dataset, data_dir).class_names
-    material = experiments.Material(network, images, labels, names)
+    material = experiments.Material(network, images, labels, names, dataset)
     chosen = list(experiments.EXPERIMENTS) if name == "all" else [name]
     done = []
     with disk_errors(out):

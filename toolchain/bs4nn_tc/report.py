@@ -74,7 +74,8 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
     packed = pack.pack(network)
     plan = memory.plan(network, packed, render.name_from_file(name))
     result = reference.run(network, dataset.test_images)
-    material = experiments.Material(network, dataset.test_images, dataset.test_labels, dataset.class_names)
+    images, labels = dataset.test_images, dataset.test_labels
+    material = experiments.Material(network, images, labels, dataset.class_names, dataset.name)
     pictures = []
     for make in experiments.EXPERIMENTS.values():
         outcome = make(material)
@@ -89,7 +90,6 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         }
         for index in errors[:WRONG_SHOWN]
     ]
-    images, labels = dataset.test_images[:BENCH_IMAGES], dataset.test_labels[:BENCH_IMAGES]
     source = f"--dataset {dataset.name} --data-dir DIR"
     board_options = "".join(f" --board {board.id}" for board in counted)
     commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment all {file_name} {source}"]
@@ -108,7 +108,7 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
             figures=evaluation.figures(network, result, dataset.test_labels),
             plan=plan,
             fitting=_fitting(network, plan),
-            costs=[bench.measure(network, board, images, labels) for board in counted],
+            costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],
             pictures=pictures,
             wrong=wrong,
             wrong_count=int(errors.size),
