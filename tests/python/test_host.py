@@ -126,7 +126,15 @@ def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], tim
         windows = tuple(rng.uniform(2, 9, len(hidden)))
         host = host_network(network)
         got = [np.zeros(layer.shape, np.float32) for layer in host.signs]
-        loss = host.surrogate_gradients(images, labels, scale=0.3, windows=windows, gradients=got)
+        of_thresholds = [np.zeros(neurons, np.float32) for neurons in hidden]
+        loss = host.surrogate_gradients(
+            images,
+            labels,
+            scale=0.3,
+            windows=windows,
+            gradients=got,
+            threshold_gradients=of_thresholds,
+        )
         dense = [
             dense_gradients(network, image, label, 0.3, windows) for image, label in zip(images, labels, strict=True)
         ]

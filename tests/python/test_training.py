@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from bs4nn_tc import datasets, files, network_file, reference, training
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.host.network import AdamStep, HostNetwork, PaperStep, warp
+from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, PaperStep, warp
 from bs4nn_tc.network import Network
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network
@@ -70,8 +70,11 @@ def test_evaluation_of_all_test_images(authors: Network, data_dir: Path) -> None
 
 def slow_gradients(
     network: Network, image: np.ndarray, label: int, scale: float, windows: list[float]
-) -> list[np.ndarray]:
-    """The module's equations in NumPy, dense, from the reference's potentials: (inputs, neurons) a layer."""
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The module's equations in NumPy, dense, from the reference's potentials: (inputs, neurons) a layer.
+
+    The second list holds the gradients of the hidden thresholds.
+    """
     input_times, runs = reference.run_image(network, image)
     _, response_time = reference.decide(network, runs[-1])
     tau = min(response_time, network.time_steps - 1)
@@ -80,7 +83,8 @@ def slow_gradients(
     slope = np.exp(logits - logits.max())
     slope = slope / slope.sum()
     slope[label] -= 1
-    gradients = []
+    gradients: list[np.ndarray] = []
+    of_thresholds: list[np.ndarray] = []
     for number in range(len(runs) - 1, -1, -1):
         layer = network.layers[number]
         times = input_times if number == 0 else runs[number - 1].firing_times
@@ -91,8 +95,9 @@ def slow_gradients(
             triangle = np.maximum(0, 1 - np.abs(peak - layer.thresholds + 0.5) / windows[number])
             slope = (network.layers[number + 1].signs.T @ slope) * triangle
             gradient = slope * ((times[:, None] <= at) & (times[:, None] <= tau))
+            of_thresholds.insert(0, -slope)
         gradients.insert(0, gradient)
-    return gradients
+    return gradients, of_thresholds
 
 
 @pytest.mark.parametrize("sizes", [(40, 25, 6), (40, 25, 19, 6), (30, 20, 15, 12, 4)])
@@ -107,9 +112,17 @@ def test_gradients_equal_a_slow_computation(sizes: tuple[int, ...]) -> None:
         label = trial % sizes[-1]
         found = [np.zeros_like(signs, dtype=np.float32) for signs in host.signs]
         labels = np.array([label], np.int32)
-        host.surrogate_gradients(image[None], labels, scale=0.3, windows=windows, gradients=found)
-        expected = slow_gradients(network, image, label, 0.3, windows)
-        for mine, theirs in zip(found, expected, strict=True):
+        of_thresholds = [np.zeros(size, np.float32) for size in sizes[1:-1]]
+        host.surrogate_gradients(
+            image[None],
+            labels,
+            scale=0.3,
+            windows=windows,
+            gradients=found,
+            threshold_gradients=of_thresholds,
+        )
+        expected, expected_of_thresholds = slow_gradients(network, image, label, 0.3, windows)
+        for mine, theirs in zip([*found, *of_thresholds], [*expected, *expected_of_thresholds], strict=True):
             np.testing.assert_allclose(mine, theirs, atol=2e-5)
 
 
@@ -136,18 +149,42 @@ def test_adam_equals_its_definition() -> None:
     assert abs(flips - wanted_flips) <= 2
 
 
+def affine(image: np.ndarray, *numbers: float) -> np.ndarray:
+    still = np.zeros((1, 2, WARP_POINTS, WARP_POINTS), np.float32)
+    return warp(image, (5, 6), np.array([numbers], np.float32), still).reshape(5, 6)
+
+
 def test_warp() -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 30)).astype(np.uint8)
     square = image.reshape(5, 6)
-    assert np.array_equal(warp(image, (5, 6), np.array([[1, 0, 0, 0, 1, 0]], np.float32)), image)
-    right = warp(image, (5, 6), np.array([[1, 0, -2, 0, 1, 0]], np.float32)).reshape(5, 6)
+    assert np.array_equal(affine(image, 1, 0, 0, 0, 1, 0), square)
+    right = affine(image, 1, 0, -2, 0, 1, 0)
     assert np.array_equal(right[:, 2:], square[:, :-2])
     assert not right[:, :2].any()
-    mirrored = warp(image, (5, 6), np.array([[-1, 0, 5, 0, 1, 0]], np.float32)).reshape(5, 6)
+    mirrored = affine(image, -1, 0, 5, 0, 1, 0)
     assert np.array_equal(mirrored, square[:, ::-1])
-    half = warp(image, (5, 6), np.array([[1, 0, 0.5, 0, 1, 0]], np.float32)).reshape(5, 6)
+    half = affine(image, 1, 0, 0.5, 0, 1, 0)
     between = (square[:, :-1].astype(float) + square[:, 1:]) / 2
     np.testing.assert_allclose(half[:, :-1], between, atol=0.51)
+
+
+def test_warp_by_a_field() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 81)).astype(np.uint8)
+    square = image.reshape(9, 9)
+    still = np.array([[1, 0, 0, 0, 1, 0]], np.float32)
+    field = np.zeros((1, 2, WARP_POINTS, WARP_POINTS), np.float32)
+    field[:, 0] = 2  # everything two pixels to the left
+    shifted = warp(image, (9, 9), still, field).reshape(9, 9)
+    assert np.array_equal(shifted[:, :-2], square[:, 2:])
+    field[:] = 0
+    field[:, 1] = np.linspace(0, -4, WARP_POINTS)[:, None]  # stretched to twice the height
+    stretched = warp(image, (9, 9), still, field).reshape(9, 9)
+    assert np.array_equal(stretched[::2], square[:5])
+    field[:] = 0
+    field[:, :, 2, 2] = 1  # pixels lie two to a cell; only those less than a cell from the middle move
+    bent = warp(image, (9, 9), still, field).reshape(9, 9)
+    assert bent[4, 4] == square[5, 5]
+    assert np.array_equal(bent[:, [0, 1, 2, 6, 7, 8]], square[:, [0, 1, 2, 6, 7, 8]])
 
 
 # ---- The recipe "paper" ----
@@ -212,6 +249,14 @@ def test_the_same_seed_gives_the_same_bits(digits: Dataset, tmp_path: Path) -> N
         for index, seed in enumerate([1, 1, 2])
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_thresholds_are_learned(digits: Dataset, tmp_path: Path) -> None:
+    options = dataclasses.replace(short(digits), threshold_rate=30.0)
+    learned = training.train(digits, options, tmp_path / "run").network.layers[0].thresholds
+    assert len(set(learned.tolist())) > 5
+    assert learned.min() >= 1
+    assert abs(learned.mean() - options.hidden_thresholds[0]) < 10
 
 
 @pytest.mark.parametrize("recipe", ["best", "paper"])

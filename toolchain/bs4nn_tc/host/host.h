@@ -55,11 +55,12 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
 /*
  * Gradients of the cross-entropy of softmax(scale * output potentials at the deciding step), summed over
  * `count` images and added to gradients[l] (inputs, neurons). Adds the losses to *loss. windows[l] is the
- * half width of hidden layer l's surrogate, in units of potential.
- * Returns 0, or -1 without memory.
+ * half width of hidden layer l's surrogate, in units of potential. threshold_gradients[l] (neurons) are those of
+ * hidden layer l's thresholds. Returns 0, or -1 without memory.
  */
 int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, float scale, const float *windows, float *const *gradients, double *loss);
+                             int32_t count, float scale, const float *windows, float *const *gradients,
+                             float *const *threshold_gradients, double *loss);
 
 /*
  * One step of Adam on `count` proxy weights: the gradient is the sum of `parts` arrays, which are
@@ -68,8 +69,15 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
 int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, float *const *gradients, int32_t parts,
                   int64_t count, float gradient_scale, float rate, float mean_correction, float square_correction);
 
-/* Warp images (count, rows, columns) by an affine map each (count, 6): source = A (x, y) + b, bilinear. */
-void host_warp(const uint8_t *images, int32_t count, int32_t rows, int32_t columns, const float *maps, uint8_t *warped);
+/* Control points of a displacement field in each direction, evenly from edge to edge. */
+#define HOST_WARP_POINTS 5
+
+/*
+ * Warp images (count, rows, columns) by an affine map each (count, 6) and a field of displacements in pixels
+ * (count, 2, points, points): the pixel at (x, y) comes from A (x, y) + b + field(x, y), bilinear.
+ */
+void host_warp(const uint8_t *images, int32_t count, int32_t rows, int32_t columns, const float *maps,
+               const float *fields, uint8_t *warped);
 
 /* ---- host_paper.c: the recipe "paper" ---- */
 

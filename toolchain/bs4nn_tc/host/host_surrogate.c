@@ -76,7 +76,8 @@ static void add_gradients(const run_t *run, int32_t l, const float *slope, float
 }
 
 int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, float scale, const float *windows, float *const *gradients, double *loss)
+                             int32_t count, float scale, const float *windows, float *const *gradients,
+                             float *const *threshold_gradients, double *loss)
 {
     run_t run;
     size_t widest = 0;
@@ -100,6 +101,9 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
             add_gradients(&run, l, slope, masked, gradients[l]);
             if (l > 0) {
                 hidden_slope(&run, l - 1, windows[l - 1], slope, below);
+                for (int32_t j = 0; j < network->layers[l - 1].neurons; j++) {
+                    threshold_gradients[l - 1][j] -= below[j];
+                }
                 float *swapped = slope;
                 slope = below;
                 below = swapped;
@@ -143,16 +147,42 @@ int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, flo
     return flips;
 }
 
-void host_warp(const uint8_t *images, int32_t count, int32_t rows, int32_t columns, const float *maps, uint8_t *warped)
+/* Where between the control points of a field pixel `k` of `pixels` lies: the one before, and how far on. */
+static int32_t between(int32_t k, int32_t pixels, float *share)
+{
+    float place = pixels > 1 ? (float)k * (float)(HOST_WARP_POINTS - 1) / (float)(pixels - 1) : 0.0f;
+    int32_t point = (int32_t)place < HOST_WARP_POINTS - 2 ? (int32_t)place : HOST_WARP_POINTS - 2;
+    *share = place - (float)point;
+    return point;
+}
+
+/* The field between its control points, bilinear. */
+static float displacement(const float *field, int32_t row, float down, int32_t column, float right)
+{
+    const float *at = field + row * HOST_WARP_POINTS + column;
+    const float *below = at + HOST_WARP_POINTS;
+    return (1.0f - down) * ((1.0f - right) * at[0] + right * at[1]) + down * ((1.0f - right) * below[0] + right * below[1]);
+}
+
+void host_warp(const uint8_t *images, int32_t count, int32_t rows, int32_t columns, const float *maps,
+               const float *fields, uint8_t *warped)
 {
     for (int32_t n = 0; n < count; n++) {
         const uint8_t *image = images + (int64_t)n * rows * columns;
         uint8_t *to = warped + (int64_t)n * rows * columns;
         const float *map = maps + 6 * (int64_t)n;
+        const float *field_x = fields + 2 * HOST_WARP_POINTS * HOST_WARP_POINTS * (int64_t)n;
+        const float *field_y = field_x + HOST_WARP_POINTS * HOST_WARP_POINTS;
         for (int32_t y = 0; y < rows; y++) {
+            float down;
+            int32_t row = between(y, rows, &down);
             for (int32_t x = 0; x < columns; x++) {
-                float from_x = map[0] * (float)x + map[1] * (float)y + map[2];
-                float from_y = map[3] * (float)x + map[4] * (float)y + map[5];
+                float right;
+                int32_t column = between(x, columns, &right);
+                float from_x = map[0] * (float)x + map[1] * (float)y + map[2]
+                             + displacement(field_x, row, down, column, right);
+                float from_y = map[3] * (float)x + map[4] * (float)y + map[5]
+                             + displacement(field_y, row, down, column, right);
                 int32_t left = (int32_t)floorf(from_x);
                 int32_t top = (int32_t)floorf(from_y);
                 float right_share = from_x - (float)left;

@@ -210,8 +210,18 @@ class HostNetwork:
         scale: float,
         windows: Sequence[float],
         gradients: Sequence[NDArray[np.float32]],
+        threshold_gradients: Sequence[NDArray[np.float32]],
     ) -> float:
-        """Add the summed gradients of (N, inputs) images to `gradients`; returns the summed loss."""
+        """Add the summed gradients of (N, inputs) images to the arrays given; returns the summed loss.
+
+        Args:
+            images: (N, inputs) uint8.
+            labels: (N,) int32.
+            scale: of the output potentials in the softmax.
+            windows: half width of the surrogate's triangle, one a hidden layer.
+            gradients: (inputs, neurons) float32 a layer, of the signs.
+            threshold_gradients: (neurons,) float32 a hidden layer.
+        """
         loss = ctypes.c_double(0)
         status = library().host_surrogate_gradients(
             ctypes.byref(self._struct),
@@ -221,6 +231,7 @@ class HostNetwork:
             ctypes.c_float(scale),
             (ctypes.c_float * len(windows))(*windows),
             _pointers(gradients),
+            _pointers(threshold_gradients),
             ctypes.byref(loss),
         )
         _check_memory(status)
@@ -305,8 +316,21 @@ class AdamStep:
         return flips
 
 
-def warp(images: NDArray[np.uint8], shape: tuple[int, int], maps: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Warp (N, pixels) images by affine maps (N, 6): the pixel at (x, y) comes from A (x, y) + b, bilinear."""
+# Control points of a displacement field in each direction, as in host.h.
+WARP_POINTS = 5
+
+
+def warp(
+    images: NDArray[np.uint8], shape: tuple[int, int], maps: NDArray[np.float32], fields: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Warp (N, pixels) images: the pixel at (x, y) comes from A (x, y) + b + field(x, y), bilinear.
+
+    Args:
+        images: (N, rows x columns) uint8.
+        shape: rows and columns.
+        maps: (N, 6) float32, A and b as A00 A01 b0 A10 A11 b1.
+        fields: (N, 2, WARP_POINTS, WARP_POINTS) float32, displacements in pixels at points from edge to edge.
+    """
     warped = np.empty_like(images)
     library().host_warp(
         _pointer(images),
@@ -314,6 +338,7 @@ def warp(images: NDArray[np.uint8], shape: tuple[int, int], maps: NDArray[np.flo
         ctypes.c_int32(shape[0]),
         ctypes.c_int32(shape[1]),
         _pointer(maps),
+        _pointer(fields),
         _pointer(warped),
     )
     return warped

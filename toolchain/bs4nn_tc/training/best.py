@@ -9,7 +9,8 @@ highest potential of hidden neuron j up to tau, reached first at step a_j:
 
 Output proxies receive dL/dV_o where j fired by tau, hidden proxies g_j for every input with t_i <= a_j, and
 so on through further hidden layers. Gradients with respect to the signs are applied to the real-valued
-proxy weights (straight through), by Adam, in mini-batches.
+proxy weights (straight through), by Adam, in mini-batches. A threshold takes the opposite of its neuron's
+g_j, likewise by way of a real-valued proxy, which is rounded.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.host.network import AdamStep, HostNetwork, warp
-from bs4nn_tc.network import Network
+from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, warp
+from bs4nn_tc.network import MAX_THRESHOLD, Network
 from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
@@ -57,6 +58,11 @@ class BestTrainer:
             time_steps=options.time_steps,
             intensity_max=dataset.intensity_max,
         )
+        self._threshold_proxies = np.concatenate(self.host.thresholds[:-1]).astype(np.float64)
+        self._threshold_moments = np.zeros((2, self._threshold_proxies.size))
+        self._threshold_gradients = [
+            [np.zeros(neurons, np.float32) for neurons in options.hidden] for _ in range(PARTS)
+        ]
         self._threads = ThreadPoolExecutor(threads)
 
     @property
@@ -85,18 +91,21 @@ class BestTrainer:
         options = self._options
         rng = np.random.default_rng([options.seed, 2, progress.epoch, batch])
         maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
+        drawn = rng.uniform(-options.elastic, options.elastic, (len(chosen), 2, WARP_POINTS, WARP_POINTS))
+        fields = drawn.astype(np.float32)
 
         def learn_part(part: int) -> float:
             own = slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS)
             images = self._images[chosen[own]]
             if maps is not None:
-                images = warp(images, self.dataset.image_shape, np.ascontiguousarray(maps[own]))
+                images = warp(images, self.dataset.image_shape, maps[own], fields[own])
             return self.host.surrogate_gradients(
                 images,
                 self._labels[chosen[own]],
                 scale=options.scale,
                 windows=options.windows,
                 gradients=self._gradients[part],
+                threshold_gradients=self._threshold_gradients[part],
             )
 
         progress.loss += sum(self._threads.map(learn_part, range(PARTS)))
@@ -119,15 +128,39 @@ class BestTrainer:
             return flips
 
         progress.flips += sum(self._threads.map(update_part, range(PARTS)))
+        self._update_thresholds(step)
+
+    def _update_thresholds(self, step: AdamStep) -> None:
+        """One step of Adam for the hidden thresholds, which are few; they stay in 1 .. the largest allowed."""
+        gradient = np.sum([np.concatenate(part) for part in self._threshold_gradients], axis=0) * step.gradient_scale
+        for part in self._threshold_gradients:
+            for gradients in part:
+                gradients[:] = 0
+        if not self._options.threshold_rate:
+            return
+        mean, square = self._threshold_moments
+        mean += 0.1 * (gradient - mean)
+        square += 0.001 * (gradient**2 - square)
+        move = mean / (1 - 0.9**step.number) / (np.sqrt(square / (1 - 0.999**step.number)) + 1e-8)
+        proxies = self._threshold_proxies
+        proxies -= self._options.threshold_rate * step.rate * move
+        np.clip(proxies, 1, MAX_THRESHOLD, out=proxies)
+        first = 0
+        for layer in self.host.thresholds[:-1]:
+            layer[:] = np.rint(self._threshold_proxies[first : first + layer.size])
+            first += layer.size
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Proxies, moments and signs; gradients are zero between batches."""
+        """Proxies, moments, signs and thresholds; gradients are zero between batches."""
         arrays: dict[str, NDArray[Any]] = {}
         for number, proxies in enumerate(self._proxies, start=1):
             arrays[f"proxies_{number}"] = proxies
             arrays[f"means_{number}"] = self._means[number - 1]
             arrays[f"squares_{number}"] = self._squares[number - 1]
             arrays[f"signs_{number}"] = self.host.signs[number - 1]
+            arrays[f"thresholds_{number}"] = self.host.thresholds[number - 1]
+        arrays["proxies_of_thresholds"] = self._threshold_proxies
+        arrays["moments_of_thresholds"] = self._threshold_moments
         return arrays
 
     def network(self, description: dict[str, Any]) -> Network:
@@ -144,7 +177,7 @@ def affine_maps(
     rng: np.random.Generator, count: int, shape: tuple[int, int], options: BestOptions
 ) -> NDArray[np.float32] | None:
     """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
-    if not (options.shift or options.rotation or options.stretch or options.mirror):
+    if not (options.shift or options.rotation or options.stretch or options.elastic or options.mirror):
         return None
     angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
     stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))

@@ -31,7 +31,9 @@ class BestOptions:
         shift: augmentation, up to this many pixels each way.
         rotation: augmentation, up to this many degrees each way.
         stretch: augmentation, scale and shear by up to this share.
+        elastic: augmentation, points of a coarse grid displaced by up to this many pixels each way.
         mirror: augmentation, half of the images left to right.
+        threshold_rate: the hidden neurons' thresholds are learned, too, at so many times the rate; 0: they stay.
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
     """
 
@@ -49,7 +51,9 @@ class BestOptions:
     shift: float = 0.0
     rotation: float = 0.0
     stretch: float = 0.0
+    elastic: float = 0.0
     mirror: bool = False
+    threshold_rate: float = 0.0
     max_silent: float = 0.1
     recipe: str = "best"
 
