@@ -205,13 +205,13 @@ def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
         if found is None and "bytes (" in label:
             raise TargetError(f"the stack of {name} has no fixed size: {label}")
         frames[name] = int(found.group(1)) if found else 0
-    # What the call graph does not know: the function in assembly says itself how much it pushes.
-    pushed = re.search(r"#define CATCH_UP_STACK (\d+)", ASSEMBLY.read_text(encoding="utf-8"))
-    assert pushed is not None
-    frames["bs4nn_catch_up"] = int(pushed.group(1))
     calls: dict[str, set[str]] = {}
     for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
         calls.setdefault(source, set()).add(callee)
+    # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
+    pushed = dict(re.findall(r"#define (\w+)_STACK (\d+)", ASSEMBLY.read_text(encoding="utf-8")))
+    frames["bs4nn_look_at_list"], frames["batch"] = int(pushed["LOOK"]), int(pushed["BATCH"])
+    calls["bs4nn_look_at_list"] = {"batch", "bs4nn_fire_word"}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

@@ -44,6 +44,13 @@
 #define RING 32u
 #define RING_WORDS (RING / 2u)
 #define FAR (RING / 2u)
+
+/* Spikes go to an output layer of one half-word, in time, and nobody traces them. */
+#define DIRECT 2u
+
+/* So many spikes are looked at in advance. */
+#define PEEK 3u
+
 #define NO_WORD 0xFFFFu
 
 /* Words that hold the first pixel of every intensity. */
@@ -89,6 +96,13 @@ typedef uint32_t word_t;
 
 /* One inference. */
 typedef struct {
+    /* The first five are known to bs4nn_cortex_m.S, too. */
+    uint32_t *output_batch;     /* words x BATCH rows that have yet to be counted */
+    uint32_t *slot;             /* where the next one goes */
+    uint32_t output_counted;    /* spikes to the output layer that have been counted */
+    uint32_t *output_planes;    /* words x planes of the output layer */
+    uint32_t on_their_way;      /* hidden spikes of the step before have yet to arrive */
+
     const bs4nn_network_t *network;
     uint32_t *workspace;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
@@ -98,21 +112,15 @@ typedef struct {
     uint32_t remainder;         /* ... what the division leaves */
     uint32_t quotient_a_unit;   /* T / intensity_max and ... */
     uint32_t remainder_a_unit;  /* ... T % intensity_max */
-    uint32_t *output_planes;    /* words x planes of the output layer */
     uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_hidden_t) */
-    uint32_t *output_batch;     /* words x BATCH rows that have yet to be counted */
-    uint32_t waiting;           /* how many */
     uint32_t linked;            /* pixels in the chain ... */
     uint32_t last;              /* ... and the last of them */
     uint32_t delivered;         /* pixels that have fired, and ... */
     uint32_t newest;            /* ... without hidden layers the last of them */
-    uint32_t output_arrived;    /* spikes that have arrived at the output layer */
     uint32_t output_due;        /* spike at which an output neuron could reach its threshold */
-    uint32_t spikes;            /* input and hidden spikes so far */
     bs4nn_result_t result;
     uint8_t decided;            /* an output neuron has fired */
     uint8_t read_out;           /* the readout step has passed */
-    uint8_t on_their_way;       /* hidden spikes of the step before have yet to arrive */
 } run_t;
 
 /* ---- Bits ---- */
@@ -338,18 +346,33 @@ static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *ca
 
 /* ---- The output layer ---- */
 
-/* Count the rows of a batch. */
+/* Rows of the batch that have yet to be counted. */
+static inline uint32_t waiting(const run_t *run)
+{
+    return (uint32_t)(run->slot - run->output_batch);
+}
+
+/* Spikes that have arrived at the output layer. */
+static inline uint32_t output_arrived(const run_t *run)
+{
+    return run->output_counted + waiting(run);
+}
+
+/* Count the rows of the batch. */
 static APART void count_batch(run_t *run)
 {
     const bs4nn_output_t *output = &run->network->output;
     uint32_t *planes = run->output_planes;
     uint32_t *row = run->output_batch;
-    if (run->waiting == 0u) {
+    uint32_t rows = waiting(run);
+    if (rows == 0u) {
         return;
     }
+    run->output_counted += rows;
+    run->slot = row;
     for (uint32_t w = 0; w < output_words(output); w++) {
         uint32_t carry_a, carry_b, carry_c, carry_d, fours_a, fours_b, eights;
-        for (uint32_t k = run->waiting; k < BATCH; k++) {
+        for (uint32_t k = rows; k < BATCH; k++) {
             row[k] = 0;
             KEEP_LOOP();
         }
@@ -367,7 +390,6 @@ static APART void count_batch(run_t *run)
         planes += output->planes;
         row += BATCH;
     }
-    run->waiting = 0;
 }
 
 /* Let the spike of input `i` arrive; nobody looks yet. */
@@ -376,7 +398,7 @@ static inline void arrive_output(run_t *run, uint32_t i)
     const bs4nn_output_t *output = &run->network->output;
     uint32_t halfwords = output->halfwords;
     const uint16_t *row = output->rows + i * halfwords;
-    uint32_t *batch = run->output_batch + run->waiting;
+    uint32_t *batch = run->slot;
     for (; halfwords > 1u; halfwords -= 2u) {
         *batch = row[0] | (uint32_t)row[1] << 16;
         row += 2;
@@ -385,7 +407,8 @@ static inline void arrive_output(run_t *run, uint32_t i)
     if (halfwords != 0u) {
         *batch = row[0];
     }
-    if (++run->waiting == BATCH) {
+    run->slot++;
+    if (waiting(run) == BATCH) {
         count_batch(run);
     }
 }
@@ -425,7 +448,7 @@ static int32_t output_potential(const run_t *run, uint32_t j)
     const uint32_t *planes = run->output_planes + j / WORD_BITS * output->planes;
     uint32_t lead = output->thresholds != NULL ? (uint32_t)(output->threshold - output->thresholds[j]) >> 1 : 0u;
     uint32_t counter = highest_counter(planes, output->planes, (uint32_t)1u << (j % WORD_BITS)) - lead;
-    return (int32_t)(2u * counter) - (int32_t)run->output_arrived;
+    return (int32_t)(2u * counter) - (int32_t)output_arrived(run);
 }
 
 /* Output neurons of word w fire, `fired` of them; the first ones decide. */
@@ -446,11 +469,22 @@ static COLD void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t fi
     }
 }
 
+/* Input and hidden spikes so far. */
+static uint32_t spikes_so_far(const run_t *run)
+{
+    uint32_t layers = run->network->hidden_layers;
+    uint32_t spikes = run->delivered + (layers != 0u ? output_arrived(run) : 0u);
+    for (uint32_t l = 1; l < layers; l++) {
+        spikes += counts_of(run, l)[SENT];
+    }
+    return spikes;
+}
+
 /* Look at the output neurons after everything has arrived at this step. */
 static COLD void look_at_output(run_t *run, uint32_t firing_time)
 {
     const bs4nn_output_t *output = &run->network->output;
-    uint32_t n = run->output_arrived;
+    uint32_t n = output_arrived(run);
     uint32_t nearest = UINT32_MAX;
     int32_t highest = INT32_MIN;
 
@@ -473,7 +507,7 @@ static COLD void look_at_output(run_t *run, uint32_t firing_time)
     if (highest != INT32_MIN && !run->decided) {
         run->decided = 1;
         run->result.response_time = (uint16_t)firing_time;
-        run->result.spikes = run->spikes;
+        run->result.spikes = spikes_so_far(run);
     }
 }
 
@@ -503,32 +537,47 @@ static COLD void read_out(run_t *run)
 
 /* What is the same for all words of a layer: always, at a step, and for the word that is looked at. */
 typedef struct {
-    /* The first nine are known to bs4nn_cortex_m.S, too. */
+    /* All up to `run` are known to bs4nn_cortex_m.S, too. */
     const half_t *links;
     uint32_t n;        /* spikes that have arrived */
+    half_t *ring;      /* of every spike the first word that is due at it */
     uint32_t eighths;  /* (n + threshold + 1) >> 1, the count that fires, in eights, and ... */
     uint32_t shift;    /* threshold + 1, and what the counters have been set up for */
     uint32_t top;      /* planes in use */
+    uint32_t *records;
+    const uint32_t *columns;
+    uint32_t stride;   /* bytes of a record and its planes */
+    uint32_t height;   /* bytes of a column */
     uint32_t level;    /* ... what the eights leave */
+    uint32_t past;     /* so many new spikes that a counter may have gone past 7 */
+    uint32_t sooner;   /* spikes less than twice the lack that let a neuron fire */
+    uint32_t ahead;    /* the next spikes that are known, PEEK at the most */
     uint32_t positive; /* alive lanes from 0 on, and ... */
     uint32_t minus;    /* ... those from -8 to -1 */
     uint32_t nearest;  /* those among them that lack least */
-
+    uint32_t direct;   /* DIRECT, or 1 if thresholds differ; 0 if not */
+    const uint16_t *rows; /* of the output layer */
     run_t *run;
+
     const bs4nn_hidden_t *layer;
-    const uint32_t *columns;
     uint32_t *counts;
-    uint32_t *records;
-    uint32_t stride; /* words of a record and its planes */
-    uint32_t inputs;
-    uint32_t odd;    /* 1 if thresholds differ */
-    uint32_t direct; /* 1 if spikes go to an output layer of one half-word, and nobody traces them */
+    uint32_t odd;      /* 1 if thresholds differ */
     uint32_t threshold;
     uint32_t l;
-    uint32_t past;  /* so many new spikes that a counter may have gone past 7 */
-    uint32_t limit; /* the planes in use hold the counters up to so many spikes */
+    uint32_t limit;    /* the planes in use hold the counters up to so many spikes */
     uint32_t firing_time;
 } layer_t;
+
+/* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
+#if BS4NN_ASSEMBLY
+typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, run) == 76u && RECORD == 3u ? 1 : -1];
+typedef char run_t_is_as_assembly_has_it[offsetof(run_t, on_their_way) == 16u && BATCH == 8u ? 1 : -1];
+#endif
+
+static inline uint32_t *record_of(const layer_t *at, uint32_t w)
+{
+    return (uint32_t *)(void *)((uint8_t *)at->records + w * at->stride);
+}
 
 /* Write the firing times of neurons of a word into the trace; `first` is its first neuron. */
 static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t fired)
@@ -544,11 +593,10 @@ static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t f
 }
 
 /* Neurons of word w fire, `fired` of them, at least one: hand their spikes to the layer above. */
-static COLD uint32_t fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
+static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
 {
     run_t *run = at->run;
     uint32_t first = w * WORD_BITS;
-    uint32_t count = 0;
     if (run->trace != NULL) {
         note_firing_times(at, first, fired);
     }
@@ -560,44 +608,32 @@ static COLD uint32_t fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
             uint32_t i = first + lowest_bit(fired);
             links[last] = (uint16_t)i;
             last = i;
-            count++;
+            counts[SENT]++;
         }
         counts[LAST] = last;
-        counts[SENT] += count;
     } else {
         for (; fired != 0u; fired &= fired - 1u) {
             arrive_output(run, first + lowest_bit(fired));
-            count++;
         }
-        run->output_arrived += count;
     }
-    return count;
 }
 
 /* The same for the most frequent case. */
-static APART uint32_t fire_direct(run_t *run, uint32_t w, uint32_t fired)
+static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
 {
     const uint16_t *rows = run->network->output.rows + w * WORD_BITS;
     uint32_t *end = run->output_batch + BATCH;
-    uint32_t *slot = run->output_batch + run->waiting;
-    uint32_t count = 0u - run->waiting;
-    for (;;) {
+    uint32_t *slot = run->slot;
+    do {
         *slot++ = rows[lowest_bit(fired)];
         fired &= fired - 1u;
         if (slot == end) {
-            run->waiting = BATCH;
+            run->slot = slot;
             count_batch(run);
             slot -= BATCH;
-            count += BATCH;
         }
-        if (fired == 0u) {
-            break;
-        }
-    }
-    run->waiting = (uint32_t)(slot - run->output_batch);
-    count += run->waiting;
-    run->output_arrived += count;
-    return count;
+    } while (fired != 0u);
+    run->slot = slot;
 }
 
 /*
@@ -637,12 +673,7 @@ static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, ui
 }
 
 /* Let a word catch up with all spikes. Returns how much its best neurons lack to the level, 0 or less if they fire. */
-#if BS4NN_ASSEMBLY
-/* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
-typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, nearest) == 32u && RECORD == 3u ? 1 : -1];
-uint32_t bs4nn_catch_up(layer_t *at, uint32_t *record, const uint32_t *column);
-#define catch_up bs4nn_catch_up
-#else
+#if !BS4NN_ASSEMBLY
 /* Subtract 8 in all lanes, from plane 3 on. */
 static APART void drop_eight(uint32_t *planes, uint32_t top)
 {
@@ -763,6 +794,7 @@ counted:
     at->positive = alive & ~x;
     return find_nearest(at, alive, p0, p1, p2);
 }
+
 #endif
 
 /* The neurons of word w that an odd distance lets fire with one less than the others, after `eights` as below. */
@@ -778,7 +810,13 @@ static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint3
 }
 
 /* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
-static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint32_t sooner)
+#if BS4NN_ASSEMBLY
+uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
+#define fire_word bs4nn_fire_word
+#else
+static
+#endif
+APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
 {
     const uint32_t *planes = record + RECORD;
     uint32_t p0 = planes[0];
@@ -804,7 +842,11 @@ static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint3
         alive &= ~fired;
         record[ALIVE] = alive;
         if (at->firing_time < at->run->network->time_steps) { /* else too late to arrive anywhere */
-            at->run->spikes += at->direct ? fire_direct(at->run, w, fired) : fire_hidden(at, w, fired);
+            if (at->direct) {
+                fire_direct(at->run, w, fired);
+            } else {
+                fire_hidden(at, w, fired);
+            }
             at->run->on_their_way = 1;
         }
         if (alive == 0u) {
@@ -813,7 +855,7 @@ static APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w, uint3
         at->positive &= alive;
         at->minus &= alive;
     }
-    uint32_t gap = 2u * find_nearest(at, alive, p0, p1, p2) - sooner;
+    uint32_t gap = 2u * find_nearest(at, alive, p0, p1, p2) - at->sooner;
     if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
         gap = 1u;
         at->nearest = UINT32_MAX;
@@ -845,24 +887,24 @@ static COLD void set_up(const layer_t *at)
             }
             start += layer->start_planes + 1u;
         }
-        record += at->stride;
+        record += at->stride / sizeof(uint32_t);
     }
     uint32_t last = layer->neurons % WORD_BITS;
     if (last != 0u) {
-        at->records[(layer->words - 1u) * at->stride + ALIVE] = ((uint32_t)1u << last) - 1u;
+        record_of(at, layer->words - 1u)[ALIVE] = ((uint32_t)1u << last) - 1u;
     }
 }
 
 /* All words that have a neuron left are due. Returns the first; the others follow by NEXT. */
-static COLD uint32_t all_due(const layer_t *at, half_t *ring)
+static COLD uint32_t all_due(const layer_t *at)
 {
     uint32_t next = NO_WORD;
     for (uint32_t k = 0; k < RING; k++) {
-        ring[k] = NO_WORD;
+        at->ring[k] = NO_WORD;
         KEEP_LOOP();
     }
     for (uint32_t w = at->layer->words; w-- > 0u;) {
-        uint32_t *record = at->records + w * at->stride;
+        uint32_t *record = record_of(at, w);
         if (record[ALIVE] != 0u) {
             record[NEXT] = next;
             next = w;
@@ -875,11 +917,10 @@ static COLD uint32_t all_due(const layer_t *at, half_t *ring)
 static COLD void add_planes(layer_t *at, uint32_t n)
 {
     while (n > at->limit) {
-        uint32_t *sign = at->records + RECORD + at->top - 1u;
         if (at->counts[TOP] != 0u) {
             for (uint32_t w = 0; w < at->layer->words; w++) {
+                uint32_t *sign = record_of(at, w) + RECORD + at->top - 1u;
                 sign[1] = sign[0];
-                sign += at->stride;
             }
         }
         at->top++;
@@ -892,13 +933,15 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
     at->run = run;
+    at->rows = run->network->output.rows;
     at->layer = layer;
     at->links = links_of(run, l);
     at->counts = counts_of(run, l);
+    at->ring = (half_t *)(at->counts + COUNTS);
     at->records = at->counts + COUNTS + RING_WORDS;
-    at->stride = RECORD + layer->planes;
-    at->inputs = layer->inputs;
+    at->stride = (RECORD + layer->planes) * (uint32_t)sizeof(uint32_t);
     at->columns = layer->columns;
+    at->height = layer->inputs * (uint32_t)sizeof(uint32_t);
     at->odd = layer->start != NULL;
     at->threshold = layer->threshold;
     at->l = l;
@@ -907,8 +950,51 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
         at->top = MIN_PLANES;
     }
     at->limit = spikes_held(layer, at->top);
-    at->direct = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL;
 }
+
+/* Look at word w and at those that are linked to it. Each is put down for when it is due next. */
+#if BS4NN_ASSEMBLY
+void bs4nn_look_at_list(layer_t *at, uint32_t w);
+#define look_at_list bs4nn_look_at_list
+#else
+static APART void look_at_list(layer_t *at, uint32_t w)
+{
+    do {
+        uint32_t *record = record_of(at, w);
+        const uint32_t *column = at->columns + w * at->layer->inputs;
+        uint32_t next = record[NEXT];
+        uint32_t gap = 2u * catch_up(at, record, column) - at->sooner;
+        if ((int32_t)gap <= 0 || (at->past && at->positive != 0u)) {
+            gap = fire_word(at, record, w);
+            if (gap == 0u) { /* nobody left: never put down again */
+                w = next;
+                continue;
+            }
+        }
+        /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
+        if (at->ahead != 0u) {
+            uint32_t lanes = at->nearest;
+            uint32_t left = gap < at->ahead ? gap : at->ahead;
+            uint32_t i = record[SEEN] & 0xFFFFu;
+            do {
+                i = at->links[i];
+                lanes &= column[i];
+                if (lanes == 0u) {
+                    gap += 2u;
+                    break;
+                }
+            } while (--left != 0u);
+        }
+        if (gap > FAR) {
+            gap = FAR;
+        }
+        half_t *slot = &at->ring[(at->n + gap) % RING];
+        record[NEXT] = *slot;
+        *slot = (uint16_t)w;
+        w = next;
+    } while (w != NO_WORD);
+}
+#endif
 
 /* Look at the words of a layer that are due, after n spikes; some `ahead` of them are known. */
 static APART void look_at_words(layer_t *at, uint32_t ahead)
@@ -917,19 +1003,17 @@ static APART void look_at_words(layer_t *at, uint32_t ahead)
     uint32_t n = at->n;
     uint32_t fresh = n - counts[ARRIVED];
     uint32_t level = n + at->threshold + 1u;
-    uint32_t sooner = (~level & 1u) + at->odd;
-    half_t *ring = (half_t *)(counts + COUNTS);
 
     counts[ARRIVED] = n;
     at->eighths = level >> 4;
     at->level = level >> 1 & 7u;
     at->past = at->level + (fresh >> 1) >= 8u;
+    at->sooner = (~level & 1u) + at->odd;
+    at->ahead = ahead < PEEK ? ahead : PEEK;
+    at->shift = at->threshold + 1u;
     if (n > at->limit) {
         add_planes(at, n);
     }
-    at->shift = at->threshold + 1u;
-    uint32_t k = n - fresh;
-    uint32_t w;
     if (counts[TOP] == 0u) {
         set_up(at);
         at->shift = level;
@@ -937,53 +1021,19 @@ static APART void look_at_words(layer_t *at, uint32_t ahead)
     }
     counts[TOP] = at->top;
     if (fresh > FAR) { /* nobody is put down for later than that */
-        w = all_due(at, ring);
-        k = n;
-    } else {
-        w = NO_WORD;
+        uint32_t w = all_due(at);
+        if (w != NO_WORD) {
+            look_at_list(at, w);
+        }
+        return;
     }
-    for (;;) {
-        while (w != NO_WORD) {
-            uint32_t *record = at->records + w * at->stride;
-            const uint32_t *column = at->columns + w * at->inputs;
-            uint32_t next = record[NEXT];
-            uint32_t gap = 2u * catch_up(at, record, column) - sooner;
-            if ((int32_t)gap <= 0 || (at->past && at->positive != 0u)) {
-                gap = fire_word(at, record, w, sooner);
-                if (gap == 0u) { /* nobody left: never put down again */
-                    w = next;
-                    continue;
-                }
-            }
-            /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
-            if (ahead != 0u) {
-                uint32_t lanes = at->nearest;
-                uint32_t left = gap < 3u ? gap : 3u;
-                uint32_t i = record[SEEN] & 0xFFFFu;
-                left = left < ahead ? left : ahead;
-                do {
-                    i = at->links[i];
-                    lanes &= column[i];
-                    if (lanes == 0u) {
-                        gap += 2u;
-                        break;
-                    }
-                } while (--left != 0u);
-            }
-            if (gap > FAR) {
-                gap = FAR;
-            }
-            half_t *slot = &ring[(n + gap) % RING];
-            record[NEXT] = *slot;
-            *slot = (uint16_t)w;
-            w = next;
+    half_t *ring = at->ring;
+    for (uint32_t k = n - fresh + 1u; k != n + 1u; k++) {
+        uint32_t w = ring[k % RING];
+        if (w != NO_WORD) {
+            ring[k % RING] = NO_WORD;
+            look_at_list(at, w);
         }
-        if (k == n) {
-            return;
-        }
-        k++;
-        w = ring[k % RING];
-        ring[k % RING] = NO_WORD;
     }
 }
 
@@ -999,6 +1049,11 @@ static inline void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
     if (n != at->counts[ARRIVED] && n + 2u * at->layer->spread + at->odd >= at->threshold) { /* enough for somebody */
         at->n = n;
         at->firing_time = step + run->network->delay;
+        at->direct = 0;
+        if (l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
+            && at->firing_time < run->network->time_steps) {
+            at->direct = DIRECT - at->odd;
+        }
         look_at_words(at, l == 0u ? run->linked - n : 0u);
     }
 }
@@ -1006,7 +1061,7 @@ static inline void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
 static void run_output(run_t *run, uint32_t step)
 {
     uint32_t firing_time = step + run->network->delay;
-    if (run->output_arrived >= run->output_due && firing_time < run->network->time_steps) {
+    if (output_arrived(run) >= run->output_due && firing_time < run->network->time_steps) {
         look_at_output(run, firing_time);
     }
 }
@@ -1044,10 +1099,8 @@ static inline void run_step(run_t *run, layer_t *at, uint32_t step)
 static void deliver(run_t *run)
 {
     uint32_t count = run->linked - run->delivered;
-    run->spikes += count;
     run->delivered = run->linked;
     if (run->network->hidden_layers == 0u) {
-        run->output_arrived += count;
         for (; count != 0u; count--) {
             run->newest = run->links[run->newest];
             arrive_output(run, run->newest);
@@ -1113,6 +1166,7 @@ static COLD void reset_output(run_t *run)
     }
     run->output_alive = run->output_planes + words * output->planes;
     run->output_batch = run->output_alive + 2u * words;
+    run->slot = run->output_batch;
     for (uint32_t j = 0; j < output->neurons; j++) {
         uint32_t w = j / WORD_BITS;
         uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
@@ -1162,7 +1216,7 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     }
     run_image(&run);
     if (!run.decided) {
-        run.result.spikes = run.spikes;
+        run.result.spikes = spikes_so_far(&run);
     }
     if (result != NULL) {
         *result = run.result;
