@@ -45,9 +45,6 @@
 #define RING_WORDS (RING / 2u)
 #define FAR (RING / 2u)
 
-/* Spikes go to an output layer of one half-word, in time, and nobody traces them. */
-#define DIRECT 2u
-
 /* So many spikes are looked at in advance. */
 #define PEEK 3u
 
@@ -106,20 +103,24 @@ typedef struct {
     const bs4nn_network_t *network;
     uint32_t *workspace;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
+    uint32_t inputs;            /* pixels */
     half_t *links;              /* the chain of pixels */
-    uint32_t intensity;         /* the brightest that has not been delivered, 0 at the end, and ... */
-    uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
+    uint32_t step;              /* of the brightest intensity that has not been delivered */
+    uint32_t intensity;         /* the one after it, 0 at the end, and ... */
+    uint32_t step_after;        /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
     uint32_t remainder;         /* ... what the division leaves */
     uint32_t quotient_a_unit;   /* T / intensity_max and ... */
     uint32_t remainder_a_unit;  /* ... T % intensity_max */
     uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_hidden_t) */
-    uint32_t linked;            /* pixels in the chain ... */
+    uint32_t linked;            /* pixels in the chain that fire by `step`, and ... */
+    uint32_t linked_after;      /* ... by `step_after`: all there are ... */
     uint32_t last;              /* ... and the last of them */
     uint32_t delivered;         /* pixels that have fired, and ... */
     uint32_t newest;            /* ... without hidden layers the last of them */
     uint32_t output_due;        /* spike at which an output neuron could reach its threshold */
     bs4nn_result_t result;
-    uint8_t decided;            /* an output neuron has fired */
+    uint8_t decided;            /* an output neuron has fired, and ... */
+    uint8_t finished;           /* ... that is all that is asked for */
     uint8_t read_out;           /* the readout step has passed */
 } run_t;
 
@@ -243,17 +244,13 @@ static inline half_t *heads_of(const run_t *run)
     return (half_t *)run->workspace;
 }
 
-/* Link the pixels from `from` to `end`, which are not black for the most part. */
-static inline void sort_pixels(const run_t *run, const uint8_t *pixels, uint32_t from, uint32_t end)
+/* Link pixel i, if it is not black. */
+static inline void link_pixel(half_t *heads, half_t *link, uint32_t i, uint32_t intensity)
 {
-    half_t *heads = heads_of(run);
-    half_t *links = run->links;
-    for (uint32_t i = from; i < end; i++) {
-        uint32_t intensity = pixels[i];
-        if (intensity != 0u) {
-            links[i] = heads[intensity];
-            heads[intensity] = (uint16_t)i;
-        }
+    if (intensity != 0u) {
+        half_t *head = heads + intensity;
+        *link = *head;
+        *head = (uint16_t)i;
     }
 }
 
@@ -263,45 +260,56 @@ static inline void sort_pixels(const run_t *run, const uint8_t *pixels, uint32_t
  */
 static APART int sort_image(const run_t *run, const uint8_t *pixels)
 {
-    uint32_t inputs = bs4nn_inputs(run->network);
+    uint32_t inputs = run->inputs;
     uint32_t unaligned = (0u - (uint32_t)(uintptr_t)pixels) & 3u;
-    uint32_t *heads = run->workspace;
+    uint32_t *blank = run->workspace;
+    half_t *heads = heads_of(run);
+    half_t *links = run->links;
     uint32_t i = unaligned < inputs ? unaligned : inputs;
     uint32_t end = i + ((inputs - i) & ~3u);
 
-    for (uint32_t *end_of_heads = heads + HEADS_WORDS; heads != end_of_heads;) {
-        *heads++ = inputs | inputs << 16; /* no pixel */
-        *heads++ = inputs | inputs << 16;
-        *heads++ = inputs | inputs << 16;
-        *heads++ = inputs | inputs << 16;
+    for (uint32_t *end_of_heads = blank + HEADS_WORDS; blank != end_of_heads;) {
+        *blank++ = inputs | inputs << 16; /* no pixel */
+        *blank++ = inputs | inputs << 16;
+        *blank++ = inputs | inputs << 16;
+        *blank++ = inputs | inputs << 16;
         KEEP_LOOP();
     }
-    sort_pixels(run, pixels, 0, i);
+    for (uint32_t k = 0; k < i; k++) {
+        link_pixel(heads, links + k, k, pixels[k]);
+    }
     const word_t *four = (const word_t *)(const void *)(pixels + i);
     const word_t *end_of_fours = (const word_t *)(const void *)(pixels + end);
     while (four != end_of_fours) { /* four at a time, for most pixels are black */
         if (*four++ != 0u) {
-            i = (uint32_t)((const uint8_t *)four - pixels);
-            sort_pixels(run, pixels, i - 4u, i);
+            const uint8_t *one = (const uint8_t *)four - 4;
+            i = (uint32_t)(one - pixels);
+            half_t *link = links + i;
+            link_pixel(heads, link, i, one[0]);
+            link_pixel(heads, link + 1, ++i, one[1]);
+            link_pixel(heads, link + 2, ++i, one[2]);
+            link_pixel(heads, link + 3, ++i, one[3]);
         }
     }
-    sort_pixels(run, pixels, end, inputs);
+    for (uint32_t k = end; k < inputs; k++) {
+        link_pixel(heads, links + k, k, pixels[k]);
+    }
     for (uint32_t intensity = 255; intensity > run->network->intensity_max; intensity--) {
-        if (heads_of(run)[intensity] != inputs) {
+        if (heads[intensity] != inputs) {
             return BS4NN_ERROR_PIXEL;
         }
     }
-    heads_of(run)[0] = 0; /* where the search for the next intensity ends */
+    heads[0] = 0; /* where the search for the next intensity ends */
     return 0;
 }
 
 /*
- * Go on to the next intensity that a pixel has, find its step without a division (equation 1), and put its
- * pixels into the chain of the first layer.
+ * Go on to the next intensity that a pixel has, find the step of the one after it without a division
+ * (equation 1), and put its pixels into the chain of the first layer.
  */
 static void next_intensity(run_t *run)
 {
-    uint32_t none = bs4nn_inputs(run->network);
+    uint32_t none = run->inputs;
     uint32_t intensity_max = run->network->intensity_max;
     uint32_t intensity = run->intensity;
     half_t *heads = heads_of(run);
@@ -310,18 +318,21 @@ static void next_intensity(run_t *run)
     }
     uint32_t darker = run->intensity - intensity;
     run->intensity = intensity;
-    run->step += run->quotient_a_unit * darker;
+    uint32_t step = run->step_after + run->quotient_a_unit * darker;
     uint32_t remainder = run->remainder + run->remainder_a_unit * darker;
     while (remainder >= intensity_max) {
         remainder -= intensity_max;
-        run->step++;
+        step++;
     }
     run->remainder = remainder;
+    run->step = run->step_after;
+    run->step_after = step;
+    uint32_t linked = run->linked_after;
+    run->linked = linked;
     if (intensity != 0u) {
         half_t *links = run->links;
         uint32_t i = heads[intensity];
         uint32_t last = run->last;
-        uint32_t linked = run->linked;
         heads[intensity] = (uint16_t)none;
         links[last] = (uint16_t)i;
         do {
@@ -330,7 +341,7 @@ static void next_intensity(run_t *run)
             i = links[i];
         } while (i != none);
         run->last = last;
-        run->linked = linked;
+        run->linked_after = linked;
     }
 }
 
@@ -492,13 +503,16 @@ static COLD void look_at_output(run_t *run, uint32_t firing_time)
     for (uint32_t w = 0; w < output_words(output); w++) {
         const uint32_t *planes = run->output_planes + w * output->planes;
         uint32_t odd = run->output_alive[output_words(&run->network->output) + w];
-        uint32_t fired = lanes_at_least(planes, output->planes, (n + output->threshold + 1u) >> 1);
-        if (odd != 0u) {
+        uint32_t alive = run->output_alive[w];
+        uint32_t reach = 2u * highest_counter(planes, output->planes, alive) + (odd != 0u);
+        if (reach >= n + output->threshold) {
+            uint32_t fired = lanes_at_least(planes, output->planes, (n + output->threshold + 1u) >> 1);
             fired |= lanes_at_least(planes, output->planes, (n + output->threshold) >> 1) & odd;
+            fire_output(run, w, fired & alive, firing_time, &highest);
+            alive = run->output_alive[w];
+            reach = 2u * highest_counter(planes, output->planes, alive) + (odd != 0u);
         }
-        fire_output(run, w, fired & run->output_alive[w], firing_time, &highest);
-        if (run->output_alive[w] != 0u) {
-            uint32_t reach = 2u * highest_counter(planes, output->planes, run->output_alive[w]) + (odd != 0u);
+        if (alive != 0u) {
             uint32_t gap = n + output->threshold > reach ? n + output->threshold - reach : 1u;
             nearest = gap < nearest ? gap : nearest;
         }
@@ -506,6 +520,7 @@ static COLD void look_at_output(run_t *run, uint32_t firing_time)
     run->output_due = nearest == UINT32_MAX ? UINT32_MAX : n + nearest;
     if (highest != INT32_MIN && !run->decided) {
         run->decided = 1;
+        run->finished = run->trace == NULL;
         run->result.response_time = (uint16_t)firing_time;
         run->result.spikes = spikes_so_far(run);
     }
@@ -555,15 +570,17 @@ typedef struct {
     uint32_t positive; /* alive lanes from 0 on, and ... */
     uint32_t minus;    /* ... those from -8 to -1 */
     uint32_t nearest;  /* those among them that lack least */
-    uint32_t direct;   /* DIRECT, or 1 if thresholds differ; 0 if not */
+    uint32_t direct;   /* swift, and spikes arrive in time */
     const uint16_t *rows; /* of the output layer */
     run_t *run;
 
     const bs4nn_hidden_t *layer;
     uint32_t *counts;
     uint32_t odd;      /* 1 if thresholds differ */
+    uint32_t swift;    /* one threshold, an output layer of one half-word next, and nobody traces */
     uint32_t threshold;
     uint32_t l;
+    uint32_t enough;   /* spikes that let somebody fire, at the earliest */
     uint32_t limit;    /* the planes in use hold the counters up to so many spikes */
     uint32_t firing_time;
 } layer_t;
@@ -618,6 +635,7 @@ static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
     }
 }
 
+#if !BS4NN_ASSEMBLY
 /* The same for the most frequent case. */
 static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
 {
@@ -635,6 +653,7 @@ static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
     } while (fired != 0u);
     run->slot = slot;
 }
+#endif
 
 /*
  * Find the alive lanes that lack least to the level, and return how much: they are, if there are any, among the
@@ -842,9 +861,12 @@ APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
         alive &= ~fired;
         record[ALIVE] = alive;
         if (at->firing_time < at->run->network->time_steps) { /* else too late to arrive anywhere */
+#if !BS4NN_ASSEMBLY
             if (at->direct) {
                 fire_direct(at->run, w, fired);
-            } else {
+            } else
+#endif
+            {
                 fire_hidden(at, w, fired);
             }
             at->run->on_their_way = 1;
@@ -863,39 +885,45 @@ APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
     return gap;
 }
 
-/* Set up the counters of a layer for the first look. */
+/* Set up the counters of a layer for the first look, and link all its words. */
 static COLD void set_up(const layer_t *at)
 {
     const bs4nn_hidden_t *layer = at->layer;
     const uint32_t *start = layer->start;
-    uint32_t minus = 0u - at->eighths;
     uint32_t *record = at->records;
-    for (uint32_t w = 0; w < layer->words; w++) {
+    uint32_t words = layer->words;
+    for (uint32_t w = 1; w <= words; w++) {
         uint32_t *plane = record + RECORD;
-        uint32_t bits = minus;
+        uint32_t *end = plane + at->top;
+        uint32_t below = at->eighths; /* the counters start at minus that many eights */
         record[ALIVE] = UINT32_MAX;
+        record[NEXT] = w;
         record[SEEN] = layer->inputs;
         plane[0] = plane[1] = plane[2] = 0;
-        for (uint32_t p = 3; p < at->top; p++) {
-            plane[p] = 0u - (bits & 1u);
-            bits >>= 1;
-        }
+        plane += 3;
+        below = 0u - below;
+        do {
+            *plane++ = 0u - (below & 1u);
+            below >>= 1;
+        } while (plane != end);
         if (start != NULL) { /* add the leads */
             uint32_t carry = 0;
+            plane = record + RECORD;
             for (uint32_t p = 0; p < at->top; p++) {
                 plane[p] = full_add(plane[p], p < layer->start_planes ? start[p] : 0u, carry, &carry);
             }
             start += layer->start_planes + 1u;
         }
-        record += at->stride / sizeof(uint32_t);
+        record = end + (layer->planes - at->top);
     }
-    uint32_t last = layer->neurons % WORD_BITS;
-    if (last != 0u) {
-        record_of(at, layer->words - 1u)[ALIVE] = ((uint32_t)1u << last) - 1u;
+    record = record_of(at, words - 1u);
+    record[NEXT] = NO_WORD;
+    if (layer->neurons % WORD_BITS != 0u) {
+        record[ALIVE] = ((uint32_t)1u << layer->neurons % WORD_BITS) - 1u;
     }
 }
 
-/* All words that have a neuron left are due. Returns the first; the others follow by NEXT. */
+/* Put down all words that have a neuron left as due. Returns the first; the others follow by NEXT. */
 static COLD uint32_t all_due(const layer_t *at)
 {
     uint32_t next = NO_WORD;
@@ -914,9 +942,9 @@ static COLD uint32_t all_due(const layer_t *at)
 }
 
 /* Take more planes, for n spikes; the sign extends into them. */
-static COLD void add_planes(layer_t *at, uint32_t n)
+static COLD void add_planes(layer_t *at)
 {
-    while (n > at->limit) {
+    while (at->n > at->limit) {
         if (at->counts[TOP] != 0u) {
             for (uint32_t w = 0; w < at->layer->words; w++) {
                 uint32_t *sign = record_of(at, w) + RECORD + at->top - 1u;
@@ -950,6 +978,10 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
         at->top = MIN_PLANES;
     }
     at->limit = spikes_held(layer, at->top);
+    at->swift = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
+             && at->odd == 0u;
+    at->enough = 2u * layer->spread + at->odd;
+    at->enough = at->threshold > at->enough ? at->threshold - at->enough : 0u;
 }
 
 /* Look at word w and at those that are linked to it. Each is put down for when it is due next. */
@@ -996,45 +1028,63 @@ static APART void look_at_list(layer_t *at, uint32_t w)
 }
 #endif
 
-/* Look at the words of a layer that are due, after n spikes; some `ahead` of them are known. */
-static APART void look_at_words(layer_t *at, uint32_t ahead)
+/* What all words that are looked at now have in common; `fresh` spikes have come since the last look at any. */
+static inline void prepare(layer_t *at, uint32_t fresh)
 {
-    uint32_t *counts = at->counts;
-    uint32_t n = at->n;
-    uint32_t fresh = n - counts[ARRIVED];
-    uint32_t level = n + at->threshold + 1u;
-
-    counts[ARRIVED] = n;
+    const run_t *run = at->run;
+    uint32_t ahead = at->l == 0u ? run->linked_after - at->n : 0u;
+    uint32_t level = at->n + at->threshold + 1u;
     at->eighths = level >> 4;
     at->level = level >> 1 & 7u;
     at->past = at->level + (fresh >> 1) >= 8u;
     at->sooner = (~level & 1u) + at->odd;
     at->ahead = ahead < PEEK ? ahead : PEEK;
     at->shift = at->threshold + 1u;
-    if (n > at->limit) {
-        add_planes(at, n);
+    at->direct = at->swift && at->firing_time < run->network->time_steps;
+    if (at->n > at->limit) {
+        add_planes(at);
     }
-    if (counts[TOP] == 0u) {
+}
+
+/* Look at all words, since some have never been looked at, or are no longer in the ring. */
+static COLD void look_at_all_words(layer_t *at, uint32_t fresh)
+{
+    uint32_t w = 0;
+    prepare(at, fresh);
+    if (at->counts[TOP] == 0u) {
         set_up(at);
-        at->shift = level;
-        fresh = FAR + 1u;
+        at->shift += at->n;
+    } else {
+        w = all_due(at);
     }
-    counts[TOP] = at->top;
-    if (fresh > FAR) { /* nobody is put down for later than that */
-        uint32_t w = all_due(at);
-        if (w != NO_WORD) {
-            look_at_list(at, w);
-        }
+    at->counts[TOP] = at->top;
+    if (w != NO_WORD) {
+        look_at_list(at, w);
+    }
+}
+
+/* Look at the words of a layer that are due, after n spikes. */
+static APART void look_at_words(layer_t *at)
+{
+    uint32_t n = at->n;
+    uint32_t k = at->counts[ARRIVED];
+    uint32_t fresh = n - k;
+    half_t *ring = at->ring;
+    at->counts[ARRIVED] = n;
+    if (at->counts[TOP] == 0u || fresh > FAR) { /* nobody is put down for later than that */
+        look_at_all_words(at, fresh);
         return;
     }
-    half_t *ring = at->ring;
-    for (uint32_t k = n - fresh + 1u; k != n + 1u; k++) {
+    do {
+        k++;
         uint32_t w = ring[k % RING];
         if (w != NO_WORD) {
             ring[k % RING] = NO_WORD;
+            prepare(at, fresh);
+            at->counts[TOP] = at->top;
             look_at_list(at, w);
         }
-    }
+    } while (k != n);
 }
 
 /* ---- One step ---- */
@@ -1045,24 +1095,20 @@ static inline void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
     if (at->l != l) {
         enter_layer(at, run, l);
     }
-    uint32_t n = l == 0u ? run->delivered : at->counts[SENT];
-    if (n != at->counts[ARRIVED] && n + 2u * at->layer->spread + at->odd >= at->threshold) { /* enough for somebody */
-        at->n = n;
+    at->n = l == 0u ? run->delivered : at->counts[SENT];
+    if (at->n != at->counts[ARRIVED] && at->n >= at->enough) {
         at->firing_time = step + run->network->delay;
-        at->direct = 0;
-        if (l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
-            && at->firing_time < run->network->time_steps) {
-            at->direct = DIRECT - at->odd;
-        }
-        look_at_words(at, l == 0u ? run->linked - n : 0u);
+        look_at_words(at);
     }
 }
 
-static void run_output(run_t *run, uint32_t step)
+static inline void run_output(run_t *run, uint32_t step)
 {
-    uint32_t firing_time = step + run->network->delay;
-    if (output_arrived(run) >= run->output_due && firing_time < run->network->time_steps) {
-        look_at_output(run, firing_time);
+    if (output_arrived(run) >= run->output_due) {
+        uint32_t firing_time = step + run->network->delay;
+        if (firing_time < run->network->time_steps) {
+            look_at_output(run, firing_time);
+        }
     }
 }
 
@@ -1076,26 +1122,32 @@ static inline void run_step(run_t *run, layer_t *at, uint32_t step)
     const bs4nn_network_t *network = run->network;
     uint32_t layers = network->hidden_layers;
     uint32_t delayed = network->delay != 0u && layers != 0u;
-    run->on_their_way = 0;
+    uint32_t l = 0;
+    uint32_t up = 1;
     if (delayed) {
-        run_output(run, step);
+        if (run->on_their_way) {
+            run->on_their_way = 0;
+            run_output(run, step);
+        }
         if (step == network->readout_step) {
             read_out(run); /* before this step's hidden spikes, which arrive at the next one */
         }
-        if (run->decided && run->trace == NULL) {
+        if (run->finished) {
             return;
         }
+        l = layers - 1u;
+        up = UINT32_MAX;
     }
-    for (uint32_t k = 0; k < layers; k++) {
-        run_layer(run, at, delayed ? layers - 1u - k : k, step);
+    for (; l < layers; l += up) {
+        run_layer(run, at, l, step);
     }
-    if (!delayed) {
-        run_output(run, step);
+    if (!delayed && (run->on_their_way || layers == 0u)) {
         run->on_their_way = 0;
+        run_output(run, step);
     }
 }
 
-/* Let the pixels of the next intensity fire; those of the one after are put into the chain. */
+/* Let the pixels of the next intensity fire. */
 static void deliver(run_t *run)
 {
     uint32_t count = run->linked - run->delivered;
@@ -1121,6 +1173,7 @@ static void run_image(run_t *run)
     at.l = UINT32_MAX; /* no layer yet */
 
     next_intensity(run);
+    next_intensity(run);
     for (;;) {
         if (!run->on_their_way) {
             step = run->step;
@@ -1135,7 +1188,7 @@ static void run_image(run_t *run)
             deliver(run);
         }
         run_step(run, &at, step);
-        if (run->decided && run->trace == NULL) {
+        if (run->finished) {
             return;
         }
         step++;
@@ -1192,9 +1245,10 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.network = network;
     run.workspace = net->workspace;
     run.trace = trace;
+    run.inputs = bs4nn_inputs(network);
     run.links = (half_t *)(net->workspace + HEADS_WORDS);
-    run.output_planes = net->workspace + HEADS_WORDS + links_words(bs4nn_inputs(network));
-    run.last = bs4nn_inputs(network);
+    run.output_planes = net->workspace + HEADS_WORDS + links_words(run.inputs);
+    run.last = run.inputs;
     run.newest = run.last;
     run.intensity = network->intensity_max;
     run.quotient_a_unit = (uint32_t)network->time_steps / network->intensity_max;

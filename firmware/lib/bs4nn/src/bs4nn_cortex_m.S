@@ -42,7 +42,6 @@
 #define NEXT (-20)
 #define SEEN (-16)
 
-#define DIRECT 2
 #define FAR 16
 #define RING 32
 #define BATCH_BYTES 32
@@ -325,8 +324,8 @@ bs4nn_look_at_list:
 /* Some lanes may have reached the level. r3 holds those with the largest counter, which lack (r9 + r10) / 2. */
 .Lfire:
     ldr r11, [r0, #AT_DIRECT]
-    cmp r11, #DIRECT
-    bne .Lfire_in_c
+    cmp r11, #0
+    beq .Lfire_in_c
     adds r12, r9, r10
     beq .Lfired
     mov r12, #0
@@ -335,8 +334,8 @@ bs4nn_look_at_list:
 /* Some lanes from 0 on may have gone past 7: r12 shall have them. */
 .Lfire_past:
     ldr r11, [r0, #AT_DIRECT]
-    cmp r11, #DIRECT
-    bne .Lfire_in_c
+    cmp r11, #0
+    beq .Lfire_in_c
     mov r12, #0
     mov r11, r1
     ldr r10, [r0, #AT_TOP]
@@ -838,8 +837,8 @@ bs4nn_look_at_list:
 /* Some lanes may have reached the level. r5 holds those with the largest counter, which lack (r1 + r6) / 2. */
 .Lfire:
     ldr r4, [r0, #AT_DIRECT]
-    cmp r4, #DIRECT
-    bne .Lto_c
+    cmp r4, #0
+    beq .Lto_c
     adds r4, r1, r6
     beq .Lfired
     movs r4, #0
@@ -850,8 +849,8 @@ bs4nn_look_at_list:
 /* Some lanes from 0 on may have gone past 7: r4 shall have them. */
 .Lfire_past:
     ldr r4, [r0, #AT_DIRECT]
-    cmp r4, #DIRECT
-    bne .Lto_c
+    cmp r4, #0
+    beq .Lto_c
     movs r4, #0
     mov r1, r12
     ldr r6, [r0, #AT_TOP]
