@@ -485,3 +485,16 @@ def test_several_seeds_in_one_command(tmp_path: Path) -> None:
     # What is finished is not trained again.
     again = run_tool(*call, "--seed", "5", "--seeds", "3", "-o", tmp_path / "n.bs4nn", "--resume")
     assert json.loads(again.stdout)["test_by_seed"] == said["test_by_seed"]
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["test_over_seeds"] == said["test_over_seeds"]
+    rows = list(csv.DictReader((tmp_path / "run" / "seeds.csv").open()))
+    assert [int(row["seed"]) for row in rows] == [5, 6, 7]
+    assert [float(row["test_strict_accuracy"]) for row in rows] == strict
+    # A list of seeds does the same as a count.
+    listed = run_tool(*call[:5], "--run", tmp_path / "list", "--json", "--quiet", "--seeds", "7,5",
+                      "-o", tmp_path / "l.bs4nn")  # fmt: skip
+    assert json.loads(listed.stdout)["test_by_seed"] == [said["test_by_seed"][2], said["test_by_seed"][0]]
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1", "1,1", "1,x", "", "1,-2"])
+def test_seeds_that_cannot_be(seeds: str, tmp_path: Path) -> None:
+    assert_refused(run_tool("train", "--seeds", seeds, "-o", tmp_path / "n.bs4nn"), "--seeds")

@@ -242,9 +242,13 @@ def train(
     time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, paper 256]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
     seeds: Annotated[
-        int,
-        typer.Option(min=1, help="Train so many networks, from --seed on; the best one on validation is written."),
-    ] = 1,
+        str,
+        typer.Option(
+            metavar="COUNT|LIST",
+            help="Train so many networks, from --seed on, or one for each seed of a list such as 0,1,2; the best one "
+            "on validation is written, and what all reach to summary.json and seeds.csv of the run's folder.",
+        ),
+    ] = "1",
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
     ] = None,
@@ -261,19 +265,20 @@ def train(
 
     loaded = datasets.load(dataset, data_dir)
     sizes = tuple(hidden or [{"digits": 128, "mnist": 600}.get(dataset, 1000)])
+    numbers = _seed_numbers(seeds, seed)
     all_options = [
-        training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or [])
-        for number in range(seed, seed + seeds)
+        training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
     ]
     name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
     out = out or Path(f"{name}.bs4nn")
-    folder = run or Path("runs") / f"{name}-{recipe.value}-{seed if seeds == 1 else f'{seed}-to-{seed + seeds - 1}'}"
-    folders = [folder] if seeds == 1 else [folder / f"seed-{options.seed}" for options in all_options]
+    several = len(numbers) > 1
+    folder = run or Path("runs") / f"{name}-{recipe.value}-{'-'.join(map(str, numbers))}"
+    folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
     results = []
     with _training_bars(quiet) as on_report:
         for options, one in zip(all_options, folders, strict=True):
             try:
-                begun = resume and (seeds == 1 or one.exists())
+                begun = resume and (not several or one.exists())
                 results.append(training.train(loaded, options, one, begun, on_report))
             except KeyboardInterrupt:
                 progress_console.print(
@@ -285,12 +290,15 @@ def train(
         for one in results
     ]
     spread = evaluation.spread(all_figures)
-    chosen = max(range(seeds), key=lambda number: results[number].validation["strict_accuracy"])
+    chosen = max(range(len(numbers)), key=lambda number: results[number].validation["strict_accuracy"])
     result, figures = results[chosen], all_figures[chosen]
     test = {key: round(value, 6) for key, value in figures.as_dict().items()}
     facts = {**result.network.description, "test": test}
-    if seeds > 1:
+    if several:
         facts["test_over_seeds"] = spread
+        training.save_summary(
+            folder, numbers, [one.validation for one in results], [one.as_dict() for one in all_figures], spread
+        )
     network = dataclasses.replace(result.network, description=facts)
     network = ordering.order_neurons(network, loaded.train_images)
     network_file.save(network, out)
@@ -303,19 +311,32 @@ def train(
                 "best_epoch": result.best_epoch + 1,
                 "validation": result.validation,
                 "test": figures.as_dict(),
-                "seeds": [options.seed for options in all_options],
+                "seeds": numbers,
                 "test_by_seed": [one.as_dict() for one in all_figures],
                 "test_over_seeds": spread,
             }
         )
         return
     _table(f"{out}: {network.shape_text}, test images of {dataset}", _figure_rows(figures, network))
-    if seeds > 1:
+    if several:
         _table(
-            f"{seeds} seeds, test images: mean and standard deviation",
+            f"{len(numbers)} seeds, test images: mean and standard deviation",
             [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
         )
     output.print(f"run: {folder}", highlight=False)
+
+
+def _seed_numbers(seeds: str, first: int) -> list[int]:
+    """The seeds that --seeds asks for: so many from `first` on, or those of a list."""
+    try:
+        numbers = [int(part) for part in seeds.split(",")]
+    except ValueError:
+        numbers = []
+    if "," not in seeds and numbers and numbers[0] >= 1:
+        return list(range(first, first + numbers[0]))
+    if "," not in seeds or not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise UserError(f"--seeds {seeds}: a count of 1 or more is needed, or a list of different seeds such as 0,1,2")
+    return numbers
 
 
 @app.command(epilog="Example: bs4nn-tc experiment all authors.bs4nn --dataset mnist --data-dir data")

@@ -6,5 +6,16 @@ everything that recipes share is in `loop` and `run_folder`.
 
 from bs4nn_tc.training.loop import Report, TrainingResult, train
 from bs4nn_tc.training.options import BestOptions, Options, PaperOptions, best_defaults, resolve
+from bs4nn_tc.training.run_folder import save_summary
 
-__all__ = ["BestOptions", "Options", "PaperOptions", "Report", "TrainingResult", "best_defaults", "resolve", "train"]
+__all__ = [
+    "BestOptions",
+    "Options",
+    "PaperOptions",
+    "Report",
+    "TrainingResult",
+    "best_defaults",
+    "resolve",
+    "save_summary",
+    "train",
+]

@@ -4,6 +4,11 @@ config.json      the resolved options and the data set's digest
 epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images
+
+With several seeds these lie in seed-N, and beside those folders
+
+summary.json     mean and deviation over the seeds on the test images, and the figures of every one
+seeds.csv        the figures of every seed, on validation and test images
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from bs4nn_tc.network import Network
 from bs4nn_tc.training.trainer import Progress
 
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
+SUMMARY, SEEDS = "summary.json", "seeds.csv"
 
 
 @dataclass
@@ -100,11 +106,7 @@ class RunFolder:
 
     def save_rows(self, rows: list[dict[str, float]]) -> None:
         """Write epochs.csv."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(self.path / EPOCHS, text.getvalue().encode(), durable=False)
+        write_atomically(self.path / EPOCHS, _csv(rows), durable=False)
 
     def save_best(self, network: Network) -> None:
         """Write the best network so far."""
@@ -113,6 +115,46 @@ class RunFolder:
     def load_best(self) -> Network:
         """Read it back."""
         return network_file.load(self.path / BEST)
+
+
+def save_summary(
+    folder: Path,
+    seeds: list[int],
+    validation: list[dict[str, float]],
+    test: list[dict[str, float]],
+    spread: dict[str, dict[str, float]],
+) -> None:
+    """Write summary.json and seeds.csv into the folder of a run over several seeds.
+
+    Args:
+        folder: of the run.
+        seeds: one a network.
+        validation: figures on the validation images, one a network.
+        test: figures on the test images, one a network.
+        spread: mean and deviation of the latter, see `evaluation.spread`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    rows: list[dict[str, float]] = [
+        {
+            "seed": seed,
+            **{f"validation_{name}": value for name, value in of_validation.items()},
+            **{f"test_{name}": value for name, value in of_test.items()},
+        }
+        for seed, of_validation, of_test in zip(seeds, validation, test, strict=True)
+    ]
+    summary = {"seeds": seeds, "test_by_seed": test, "test_over_seeds": spread, "validation_by_seed": validation}
+    write_atomically(folder / SUMMARY, (json.dumps(summary, indent=1) + "\n").encode())
+    write_atomically(folder / SEEDS, _csv(rows))
+
+
+def _csv(rows: list[dict[str, float]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _first_difference(held: str, config: dict[str, Any]) -> str:
