@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import datasets, experiments, network_file, reference
+from bs4nn_tc import datasets, experiments, importers, network_file, reference
+from bs4nn_tc.errors import UserError
 from bs4nn_tc.network import Network
 
 
@@ -33,6 +35,65 @@ def test_noise_thresholds_and_weights_are_near_the_paper(material: experiments.M
     factors = {row[0]: row for row in experiments.thresholds(material).rows}
     assert factors[80][3] == pytest.approx(44.9, abs=0.5)
     assert [round(float(row[1]), 1) for row in experiments.weights(material).rows] == [77.8, 60.5]
+
+
+def test_alphas_and_proxies_are_the_papers(material: experiments.Material, reference_dir: Path) -> None:
+    known = {"theta": 100.0, "alphas": [4.03707844, 9.06516109]}
+    network = dataclasses.replace(material.network, description=known)
+    paths = [reference_dir / f"W{layer}_binary.npy" for layer in (0, 1)]
+    material = dataclasses.replace(material, network=network, proxies=importers.load_proxies(paths, network))
+    rounded = {row[0]: row[1:] for row in experiments.alpha(material).rows}
+    assert rounded["as trained: 25, 12"] == rounded["two decimals: 25, 12"]
+    assert rounded["as trained: 25, 12"][:2] == (pytest.approx(96.06), pytest.approx(96.92))
+    real = experiments.proxies(material).rows[1]
+    assert real[2] == pytest.approx(89.1, abs=0.05)
+    wrong = dataclasses.replace(material, proxies=(-material.proxies[0], material.proxies[1]))
+    with pytest.raises(UserError, match="another network: 470,400 of 470,400"):
+        experiments.proxies(wrong)
+
+
+@pytest.mark.parametrize("delay", [0, 1])
+def test_real_valued_weights_that_are_signs_answer_as_signs(delay: int) -> None:
+    rng = np.random.default_rng(delay)
+    network = random_network(rng, (30, 20, 4), time_steps=16, delay=delay)
+    images, labels = rng.integers(0, 256, (60, 30)).astype(np.uint8), np.arange(60) % 4
+    images[0] = 0
+    thresholds = [layer.thresholds - (0.5 if delay else 0.0) for layer in network.layers]
+    weights = tuple(layer.signs.astype(np.float32) for layer in network.layers)
+    answers, _, times = experiments._run_real(network, weights, thresholds, images, labels)
+    expected = reference.run(network, images)
+    assert np.array_equal(answers, expected.answer)
+    assert np.array_equal(times, expected.response_time)
+
+
+def test_one_image_and_sixteen_neurons() -> None:
+    rng = np.random.default_rng(3)
+    network = random_network(rng, (30, 20, 4), time_steps=16, delay=1)
+    images, labels = rng.integers(0, 256, (5, 30)).astype(np.uint8), np.arange(5) % 4
+    small = experiments.Material(network, images, labels, ("a", "b", "c", "d"), "letters", (5, 6), image=2)
+    membrane = experiments.membrane(small)
+    _, runs = reference.run_image(network, images[2])
+    for step, row in enumerate(membrane.rows):
+        assert list(row) == [step, *runs[-1].potentials_at(step).tolist()]
+    assert all(picture.values.shape == (5, 6) for picture in membrane.pictures)
+    shown = experiments.reconstructed(small)
+    assert len(shown.rows) == len(shown.pictures) == 16
+    assert np.array_equal(shown.pictures[0].values.ravel(), network.layers[0].signs[0])
+
+
+def test_learning_curves_of_runs(tmp_path: Path) -> None:
+    for name, epochs in (("short", 2), ("long", 3)):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{epoch},0.{epoch}5\n" for epoch in range(1, epochs + 1))
+        (tmp_path / name / "epochs.csv").write_text(f"epoch,strict_accuracy\n{rows}")
+    network = random_network(np.random.default_rng(0), (64, 20, 10), intensity_max=16)
+    network_file.save(network, tmp_path / "n.bs4nn")
+    call = ("experiment", "learning", tmp_path / "n.bs4nn", "--dataset", "digits", "-o", tmp_path / "out")
+    assert run_tool(*call, "--run", tmp_path / "short", "--run", tmp_path / "long").returncode == 0
+    rows = list(csv.reader((tmp_path / "out" / "learning.csv").open()))
+    assert rows == [["epoch", "short", "long"], ["1", "15", "15"], ["2", "25", "25"], ["3", "nan", "35"]]
+    assert_refused(run_tool(*call), "--run")
+    assert_refused(run_tool(*call, "--run", tmp_path), "epochs.csv")
 
 
 def test_a_small_network_against_the_reference() -> None:
@@ -59,7 +120,7 @@ def test_figures_by_the_command_line(tmp_path: Path) -> None:
     done = run_tool(*call, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     names = [one["name"] for one in json.loads(done.stdout)["experiments"]]
-    assert names == list(experiments.EXPERIMENTS)
+    assert names == [name for name in experiments.EXPERIMENTS if name not in experiments.DEMANDING]
     for name in names:
         rows = list(csv.reader((tmp_path / "out" / f"{name}.csv").open()))
         assert len(rows) > 1
@@ -85,7 +146,7 @@ def test_the_report_stands_alone(tmp_path: Path) -> None:
     figures = json.loads(run_tool("evaluate", tmp_path / "n.bs4nn", "--dataset", "digits", "--json").stdout)
     assert f"<b>{figures['strict_accuracy']:.2%}</b><span>strict accuracy</span>" in text
     assert text.index("strict accuracy") < text.index("tie-lenient accuracy")
-    assert text.count("<figure>") == len(experiments.EXPERIMENTS)
+    assert text.count("<figure>") == len(experiments.EXPERIMENTS) - len(experiments.DEMANDING)
     assert "cortex-m0</td>" in text
     for picture in re.findall(r"<img [^>]*>", text):
         assert 'alt="' in picture

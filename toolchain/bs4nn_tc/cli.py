@@ -80,6 +80,8 @@ ProjectArgument = Annotated[
     Path, typer.Argument(metavar="[DIR]", show_default=False, help="A folder that `generate` made. [default: here]")
 ]
 _HERE = Path()
+# Longer tables are in the CSV file only.
+MOST_ROWS = 60
 DatasetOption = Annotated[
     str,
     typer.Option(help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class."),
@@ -216,7 +218,11 @@ def import_weights(
         time_steps=time_steps,
         readout_step=readout_step,
         intensity_max=intensity_max,
-        description={"source": "imported weights", "rules": rules.value},
+        description={
+            "source": "imported weights",
+            "rules": rules.value,
+            **({"theta": theta, "alphas": alpha} if theta is not None else {}),
+        },
     )
     network_file.save(network, out)
     output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}", highlight=False)
@@ -342,11 +348,22 @@ def _seed_numbers(seeds: str, first: int) -> list[int]:
 @app.command(epilog="Example: bs4nn-tc experiment all authors.bs4nn --dataset mnist --data-dir data")
 def experiment(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="noise, thresholds, spikes, firing-times, confusion, weights, or all.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="noise, thresholds, spikes, firing-times, confusion, weights, membrane, reconstructed, alpha, "
+            "proxies, learning, or all.",
+        ),
     ],
     network_path: NetworkArgument,
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
+    proxies: Annotated[
+        list[Path] | None,
+        typer.Option(help="The proxy weights: best-proxies.npz of a run, or one .npy file a layer (repeat)."),
+    ] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a run, for learning curves (repeat).")] = None,
+    image: Annotated[int, typer.Option(min=0, help="Test image that membrane looks at.")] = 0,
     out: Annotated[
         Path, typer.Option("-o", "--output", help="The folder for figures (SVG, PNG) and data (CSV).")
     ] = Path("experiments"),
@@ -360,21 +377,39 @@ def experiment(
         raise UserError(f"unknown experiment '{name}'; there are {', '.join(experiments.EXPERIMENTS)}, all")
     network = network_file.load(network_path)
     dataset, images, labels = _test_images(dataset, data_dir, None, network)
-    names = datasets.load(dataset, data_dir).class_names
-    material = experiments.Material(network, images, labels, names, dataset)
+    if image >= len(images):
+        raise UserError(f"--image {image}: {dataset} has {len(images):,} test images")
+    loaded = datasets.load(dataset, data_dir)
+    material = experiments.Material(
+        network,
+        images,
+        labels,
+        loaded.class_names,
+        dataset,
+        loaded.image_shape,
+        importers.load_proxies(proxies, network) if proxies else (),
+        tuple(run or []),
+        image,
+    )
     chosen = list(experiments.EXPERIMENTS) if name == "all" else [name]
-    done = []
+    done, left_out = [], []
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     with _progress("experiments", len(chosen), quiet) as advance:
         for one in chosen:
-            result = experiments.EXPERIMENTS[one](material)
+            try:
+                result = experiments.EXPERIMENTS[one](material)
+            except UserError as error:
+                if name != "all" or one not in experiments.DEMANDING:
+                    raise
+                left_out.append(f"left out: {error}" if str(error).startswith(one) else f"left out: {one}: {error}")
+                continue
             figures.write_csv(result, out / f"{one}.csv")
             figures.draw(result, out / one)
             done.append(result)
             advance()
     if as_json:
-        _print_json({"network": str(network_path), "experiments": [dataclasses.asdict(result) for result in done]})
+        _print_json({"network": str(network_path), "experiments": [result.as_dict() for result in done]})
         return
     for result in done:
         table = Table(title=f"{result.title} ({network_path.name}, test images of {dataset})", title_justify="left")
@@ -386,7 +421,10 @@ def experiment(
             digits = 0 if is_matrix else 1
             cells = [value if isinstance(value, str) else f"{value:.{digits}f}".removesuffix(".0") for value in row]
             table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
-        output.print(table)
+        if len(result.rows) <= MOST_ROWS:
+            output.print(table)
+    for line in left_out:
+        output.print(line, highlight=False, markup=False)
     output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)
 
 

@@ -1,22 +1,36 @@
 """The paper's experiments on a network: figures as numbers. Drawing is figures.py, printing is the command line.
 
-Everything runs on the host library; strict accuracy stands beside the tie-lenient one that the paper counts.
+Strict accuracy stands beside the tie-lenient one that the paper counts. Everything runs on the host library but
+what needs potentials step by step or real-valued weights: that is NumPy here, image by image.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc import tuning
+from bs4nn_tc import importers, reference, tuning
+from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.network import HostTimes, host_network
-from bs4nn_tc.network import Network
+from bs4nn_tc.network import Layer, Network
 
-NOISES = tuple(range(0, 101, 10))
+NOISES = tuple(range(0, 101, 5))
 FACTORS = tuple(range(10, 151, 10))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of numbers: (rows, columns), drawn in grey from black to white, or in two colours around zero."""
+
+    title: str
+    values: NDArray[np.float64]
+    signed: bool
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,10 @@ class Experiment:
         headings: one a column.
         rows: numbers (or the name of a class, in the first column).
         paper: for some rows (by index) what the paper says, for people.
-        kind: how it is drawn: "lines" (first column against the others), "bars", or "matrix".
+        kind: how it is drawn: "lines" (first column against the others), "bars", "matrix", or "pictures" alone.
+        pictures: drawn above, or alone.
+        axis: what is on the vertical axis of lines.
+        level: where a horizontal line marks the threshold.
     """
 
     name: str
@@ -38,6 +55,15 @@ class Experiment:
     rows: list[tuple[float | str, ...]]
     paper: dict[int, str]
     kind: str
+    pictures: list[Picture] = field(default_factory=list)
+    axis: str = "accuracy, %"
+    level: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: everything but the pictures; what is not there (NaN) is None."""
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "pictures"}
+        facts["rows"] = [[None if value != value else value for value in row] for row in self.rows]  # noqa: PLR0124
+        return facts
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,10 @@ class Material:
         labels: (N,) their classes.
         class_names: one a class.
         dataset: its name; the paper's numbers for MNIST stand beside ours on "mnist" only.
+        image_shape: rows and columns of an image.
+        proxies: (out, in) real-valued weights a layer, whose signs the network has; empty if they are not known.
+        runs: folders of training runs.
+        image: index of the one image that some experiments look at.
     """
 
     network: Network
@@ -57,6 +87,10 @@ class Material:
     labels: NDArray[np.integer]
     class_names: tuple[str, ...]
     dataset: str
+    image_shape: tuple[int, int] = (0, 0)
+    proxies: tuple[NDArray[np.float32], ...] = ()
+    runs: tuple[Path, ...] = ()
+    image: int = 0
 
     def on_mnist(self, paper: dict[int, str]) -> dict[int, str]:
         """The paper's numbers, where they are for this data set."""
@@ -156,6 +190,184 @@ def weights(material: Material) -> Experiment:
     return Experiment("weights", "share of positive synapses", ("layer", "positive, %"), rows, paper, "bars")
 
 
+def alpha(material: Material) -> Experiment:
+    """The scaling factors, as trained and rounded: a threshold is a whole number, theta / alpha rounded up.
+
+    Raises:
+        UserError: the network does not say from which theta and alphas its thresholds come.
+    """
+    network = material.network
+    known = network.description
+    theta, alphas = known.get("theta"), known.get("alphas")
+    if not isinstance(theta, int | float) or not isinstance(alphas, list) or len(alphas) != len(network.layers):
+        raise UserError(
+            "alpha: the network does not say from which theta and alphas its thresholds come; "
+            "networks of the recipe 'paper' and of 'import --theta --alpha' do"
+        )
+    rules: importers.Rules = "authors" if network.delay else "paper"
+    rows: list[tuple[float | str, ...]] = []
+    for what, digits in (("as trained", 17), ("two decimals", 2), ("one decimal", 1), ("none", 0)):
+        thresholds = [
+            importers.threshold_from_alpha(theta, round(float(one), digits), rules, layer.inputs)
+            for one, layer in zip(alphas, network.layers, strict=True)
+        ]
+        other = Network(
+            tuple(Layer(layer.signs, value) for layer, value in zip(network.layers, thresholds, strict=True)),
+            network.time_steps,
+            network.delay,
+            network.readout_step,
+            network.intensity_max,
+        )
+        name = f"{what}: {', '.join(map(str, thresholds))}"
+        rows.append((name, *_accuracies(other, material.images, material.labels)))
+    headings = ("alphas: thresholds", "strict, %", "tie-lenient, %", "response time, steps")
+    paper = material.on_mnist({0: "97.0 %, 112.9 steps", 1: "no change"})
+    return Experiment("alpha", "the scaling factors alpha, rounded", headings, rows, paper, "bars")
+
+
+def proxies(material: Material) -> Experiment:
+    """The real-valued proxy weights in place of their signs, with theta in place of theta / alpha.
+
+    Without a theta a layer's threshold is multiplied by the mean size of its proxy weights.
+
+    Raises:
+        UserError: no proxy weights.
+    """
+    network = material.network
+    weights = _known_proxies(material)
+    theta = network.description.get("theta")
+    thresholds = [
+        np.full(layer.neurons, theta or np.abs(one).mean()) * (1 if theta else layer.thresholds)
+        for layer, one in zip(network.layers, weights, strict=True)
+    ]
+    answers, lenient, times = _run_real(network, weights, thresholds, material.images, material.labels)
+    real = (100 * float((answers == material.labels).mean()), 100 * float(lenient.mean()), float(times.mean()))
+    signs = _accuracies(network, material.images, material.labels)
+    rows: list[tuple[float | str, ...]] = [("signs", *signs), ("proxy weights", *real)]
+    headings = ("weights", "strict, %", "tie-lenient, %", "response time, steps")
+    paper = material.on_mnist({0: "97.0 %", 1: "89.1 %"})
+    return Experiment("proxies", "real-valued proxy weights in place of their signs", headings, rows, paper, "bars")
+
+
+def _known_proxies(material: Material) -> tuple[NDArray[np.float32], ...]:
+    if not material.proxies:
+        raise UserError("the proxy weights are not known; give --proxies with best-proxies.npz of a run, or .npy files")
+    for number, (one, layer) in enumerate(zip(material.proxies, material.network.layers, strict=True), start=1):
+        other = int(((one >= 0) != (layer.signs > 0)).sum())
+        if other:
+            raise UserError(
+                f"the proxy weights belong to another network: {other:,} of {one.size:,} signs of layer {number} differ"
+            )
+    return material.proxies
+
+
+def _run_real(
+    network: Network,
+    weights: tuple[NDArray[np.float32], ...],
+    thresholds: list[NDArray[np.float64]],
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """SPEC.md's rules with real-valued weights (out, in); V > threshold with delay, V >= threshold without.
+
+    Returns answers, whether the label is among the first to fire, and response times, (N,) each.
+    """
+    steps = network.time_steps
+    step_of = (network.intensity_max - np.arange(256)) * steps // network.intensity_max
+    columns = [np.ascontiguousarray(one.T) for one in weights]
+    outcomes = []
+    for image, label in zip(images, labels, strict=True):
+        times = step_of[image]
+        for rows, threshold in zip(columns, thresholds, strict=True):
+            order = np.argsort(times, kind="stable")
+            order = order[times[order] < steps]
+            arrivals = times[order]
+            potentials = np.vstack([np.zeros(rows.shape[1], np.float32), np.cumsum(rows[order], axis=0)])
+            ends = np.flatnonzero(np.append(arrivals[1:] != arrivals[:-1], [True] * bool(len(order))))
+            at_ends = potentials[np.append(ends + 1, 0)]
+            crossed = at_ends > threshold if network.delay else at_ends >= threshold
+            crossed[-1] = True  # who has not crossed by then never does
+            when = np.append(arrivals[ends] + network.delay, steps)
+            first = crossed.argmax(axis=0)
+            standing = at_ends[first, np.arange(len(first))]
+            readout = potentials[np.searchsorted(arrivals, network.readout_step, side="right")]
+            times = np.minimum(when[first], steps)
+        earliest = int(times.min())
+        if earliest < steps:
+            answer = int(np.where(times == earliest, standing, -np.inf).argmax())
+            outcomes.append((answer, times[label] == earliest, earliest))
+        else:
+            answer = int(readout.argmax())
+            outcomes.append((answer, answer == label, steps))
+    answers, lenient, response = zip(*outcomes, strict=True)
+    return np.array(answers), np.array(lenient), np.array(response)
+
+
+def membrane(material: Material) -> Experiment:
+    """The potentials of the output neurons over the steps for one image, and the input accumulated by five of them."""
+    network = material.network
+    image = material.images[material.image]
+    input_times, runs = reference.run_image(network, image)
+    answer, response_time = reference.decide(network, runs[-1])
+    last = min(response_time, network.time_steps - 1)
+    shown = min(network.time_steps - 1, max(last + last // 4, 4))
+    rows: list[tuple[float | str, ...]] = [
+        (float(step), *runs[-1].potentials_at(step).astype(float).tolist()) for step in range(shown + 1)
+    ]
+    pictures = [
+        Picture(f"step {step}", np.where(input_times <= step, image, 0).reshape(material.image_shape), signed=False)
+        for step in sorted({round(last * part / 5) for part in range(1, 6)})
+    ]
+    name = material.class_names[material.labels[material.image]]
+    how = f"answers {answer} at step {response_time}" if response_time < network.time_steps else f"silent, {answer}"
+    title = f"output potentials, test image {material.image} ({name}): {how}"
+    headings = ("step", *(f"neuron {j}" for j in range(network.outputs)))
+    return Experiment(
+        "membrane", title, headings, rows, {}, "lines", pictures, "potential", float(network.layers[-1].thresholds[0])
+    )
+
+
+def reconstructed(material: Material) -> Experiment:
+    """Weights of sixteen neurons of the first layer as pictures: the proxies, if they are known, beside their signs."""
+    layer = material.network.layers[0]
+    chosen = np.unique(np.linspace(0, layer.neurons - 1, 16).astype(int))
+    real = _known_proxies(material)[0] if material.proxies else None
+    rows: list[tuple[float | str, ...]] = []
+    pictures = []
+    for j in chosen:
+        rows.append((f"neuron {j}", 100 * float((layer.signs[j] > 0).mean()), float(layer.thresholds[j])))
+        if real is not None:
+            pictures.append(Picture(f"{j}: proxies", real[j].astype(float).reshape(material.image_shape), signed=True))
+        pictures.append(Picture(f"{j}: signs", layer.signs[j].astype(float).reshape(material.image_shape), signed=True))
+    headings = ("neuron", "positive, %", "threshold")
+    return Experiment("reconstructed", "weights of sixteen hidden neurons", headings, rows, {}, "pictures", pictures)
+
+
+def learning(material: Material) -> Experiment:
+    """Strict accuracy on the validation images by epoch, one curve a run.
+
+    Raises:
+        UserError: no run is given, or one has no epochs.csv.
+    """
+    if not material.runs:
+        raise UserError("learning: which runs? give --run with the folder of a training run, once or several times")
+    curves = []
+    for folder in material.runs:
+        try:
+            with (folder / "epochs.csv").open(encoding="utf-8", newline="") as file:
+                curves.append([100 * float(row["strict_accuracy"]) for row in csv.DictReader(file)])
+        except (OSError, KeyError, ValueError) as error:
+            raise UserError(f"{folder} holds no run with figures of its epochs ({error})") from error
+    epochs = max(map(len, curves))
+    rows: list[tuple[float | str, ...]] = [
+        (float(epoch + 1), *(curve[epoch] if epoch < len(curve) else float("nan") for curve in curves))
+        for epoch in range(epochs)
+    ]
+    headings = ("epoch", *(folder.name for folder in material.runs))
+    title = "learning: strict accuracy on the validation images"
+    return Experiment("learning", title, headings, rows, {}, "lines")
+
+
 EXPERIMENTS: dict[str, Callable[[Material], Experiment]] = {
     "noise": noise,
     "thresholds": thresholds,
@@ -163,4 +375,11 @@ EXPERIMENTS: dict[str, Callable[[Material], Experiment]] = {
     "firing-times": firing_times,
     "confusion": confusion,
     "weights": weights,
+    "membrane": membrane,
+    "reconstructed": reconstructed,
+    "alpha": alpha,
+    "proxies": proxies,
+    "learning": learning,
 }
+# These ask for more than the network and test images.
+DEMANDING = ("alpha", "proxies", "learning")

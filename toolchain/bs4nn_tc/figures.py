@@ -13,6 +13,9 @@ from bs4nn_tc.errors import MissingToolError
 from bs4nn_tc.experiments import Experiment
 from bs4nn_tc.files import write_atomically
 
+# Lines of more points than that have no marks.
+MOST_MARKS = 40
+
 
 def write_csv(experiment: Experiment, path: Path) -> None:
     """Write the numbers.
@@ -51,10 +54,26 @@ def render(experiment: Experiment, kind: str) -> bytes:
         message = "matplotlib is not installed; install it with: pip install 'bs4nn-tc[report]'"
         raise MissingToolError(message) from error
     mpl.rcParams["svg.hashsalt"] = "bs4nn-tc"
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    {"lines": _lines, "bars": _bars, "matrix": _matrix}[experiment.kind](experiment, axes)
-    axes.set_title(experiment.title)
+    drawn = {"lines": _lines, "bars": _bars, "matrix": _matrix}.get(experiment.kind)
+    count = len(experiment.pictures)
+    columns = min(8, count) if drawn is None else count
+    rows = -(-count // columns) if count else 0
+    figure = Figure(figsize=(8, (5 if drawn else 0) + 1.25 * rows), layout="constrained")
+    figure.suptitle(experiment.title)
+    above: Any = figure
+    if drawn is not None:
+        below: Any = figure
+        if count:
+            parts: Any = figure.subfigures(2, 1, height_ratios=(1.25 * rows, 5))
+            above, below = parts
+        drawn(experiment, below.add_subplot())
+    for number, picture in enumerate(experiment.pictures, start=1):
+        axes = above.add_subplot(rows, columns, number)
+        limit = float(np.abs(picture.values).max()) or 1.0
+        lowest, colours = (-limit, "PuOr") if picture.signed else (0.0, "gray")
+        axes.imshow(picture.values, vmin=lowest, vmax=limit, cmap=colours)
+        axes.set_axis_off()
+        axes.set_title(picture.title, fontsize=8)
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return content.getvalue()
@@ -67,16 +86,20 @@ def _columns(experiment: Experiment) -> np.ndarray[Any, Any]:
 def _lines(experiment: Experiment, axes: Any) -> None:
     across = [float(row[0]) for row in experiment.rows]
     values = _columns(experiment)
-    right = axes.twinx()
+    right = axes.twinx() if any(heading.endswith("steps") for heading in experiment.headings[1:]) else axes
+    mark = "o" if len(across) <= MOST_MARKS else ""
     for column, heading in enumerate(experiment.headings[1:]):
         is_time = heading.endswith("steps")
         (right if is_time else axes).plot(
-            across, values[:, column], "s--" if is_time else "o-", color=f"C{column}", label=heading
+            across, values[:, column], f"{mark and 's'}--" if is_time else f"{mark}-", color=f"C{column}", label=heading
         )
     axes.set_xlabel(experiment.headings[0])
-    axes.set_ylabel("accuracy, %")
-    right.set_ylabel("response time, steps")
-    axes.figure.legend(loc="outside lower center", ncols=3)
+    axes.set_ylabel(experiment.axis)
+    if experiment.level is not None:
+        axes.axhline(experiment.level, color="black", linestyle=":", label="threshold")
+    if right is not axes:
+        right.set_ylabel("response time, steps")
+    axes.figure.legend(loc="outside lower center", ncols=5 if values.shape[1] > 6 else 3)
 
 
 def _bars(experiment: Experiment, axes: Any) -> None:

@@ -9,6 +9,7 @@ delay of one step, and the potentials of step T - 3 decide (253 of 256).
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +64,32 @@ def _read_array(path: Path) -> NDArray[Any]:
         except (ValueError, EOFError, SyntaxError, MemoryError) as error:
             raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
     return array
+
+
+def load_proxies(paths: Sequence[Path], network: Network) -> tuple[NDArray[np.float32], ...]:
+    """Real-valued weights, (out, in) a layer: of a run's best-proxies.npz, or of one .npy file a layer.
+
+    Args:
+        paths: one .npz file, or .npy files; everything after the first axis is flattened to inputs.
+        network: whose weights they are to be.
+
+    Raises:
+        UserError: a file cannot be read, or the shapes are not the network's.
+    """
+    if len(paths) == 1 and paths[0].suffix == ".npz":
+        try:
+            with np.load(paths[0], allow_pickle=False) as archive:
+                found = [archive[f"proxies_{number}"].T for number in range(1, len(network.layers) + 1)]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{paths[0]} holds no proxy weights of {len(network.layers)} layers: {error}") from error
+    else:
+        found = [array.reshape(len(array), -1) if array.ndim else array for array in map(_read_array, paths)]
+    shapes = [(layer.neurons, layer.inputs) for layer in network.layers]
+    if [one.shape for one in found] != shapes:
+        raise UserError(f"proxy weights of shapes {[one.shape for one in found]}; the network has {shapes}")
+    if any(one.dtype.kind != "f" or not np.isfinite(one).all() for one in found):
+        raise UserError("proxy weights have to be finite floating-point numbers")
+    return tuple(np.ascontiguousarray(one, np.float32) for one in found)
 
 
 def threshold_from_alpha(theta: float, alpha: float, rules: Rules, fan_in: int) -> int:

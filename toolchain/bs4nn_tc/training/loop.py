@@ -123,7 +123,7 @@ def train(
             run.save_rows(history.rows)
             if row["strict_accuracy"] > history.best_accuracy:
                 history.best_accuracy, history.best_epoch = row["strict_accuracy"], progress.epoch
-                run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)))
+                run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)), trainer.arrays())
             progress = Progress(epoch=progress.epoch + 1)
             run.save_checkpoint(progress, history, trainer.arrays())
 

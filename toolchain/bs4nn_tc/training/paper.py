@@ -115,5 +115,9 @@ class PaperTrainer:
             delay=options.delay,
             readout_step=max(0, options.time_steps - 3) if options.delay else -1,
             intensity_max=self.dataset.intensity_max,
-            description={**description, "alphas": [round(float(alpha), 8) for alpha in self._alphas]},
+            description={
+                **description,
+                "theta": options.theta,
+                "alphas": [round(float(alpha), 8) for alpha in self._alphas],
+            },
         )

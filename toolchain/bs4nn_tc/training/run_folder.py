@@ -4,6 +4,7 @@ config.json      the resolved options and the data set's digest
 epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images
+best-proxies.npz its proxy weights: proxies_1 .. (inputs, neurons)
 
 With several seeds these lie in seed-N, and beside those folders
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +33,7 @@ from bs4nn_tc.network import Network
 from bs4nn_tc.training.trainer import Progress
 
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
+PROXIES = "best-proxies.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
 
 
@@ -108,8 +111,12 @@ class RunFolder:
         """Write epochs.csv."""
         write_atomically(self.path / EPOCHS, _csv(rows), durable=False)
 
-    def save_best(self, network: Network) -> None:
-        """Write the best network so far."""
+    def save_best(self, network: Network, arrays: dict[str, NDArray[Any]]) -> None:
+        """Write the best network so far, and its proxy weights, which are among `arrays`."""
+        content = io.BytesIO()
+        proxies = {name: array for name, array in arrays.items() if re.fullmatch(r"proxies_\d+", name)}
+        np.savez(content, allow_pickle=False, **proxies)
+        write_atomically(self.path / PROXIES, content.getvalue(), durable=False)
         network_file.save(network, self.path / BEST)
 
     def load_best(self) -> Network:
