@@ -4,7 +4,7 @@ Forward, every image runs by SPEC.md (delay 0) up to the step tau of the first o
 where the device stops. The loss is the cross-entropy of softmax(s V_o(tau)). Backward, with M_j the
 highest potential of hidden neuron j up to tau, reached first at step a_j:
 
-    dL/dV_o = softmax_o - onehot_o
+    dL/dV_o = softmax_o - onehot_o   (times s, which Adam does not see)
     g_j = (sum over o of B_oj dL/dV_o) * max(0, 1 - |M_j - threshold_j + 1/2| / window)
 
 Output proxies receive dL/dV_o where j fired by tau, hidden proxies g_j for every input with t_i <= a_j, and
