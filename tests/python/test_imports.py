@@ -18,7 +18,7 @@ FLOORS = [
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "ordering", "doctor"},
-    {"bench", "tuning"},
+    {"bench", "tuning", "live"},
     {"experiments"},
     {"figures"},
     {"report"},
