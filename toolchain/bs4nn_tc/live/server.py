@@ -44,9 +44,10 @@ BODY_BYTES = 1024
 MAX_CONCURRENCY = 64
 # How long Ctrl-C waits for open requests.
 SHUTDOWN_SECONDS = 2
-# Of data sets whose images fill their frame; all others are taken to be like MNIST: 20 of 28 rows and columns.
+# Data sets whose images fill their frame. All others are taken to be like MNIST: scaled into 20 of 28 rows and
+# columns, with the centre of mass in the middle of pixel 14, half a pixel beyond the middle of the frame.
 _FILLING = ("digits", "fashion-mnist")
-_MNIST_BOX = 20 / 28
+_MNIST_BOX = (20 / 28, 0.5)
 # The page needs nothing but itself, and no other page has a business with it.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -80,7 +81,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     network = session.network
     rows, columns = image_shape(network, dataset)
     trained_on = network.description.get("dataset") if dataset is None else dataset.name
-    share = 1.0 if trained_on in _FILLING else _MNIST_BOX
+    share, shift = (1.0, 0.0) if trained_on in _FILLING else _MNIST_BOX
     named = () if dataset is None else dataset.class_names
     return {
         "version": bs4nn_tc.__version__,
@@ -97,6 +98,8 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         "columns": columns,
         # What a drawing is scaled into before it is centred.
         "box": [max(1, round(rows * share)), max(1, round(columns * share))],
+        # Where its centre of mass goes, in pixels from the corner.
+        "centre": [rows / 2 + shift, columns / 2 + shift],
         "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
         "dataset": None if dataset is None else dataset.name,
         "test_images": 0 if dataset is None else len(dataset.test_images),
