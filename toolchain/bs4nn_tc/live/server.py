@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -232,7 +233,7 @@ def serve(
 
     Raises:
         UserError: nobody knows the shape of the network's images.
-        KeyboardInterrupt: after Ctrl-C, when everything has ended.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when everything has ended.
     """
     made = application(session, dataset, is_local(listener))
     options = uvicorn.Config(
@@ -250,4 +251,6 @@ def serve(
         f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/",
         f"{session.runner.name} ({session.network.shape_text}) on {session.label}, open to {who}",
     )
+    # uvicorn shuts down and then raises the signal again: now as Ctrl-C, so that nothing is left lying about.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     uvicorn.Server(options).run(sockets=[listener])
