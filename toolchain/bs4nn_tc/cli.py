@@ -855,7 +855,8 @@ def live(
     target: Annotated[
         LiveTarget | None,
         typer.Option(
-            show_default=False, help="What answers. [default: emulator; for a project of real boards only, serial]"
+            show_default=False,
+            help="What answers. [default: emulator; with --port, or for a project of real boards only, serial]",
         ),
     ] = None,
     board: Annotated[

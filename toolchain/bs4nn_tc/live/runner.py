@@ -56,7 +56,7 @@ def prepare(
 
     Args:
         path: a network file, or a folder that `generate` made.
-        kind: None for the emulated board of a network file; for a project, what it was generated for.
+        kind: None for serial if there is a port, else the emulated board; a project of real boards only is serial.
         board_id: an emulated board; None for the project's first one, or `DEFAULT_BOARD`.
         port: of a serial board; None for the only one that is plugged in.
         folder: a new or empty folder for the project of a network file.
@@ -70,7 +70,7 @@ def prepare(
     made = project.open_project(path) if path.is_dir() else None
     network = network_file.load(path) if made is None else made.network
     if kind is None:
-        kind = _usual_kind(made)
+        kind = Kind.SERIAL if port is not None else _usual_kind(made)
     if board_id is not None and kind is not Kind.EMULATOR:
         raise UserError(f"--board chooses an emulated board; it does not go with --target {kind.value}")
     if port is not None and kind is not Kind.SERIAL:

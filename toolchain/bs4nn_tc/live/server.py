@@ -16,7 +16,7 @@ import ipaddress
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -142,7 +142,7 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return _json({"error": error.detail}, error.status_code)
+        return _json({"error": error.detail}, error.status_code, error.headers)
 
     async def gone(_: Request, error: Exception) -> Response:
         return _json({"error": str(error)}, 503)  # the request was good, the target is not
@@ -152,7 +152,9 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
         yield
         await run_in_threadpool(session.close)
 
-    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])] if local else []
+    hosts = (
+        [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "::1"])] if local else []
+    )
     return Starlette(
         routes=[
             Route("/", show),
@@ -165,8 +167,9 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
     )
 
 
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return JSONResponse(value, status, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+def _json(value: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    always = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return JSONResponse(value, status, headers={**always, **(headers or {})})
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -175,7 +178,8 @@ async def _body(request: Request, most: int) -> bytes:
     async for chunk in request.stream():
         content += chunk
         if len(content) > most:
-            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+            # Without hanging up, whoever goes on sending would wait for ever to get rid of the rest.
+            raise HTTPException(413, f"the body is longer than {most:,} bytes", {"Connection": "close"})
     return bytes(content)
 
 
