@@ -92,6 +92,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         "layers": [layer.neurons for layer in network.layers],
         "synapses": network.synapses,
         "time_steps": network.time_steps,
+        "delay": network.delay,
         "readout_step": network.readout_step,
         "thresholds": network.layers[-1].thresholds.tolist(),
         "intensity_max": network.intensity_max,
