@@ -18,7 +18,7 @@ FLOORS = [
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "ordering", "doctor"},
-    {"bench", "tuning"},
+    {"bench", "tuning", "live"},
     {"experiments"},
     {"figures"},
     {"report"},
@@ -26,6 +26,7 @@ FLOORS = [
     {"__main__"},
 ]
 TORCH = {"torch", "torchvision"}
+WEB = {"starlette", "uvicorn"}
 
 
 def imports_of(path: Path) -> list[tuple[str, bool]]:
@@ -78,6 +79,15 @@ def test_training_is_only_imported_by_whoever_trains() -> None:
     for name, at_the_top in imports_of(PACKAGE / "cli.py"):
         if name.startswith("bs4nn_tc.training"):
             assert not at_the_top
+
+
+def test_a_web_server_is_only_imported_by_whoever_serves() -> None:
+    for path in sources():
+        for name, at_the_top in imports_of(path):
+            if name.split(".")[0] in WEB:
+                assert path.relative_to(PACKAGE).as_posix() == "live/server.py"
+            if name.startswith("bs4nn_tc.live") and part_of(path) != "live":
+                assert not at_the_top
 
 
 def test_the_kernel_includes_nothing_generated_and_nothing_of_a_board() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +31,7 @@ from bs4nn_tc import bench as benchmark
 from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
 from bs4nn_tc import verify as verification
 from bs4nn_tc.codegen import bound, memory, pack, package, project, render
-from bs4nn_tc.errors import UserError, VerificationError
+from bs4nn_tc.errors import MissingToolError, UserError, VerificationError
 from bs4nn_tc.files import disk_errors
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
@@ -878,6 +879,81 @@ def emulate(
         bridge.serve_terminal(boards.load_board(chosen), firmware, ready)
     else:
         bridge.serve_socket(boards.load_board(chosen), firmware, tcp, ready)
+
+
+class LiveTarget(StrEnum):
+    """What `live` runs a network on."""
+
+    NATIVE = "native"
+    EMULATOR = "emulator"
+    SERIAL = "serial"
+
+
+def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) -> datasets.Dataset | None:
+    """Whose test images the page offers; None where nobody asked for some and there are none."""
+    try:
+        name, _, _ = _test_images(dataset, data_dir, None, network)
+        return datasets.load(name, data_dir)
+    except UserError as error:
+        if dataset is not None or data_dir is not None:
+            raise
+        progress_console.print(f"no test images: {error}", markup=False, highlight=False, soft_wrap=True)
+        return None
+
+
+@app.command(epilog="Example: bs4nn-tc live mnist.bs4nn --target emulator --board qemu-m0 --data-dir data")
+def live(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[NETWORK|DIR]",
+            show_default=False,
+            help="A network file, or a folder that `generate` made. [default: the folder here]",
+        ),
+    ] = _HERE,
+    target: Annotated[
+        LiveTarget | None,
+        typer.Option(
+            show_default=False,
+            help="What answers. [default: emulator; with --port, or for a project of real boards only, serial]",
+        ),
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(help="An emulated board. [default: qemu-m4, or the first one of the project]")
+    ] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+    ] = None,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 lets everybody in your network draw.")
+    ] = "127.0.0.1",
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="Where the page is; 0: any free port.")] = 8017,
+    quiet: QuietOption = False,
+) -> None:
+    """Serve a web page on this computer: draw a digit, and watch a target answer, spike by spike."""
+    try:
+        from bs4nn_tc.live import runner, server, session  # noqa: PLC0415 - the extra `live`
+    except ImportError as error:
+        missing = f"{error.name} is not installed; install it with: pip install 'bs4nn-tc[live]'"
+        raise MissingToolError(missing) from error
+
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(server.listen(host, http_port))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bs4nn-live-")))
+        kind = None if target is None else runner.Kind(target.value)
+        with progress_console.status("getting the target ready") if not quiet else contextlib.nullcontext():
+            chosen = runner.prepare(path, kind, board, port, folder / "project")
+            known = _live_dataset(chosen.network, dataset, data_dir)
+            opened = stack.enter_context(contextlib.closing(session.Session(chosen)))
+            opened.start()
+
+        def ready(url: str, told: str) -> None:
+            progress_console.print(f"{told}; Ctrl-C ends it", markup=False, highlight=False, soft_wrap=True)
+            print(url, flush=True)
+
+        server.serve(opened, known, listener, ready)
 
 
 @app.command(epilog="Example: bs4nn-tc profile digits-project --port /dev/ttyACM0")

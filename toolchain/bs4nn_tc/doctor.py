@@ -69,6 +69,7 @@ def examine() -> list[Finding]:
         _package("scikit-learn", False, "the bundled digits data set", "pip install 'bs4nn-tc[train]'"),
         _package("pillow", False, "folders of images", "pip install 'bs4nn-tc[train]'"),
         _package("torchvision", False, "downloading MNIST and Fashion-MNIST", "pip install 'bs4nn-tc[vision]'"),
+        _package("starlette", False, "the page of live", "pip install 'bs4nn-tc[live]'"),
         Finding(
             "PlatformIO's registry",
             "reachable" if registry else "",

@@ -1,0 +1,199 @@
+"""One target for all open pages: one image at a time, opened again after it has died.
+
+What a page is told about an image comes from the target: its answer, its firing times. The potentials over the
+steps follow from these firing times; the reference is only asked whether everything is equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc import boards, encoding, reference, targets
+from bs4nn_tc.errors import TargetError, UserError
+from bs4nn_tc.live.runner import Kind, Runner
+from bs4nn_tc.network import Network
+from bs4nn_tc.targets import ApplicationTarget, Trace
+from bs4nn_tc.targets.application import LapTooLongError
+
+# How long `close` waits for an image that is being classified before it pulls the target away.
+CLOSE_SECONDS = 1.0
+
+
+class Session:
+    """A target behind a lock."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.network = runner.network
+        self._lock = threading.Lock()
+        self._target: ApplicationTarget | None = None
+        self._starts = 0
+        self._closed = False
+        self.label = runner.kind.value
+
+    def start(self) -> None:
+        """Open the target now, so that whoever starts the page hears of what is missing.
+
+        Raises:
+            TargetError: it does not start or answer, or runs another network.
+            MissingToolError: the emulator is not installed.
+        """
+        with self._lock:
+            self._open()
+
+    def classify(self, image: NDArray[np.uint8]) -> dict[str, Any]:
+        """Let the target classify one image, and tell what happened, ready for JSON.
+
+        Args:
+            image: (pixels,) uint8, intensities 0 .. intensity_max.
+
+        Raises:
+            UserError: an image that the network does not take.
+            TargetError: the target is gone or does not answer; the next call opens it again.
+        """
+        reference.check_images(self.network, image[None])
+        with self._lock:
+            target = self._open()
+            started = time.monotonic()
+            try:
+                trace = target.trace(image)
+                timing = _timing(target, self.runner, image)
+            except Exception as error:
+                self._drop()
+                if isinstance(error, TargetError) or not self._closed:
+                    raise
+                raise TargetError(f"{target.label}: the page has been ended") from error
+            seconds = time.monotonic() - started
+            told = {"label": target.label, "board": target.identity.board, "starts": self._starts}
+        return {
+            **describe(self.network, image, trace),
+            "timing": timing,
+            "target": told,
+            "milliseconds": round(seconds * 1e3, 2),
+        }
+
+    def close(self) -> None:
+        """End the target for good; an image that is being classified gets a second to finish."""
+        self._closed = True
+        had_lock = self._lock.acquire(timeout=CLOSE_SECONDS)
+        try:
+            self._drop()
+        finally:
+            if had_lock:
+                self._lock.release()
+
+    def _open(self) -> ApplicationTarget:
+        """The target, opened if it is not; the caller holds the lock."""
+        if self._closed:
+            raise TargetError("the page has been ended")
+        if self._target is None:
+            target = self.runner.open()
+            try:
+                target.expect(self.network)
+            except UserError:
+                target.close()
+                raise
+            self._target = target
+            self.label = target.label
+            self._starts += 1
+        return self._target
+
+    def _drop(self) -> None:
+        target, self._target = self._target, None
+        if target is not None:
+            target.close()
+
+
+def describe(network: Network, image: NDArray[np.uint8], trace: Trace) -> dict[str, Any]:
+    """One image as a target has traced it, for the page.
+
+    Args:
+        network: the network that was run.
+        image: (pixels,) uint8.
+        trace: what the target said.
+
+    Returns:
+        Plain values for JSON. `moments` are the steps at which anything happens, rising, with the additions so
+        far (one for every spike and every neuron that it reaches) and the output potentials after that step.
+        `last_step` is the step of the decision: nothing after it has to be computed.
+    """
+    bounds = np.cumsum([0, *(layer.neurons for layer in network.layers)])
+    times = [trace.firing_times[first:end] for first, end in itertools.pairwise(bounds)]
+    arriving = [encoding.firing_times(image, network.time_steps, network.intensity_max), *times[:-1]]
+    never = network.time_steps
+    silent = trace.response_time == never
+    last_step = never - 1 if silent else trace.response_time - network.delay
+
+    def additions_until(step: int) -> int:
+        pairs = zip(arriving, network.layers, strict=True)
+        return sum(int((spikes <= step).sum()) * layer.neurons for spikes, layer in pairs)
+
+    steps = np.unique(np.concatenate([*arriving, times[-1]]))
+    steps = steps[steps < never]
+    output = reference.run_layer(network.layers[-1], arriving[-1], never, network.delay)
+    expected = reference.run(network, image[None])
+    equal = (
+        (trace.answer, trace.response_time, trace.spikes)
+        == (int(expected.answer[0]), int(expected.response_time[0]), int(expected.spikes[0]))
+        and np.array_equal(trace.firing_times, np.concatenate([layer[0] for layer in expected.firing_times]))
+        and np.array_equal(trace.readout_potential, expected.readout_potential[0])
+    )
+    return {
+        "answer": trace.answer,
+        "response_time": trace.response_time,
+        "silent": silent,
+        "last_step": last_step,
+        "spikes": trace.spikes,
+        "firing_times": [layer.tolist() for layer in times],
+        "moments": {
+            "steps": steps.tolist(),
+            "additions": [additions_until(int(step)) for step in steps],
+            "potentials": [output.potentials_at(int(step)).tolist() for step in steps],
+        },
+        "additions": additions_until(last_step),
+        "multiply_adds": network.synapses,
+        "equal": bool(equal),
+    }
+
+
+def _timing(target: ApplicationTarget, runner: Runner, image: NDArray[np.uint8]) -> dict[str, Any]:
+    """What an inference that stops with the first output spike takes on the target's board.
+
+    Returns:
+        `count` of `unit` (None: nobody counts), `microseconds` [from, to] (None: unknown), and the `assumption`
+        behind them in words.
+    """
+    timing: dict[str, Any] = {"count": None, "unit": "", "microseconds": None}
+    if runner.kind is Kind.NATIVE:
+        return {**timing, "assumption": "The program on this computer has no counter; an emulated board counts."}
+    try:
+        _, ticks = target.profile(image)
+    except LapTooLongError:
+        return {**timing, "assumption": "It took longer than the board's counter reaches."}
+    known = {board.id: board for board in boards.list_boards()}
+    board = runner.board or known.get(target.identity.board)
+    mega = 0.0 if board is None else board.f_cpu / 1e6
+    if ticks == 0:
+        assumption = "This board has no counter of its clock."
+    elif runner.board is not None:
+        count = targets.instructions(runner.board, ticks)
+        timing = {"count": count, "unit": "instructions", "microseconds": [count / mega, 2 * count / mega]}
+        assumption = (
+            f"Instructions counted by the emulator; at {mega:g} MHz, with 1 to 2 cycles an instruction "
+            "and a flash without wait states."
+        )
+    elif board is None:
+        timing |= {"count": ticks, "unit": "cycles"}
+        assumption = "Counted by the board itself, whose clock this tool does not know."
+    elif board.emulator is not None:
+        assumption = "An emulated board's clock is not the core's; --target emulator counts instructions."
+    else:
+        timing = {"count": ticks, "unit": "cycles", "microseconds": [ticks / mega, ticks / mega]}
+        assumption = f"Counted by the board itself, at {mega:g} MHz."
+    return {**timing, "assumption": assumption}
