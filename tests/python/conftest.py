@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,21 @@ def require(program: str, package: str) -> str:
     path = shutil.which(program)
     assert path is not None, f"{program} is not installed: run make setup, or apt-get install {package}"
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip(
+            "NOT TESTED: the pages of `live` and `report` in a browser; no chromium here: apt-get install chromium"
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
+    from browser import browsing  # noqa: PLC0415 - needs playwright
+
+    with browsing(chromium) as made:
+        yield made

@@ -17,7 +17,7 @@ FLOORS = [
     {"encoding", "network_file", "datasets", "boards", "importers"},
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
-    {"building", "verify", "training", "ordering", "doctor"},
+    {"building", "verify", "training", "ordering", "doctor", "replay"},
     {"bench", "tuning", "live"},
     {"experiments"},
     {"figures"},

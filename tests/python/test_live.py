@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,12 +23,13 @@ import naive
 import numpy as np
 import pytest
 import uvicorn
+from browser import CONTRASTS, visiting
 from conftest import ROOT, assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 
-from bs4nn_tc import boards, datasets, network_file, reference
+from bs4nn_tc import boards, datasets, network_file, reference, replay
 from bs4nn_tc.codegen import project
 from bs4nn_tc.errors import TargetError, UserError
 from bs4nn_tc.live import runner, server, session
@@ -55,7 +55,7 @@ def traced(network: Network, image: np.ndarray) -> Trace:
 def test_moments_are_spec_md_step_by_step(case: tuple[Network, np.ndarray]) -> None:
     network, images = case
     for image in images:
-        told = session.describe(network, image, traced(network, image))
+        told = replay.describe(network, image, traced(network, image))
         outcome = naive.run(network, image.tolist())
         assert (told["answer"], told["response_time"]) == (outcome.answer, outcome.response_time)
         assert told["firing_times"] == outcome.firing_times
@@ -84,11 +84,11 @@ def test_a_target_that_differs_is_told() -> None:
     network = random_network(np.random.default_rng(0), (64, 20, 10))
     image = np.random.default_rng(1).integers(0, 256, 64).astype(np.uint8)
     right = traced(network, image)
-    assert session.describe(network, image, right)["equal"]
+    assert replay.describe(network, image, right)["equal"]
     times = right.firing_times.copy()
     times[3] ^= 1
     wrong = Trace(right.answer, right.response_time, right.spikes, times, right.readout_potential)
-    assert not session.describe(network, image, wrong)["equal"]
+    assert not replay.describe(network, image, wrong)["equal"]
 
 
 # ---- Requests, to the host program ----
@@ -447,48 +447,10 @@ def test_it_listens_where_it_says() -> None:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("NOT TESTED: the page of `live` in a browser; no chromium is installed: apt-get install chromium")
-    return path
-
-
-@contextlib.contextmanager
-def browsing(chromium: str, *options: str) -> Iterator[Browser]:
-    root = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*root, *options])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with browsing(chromium) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The 784-600-10 network of networks/ on an emulated Cortex-M4."""
     with serving(MNIST_NETWORK, folder=tmp_path_factory.mktemp("page") / "run") as both:
         yield both
-
-
-@contextlib.contextmanager
-def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """The page in a window of its own, which has nothing to complain about at the end."""
-    page = browser.new_page(**options)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith((url, "data:")) else complaints.append("fetch"))
-    page.goto(url)
-    yield page
-    page.close()
-    # Chromium itself notes every answer with a status of 400 and above; those the tests provoke.
-    assert [text for text in complaints if "the server responded with a status of 503" not in text] == []
 
 
 SEVEN = [[(0.3, 0.25), (0.7, 0.25), (0.6, 0.45), (0.5, 0.65), (0.45, 0.8)]]
@@ -531,33 +493,6 @@ def test_a_drawn_seven_is_a_seven(browser: Browser, emulated: Any, scheme: Any, 
         expect(page.locator("#play")).to_have_text("Play", timeout=10_000)  # the race is over
         expect(page.locator("#bars li.fired")).to_contain_text("7")
         assert page.evaluate(CONTRASTS) == []
-
-
-# Every text whose contrast to what is behind it is below WCAG's AA.
-CONTRASTS = """() => {
-  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = (colour) => {
-    const linear = (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-    const [r, g, b] = channels(colour).map((c) => linear(c / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let here = element; here; here = here.parentElement) {
-      const colour = getComputedStyle(here).backgroundColor;
-      if (channels(colour)[3] !== 0) return colour;
-    }
-    return getComputedStyle(document.body).backgroundColor;
-  };
-  const low = [];
-  for (const element of document.body.querySelectorAll("*")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility() || element.closest("script")) continue;
-    const pair = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((a, b) => b - a);
-    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
-    if (contrast < 4.5) low.push(element.outerHTML.slice(0, 80) + " " + contrast.toFixed(2));
-  }
-  return low;
-}"""
 
 
 def test_the_slider_tells_the_race(browser: Browser, emulated: Any) -> None:
@@ -665,7 +600,7 @@ def test_the_camera(chromium: str, emulated: Any, tmp_path: Path) -> None:
     program = (  # a browser of its own: Playwright allows one at a time in a thread
         "import sys\nfrom pathlib import Path\n"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from playwright.sync_api import expect\nfrom test_live import browsing, visiting\n"
+        "from playwright.sync_api import expect\nfrom browser import browsing, visiting\n"
         f"with browsing({chromium!r}, *{(*fake, script)!r}) as browser, visiting(browser, {emulated[1]!r}) as page:\n"
         "    page.get_by_role('button', name='Camera').click()\n"
         "    page.get_by_role('button', name='Take this picture').click()\n"

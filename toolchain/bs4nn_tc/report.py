@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bs4nn_tc
-from bs4nn_tc import bench, boards, evaluation, experiments, figures, reference
+from bs4nn_tc import bench, boards, evaluation, experiments, figures, reference, replay
 from bs4nn_tc.codegen import memory, pack, render
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.files import write_atomically
 from bs4nn_tc.network import Network
+from bs4nn_tc.targets import Trace
 
 WRONG_SHOWN = 24
+# Of each class one image that is answered right can be replayed, and so many that are not.
+WRONG_REPLAYED = 5
 BENCH_IMAGES = 100
 
 
@@ -72,7 +75,10 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
     """
     name = Path(file_name).stem
     packed = pack.pack(network)
-    plan = memory.plan(network, packed, render.name_from_file(name))
+    try:
+        plan = memory.plan(network, packed, render.name_from_file(name))
+    except UserError:  # `generate` will ask for a name; a report does without
+        plan = memory.plan(network, packed, "network")
     result = reference.run(network, dataset.test_images)
     images, labels = dataset.test_images, dataset.test_labels
     material = experiments.Material(network, images, labels, dataset.class_names, dataset.name, dataset.image_shape)
@@ -81,7 +87,8 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         if what in experiments.DEMANDING:
             continue
         outcome = make(material)
-        pictures.append((outcome, base64.b64encode(figures.render(outcome, "svg")).decode()))
+        drawn = "" if outcome.kind == "matrix" else base64.b64encode(figures.render(outcome, "svg")).decode()
+        pictures.append((outcome, drawn))
     errors = np.flatnonzero(result.answer != dataset.test_labels)
     wrong: list[dict[str, Any]] = [
         {
@@ -112,12 +119,53 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
             fitting=_fitting(network, plan),
             costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],
             pictures=pictures,
+            facts=_facts(network, dataset),
+            samples=_samples(network, dataset, result),
             wrong=wrong,
             wrong_count=int(errors.size),
             commands=commands,
         )
     )
     write_atomically(path, text.encode())
+
+
+def _facts(network: Network, dataset: Dataset) -> dict[str, Any]:
+    """What the replay knows of the network, for JSON."""
+    return {
+        "class_names": [_class_name(dataset, answer) for answer in range(network.outputs)],
+        "layers": [layer.neurons for layer in network.layers],
+        "thresholds": network.layers[-1].thresholds.tolist(),
+        "time_steps": network.time_steps,
+        "delay": network.delay,
+        "readout_step": network.readout_step,
+        "intensity_max": network.intensity_max,
+        "synapses": network.synapses,
+        "rows": dataset.image_shape[0],
+        "columns": dataset.image_shape[1],
+    }
+
+
+def _samples(network: Network, dataset: Dataset, result: reference.Result) -> list[dict[str, Any]]:
+    """Test images that can be replayed: of each class the first that is answered right, then some that are not."""
+    labels = dataset.test_labels
+    right = result.answer == labels
+    chosen = [
+        int(of_class[0]) for label in np.unique(labels) if (of_class := np.flatnonzero(right & (labels == label))).size
+    ]
+    chosen += np.flatnonzero(~right)[:WRONG_REPLAYED].tolist()
+    samples = []
+    for index in chosen:
+        trace = Trace(
+            int(result.answer[index]),
+            int(result.response_time[index]),
+            int(result.spikes[index]),
+            np.concatenate([times[index] for times in result.firing_times]).astype(np.int32),
+            result.readout_potential[index],
+        )
+        image = dataset.test_images[index]
+        told = replay.describe(network, image, trace)
+        samples.append({**told, "index": index, "label": dataset.class_names[labels[index]], "pixels": image.tolist()})
+    return samples
 
 
 def _class_name(dataset: Dataset, answer: int) -> str:
