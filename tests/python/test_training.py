@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import errno
+import itertools
 import json
 import os
 import signal
@@ -21,11 +22,13 @@ import pytest
 from conftest import assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
 
-from bs4nn_tc import datasets, files, network_file, reference, training
+from bs4nn_tc import datasets, files, network_file, real_network, reference, training
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, PaperStep, warp
+from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.network import Network
+from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network
 from bs4nn_tc.training.trainer import Progress
@@ -230,6 +233,81 @@ def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:
     assert result.validation["strict_accuracy"] > 0.5
 
 
+# ---- The recipe "s4nn" ----
+
+
+def slow_s4nn(weights: list[np.ndarray], image: np.ndarray, steps: int, theta: float) -> list[np.ndarray]:
+    """Firing times of all layers, pixels first: step by step, dense, in float64."""
+    times = [(255 - image.astype(int)) * steps // 255]
+    for layer in weights:
+        potentials = np.array([layer[times[-1] <= step].sum(axis=0) for step in range(steps)])
+        crossed = potentials > theta
+        times.append(np.where(crossed.any(axis=0), np.minimum(crossed.argmax(axis=0) + 1, steps), steps))
+    return times
+
+
+@pytest.mark.parametrize("sizes", [(30, 20, 4), (30, 15, 10, 4)])
+def test_s4nn_learns_by_its_equations(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(len(sizes))
+    steps, theta, rate, gamma = 40, 6.0, 0.2, 3
+    weights = [rng.uniform(-0.5, 2, shape).astype(np.float32) for shape in itertools.pairwise(sizes)]
+    images = rng.integers(0, 256, (40, 30)).astype(np.uint8)
+    images[0] = 0
+    labels = rng.integers(0, 4, 40).astype(np.int32)
+    network = RealNetwork(
+        tuple(layer.copy() for layer in weights), np.full(len(weights), theta, np.float32), steps, 255
+    )
+    host = RealHost(network)
+    answers = host.evaluate(images, labels)
+    wanted = [layer.astype(np.float64) for layer in weights]
+    fired = np.zeros(host.hidden_neurons, np.int64)
+    learned = False
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        before = slow_s4nn([layer.astype(np.float64) for layer in weights], image, steps, theta)
+        first = int(before[-1].min())
+        assert answers.response_time[number] == first
+        assert answers.spikes[number] == sum((times < first).sum() for times in before[:-1])
+        if first < steps:
+            assert before[-1][answers.answer[number]] == first
+        times = slow_s4nn(wanted, image, steps, theta)
+        target, first = times[-1].copy(), times[-1].min()
+        if first < steps:
+            target[times[-1] - first < gamma] = min(first + gamma, steps)
+        target[label] = first if first < steps else steps - gamma
+        error = (target - times[-1]) / steps
+        for layer in reversed(range(len(wanted))):
+            if not error.any():
+                break
+            learned = True
+            error = error / np.linalg.norm(error)
+            masked = (times[layer][:, None] < times[layer + 1][None, :]) * error
+            wanted[layer] -= rate * masked
+            error = (wanted[layer] * masked).sum(axis=1)
+        host.learn(image[None], labels[number : number + 1], np.zeros(1, np.int64), rate, gamma, fired)
+        for mine, theirs in zip(network.weights, wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-3)
+    assert learned
+
+
+def test_s4nn_by_the_command_line(tmp_path: Path) -> None:
+    call = ("train", "--recipe", "s4nn", "--hidden", "30", "--epochs", "8", "--set", "theta=20", "--quiet", "--json")
+    file = tmp_path / "n.s4nn.npz"
+    done = run_tool(*call, "--run", tmp_path / "run", "-o", file)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["test"]["tie_lenient_accuracy"] > 0.5
+    assert abs(said["test_8bit"]["tie_lenient_accuracy"] - said["test"]["tie_lenient_accuracy"]) < 0.1
+    network = real_network.load(file)
+    assert network.shape_text == "64-30-10"
+    rounded = network.eight_bit()
+    assert max(np.abs(layer).max() for layer in rounded.weights) == 127
+    assert all((layer == np.rint(layer)).all() for layer in rounded.weights)
+    assert_refused(run_tool("generate", file, "--board", "qemu-m4", "-o", tmp_path / "p"), "S4NN", "host only")
+    again = run_tool(*call, "--run", tmp_path / "again", "-o", tmp_path / "again.s4nn.npz")
+    assert again.returncode == 0
+    assert (tmp_path / "again.s4nn.npz").read_bytes() == file.read_bytes()
+
+
 # ---- Runs ----
 
 
@@ -259,12 +337,14 @@ def test_thresholds_are_learned(digits: Dataset, tmp_path: Path) -> None:
     assert abs(learned.mean() - options.hidden_thresholds[0]) < 10
 
 
-@pytest.mark.parametrize("recipe", ["best", "paper"])
+@pytest.mark.parametrize("recipe", ["best", "paper", "s4nn"])
 def test_resumed_equals_uninterrupted(recipe: str, digits: Dataset, tmp_path: Path) -> None:
     """Interrupted by Ctrl-C in the middle of an epoch, twice."""
     options: training.Options = short(digits)
     if recipe == "paper":
         options = training.PaperOptions((24,), 3, 0, theta=20.0)
+    if recipe == "s4nn":
+        options = training.S4nnOptions((24,), 3, 0, theta=10.0, rate=0.05, shift=0.5)
     whole = training.train(digits, options, tmp_path / "whole")
     reports = 0
 
@@ -281,7 +361,11 @@ def test_resumed_equals_uninterrupted(recipe: str, digits: Dataset, tmp_path: Pa
         except KeyboardInterrupt:
             resume = True
     assert resume
-    assert pieces.network.digest == whole.network.digest
+    if isinstance(whole.network, Network):
+        assert pieces.network.digest == whole.network.digest
+    else:
+        for mine, theirs in zip(pieces.network.weights, whole.network.weights, strict=True):
+            assert np.array_equal(mine, theirs)
     for mine, theirs in zip(pieces.rows, whole.rows, strict=True):
         assert {**mine, "seconds": 0} == pytest.approx({**theirs, "seconds": 0})
 

@@ -28,12 +28,24 @@ from rich.table import Table
 
 import bs4nn_tc
 from bs4nn_tc import bench as benchmark
-from bs4nn_tc import boards, building, datasets, doctor, evaluation, importers, network_file, platformio, reference
+from bs4nn_tc import (
+    boards,
+    building,
+    datasets,
+    doctor,
+    evaluation,
+    importers,
+    network_file,
+    platformio,
+    real_network,
+    reference,
+)
 from bs4nn_tc import verify as verification
 from bs4nn_tc.codegen import bound, memory, pack, package, project, render
 from bs4nn_tc.errors import MissingToolError, UserError, VerificationError
 from bs4nn_tc.files import disk_errors
 from bs4nn_tc.network import Network
+from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
 
 if TYPE_CHECKING:
@@ -58,6 +70,7 @@ class Recipe(StrEnum):
 
     BEST = "best"
     PAPER = "paper"
+    S4NN = "s4nn"
 
 
 class Rules(StrEnum):
@@ -174,7 +187,7 @@ def _test_images(
     return dataset, images, labels
 
 
-def _figure_rows(figures: evaluation.Figures, network: Network) -> list[tuple[str, str]]:
+def _figure_rows(figures: evaluation.Figures, network: Network | RealNetwork) -> list[tuple[str, str]]:
     return [
         ("images", f"{figures.images:,}"),
         ("strict accuracy", f"{figures.strict_accuracy:.2%}"),
@@ -243,10 +256,10 @@ def train(
     ] = None,
     data_dir: DataDirOption = None,
     recipe: Annotated[
-        Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image.")
+        Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
     ] = Recipe.BEST,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
-    time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, paper 256]")] = None,
+    time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, else 256]")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
     seeds: Annotated[
         str,
@@ -277,7 +290,7 @@ def train(
         training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
     ]
     name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
-    out = out or Path(f"{name}.bs4nn")
+    out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
     several = len(numbers) > 1
     folder = run or Path("runs") / f"{name}-{recipe.value}-{'-'.join(map(str, numbers))}"
     folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
@@ -292,10 +305,7 @@ def train(
                     f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
                 )
                 raise
-    all_figures = [
-        evaluation.figures(one.network, reference.run(one.network, loaded.test_images), loaded.test_labels)
-        for one in results
-    ]
+    all_figures = [_test_figures(one.network, loaded) for one in results]
     spread = evaluation.spread(all_figures)
     chosen = max(range(len(numbers)), key=lambda number: results[number].validation["strict_accuracy"])
     result, figures = results[chosen], all_figures[chosen]
@@ -307,13 +317,19 @@ def train(
             folder, numbers, [one.validation for one in results], [one.as_dict() for one in all_figures], spread
         )
     network = dataclasses.replace(result.network, description=facts)
-    network = ordering.order_neurons(network, loaded.train_images)
-    network_file.save(network, out)
+    more: dict[str, Any]
+    if isinstance(network, Network):
+        network = ordering.order_neurons(network, loaded.train_images)
+        network_file.save(network, out)
+        more = {"digest": network.digest}
+    else:
+        more = {"test_8bit": _test_figures(network.eight_bit(), loaded).as_dict()}
+        network.save(out)
     if as_json:
         _print_json(
             {
                 "network": str(out),
-                "digest": network.digest,
+                **more,
                 "run": str(folder),
                 "best_epoch": result.best_epoch + 1,
                 "validation": result.validation,
@@ -325,12 +341,33 @@ def train(
         )
         return
     _table(f"{out}: {network.shape_text}, test images of {dataset}", _figure_rows(figures, network))
+    if "test_8bit" in more:
+        rounded = more["test_8bit"]["tie_lenient_accuracy"], more["test_8bit"]["strict_accuracy"]
+        output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded), highlight=False)
     if several:
         _table(
             f"{len(numbers)} seeds, test images: mean and standard deviation",
             [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
         )
     output.print(f"run: {folder}", highlight=False)
+
+
+def _test_figures(network: Network | RealNetwork, dataset: datasets.Dataset) -> evaluation.Figures:
+    """The figures on the test images: a network by the reference, S4NN on the host."""
+    if isinstance(network, Network):
+        return evaluation.figures(network, reference.run(network, dataset.test_images), dataset.test_labels)
+    from bs4nn_tc.host.real import RealHost  # noqa: PLC0415 - needs a C compiler
+
+    labels = dataset.test_labels.astype(np.int32)
+    answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
+    return evaluation.Figures(
+        images=len(labels),
+        strict_accuracy=float((answers.answer == labels).mean()),
+        tie_lenient_accuracy=float(answers.lenient.mean()),
+        response_time=float(answers.response_time.mean()),
+        silent_share=float((answers.response_time == network.time_steps).mean()),
+        spikes_to_decision=float(answers.spikes.mean()),
+    )
 
 
 def _seed_numbers(seeds: str, first: int) -> list[int]:

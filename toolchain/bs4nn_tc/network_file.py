@@ -99,6 +99,8 @@ def from_bytes(content: bytes) -> Network:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # whatever a damaged archive makes zipfile and NumPy raise
         raise UserError(f"the network file is truncated or damaged ({error}); copy it again or make it anew") from error
+    if "weights_1" in arrays:
+        raise UserError("an S4NN network, whose real-valued weights run on the host only; train one of signs")
     header = _header(arrays.pop("header", None))
     network = _network(header, arrays)
     if network.digest != header["digest"]:

@@ -103,4 +103,31 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
                          int64_t *flips);
 
+/* ---- host_s4nn.c: the recipe "s4nn" ---- */
+
+typedef struct {
+    int32_t layer_count;
+    int32_t time_steps;
+    const uint16_t *step_of_intensity;        /* (256) firing time of a pixel; time_steps = never */
+    int32_t sizes[HOST_MAX_LAYERS + 1];       /* inputs, then the neurons of every layer */
+    float thresholds[HOST_MAX_LAYERS];        /* a neuron fires one step after its potential exceeds it */
+    const float *weights[HOST_MAX_LAYERS];    /* (inputs, neurons) */
+} host_s4nn_t;
+
+/*
+ * As host_evaluate, but run to the last step; silent images are answered by the potentials at step T - 3. `spikes`
+ * are input and hidden spikes to decision.
+ */
+int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
+                       int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
+
+/*
+ * Learn from `count` images one after another: weights[l] (which network points to) change in place. `order` holds
+ * the indices of the images, `gamma` is the margin of the target rules in steps, and `fired` counts on how many images
+ * every hidden neuron fired. Returns the number of images answered right before the update (ties forgiven), or
+ * -1 without memory.
+ */
+int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8_t *images, const int32_t *labels,
+                        const int64_t *order, int64_t count, float rate, int32_t gamma, int64_t *fired);
+
 #endif /* BS4NN_HOST_H */

@@ -91,4 +91,5 @@ def library() -> ctypes.CDLL:
     loaded = ctypes.CDLL(str(target))
     loaded.host_adam.restype = ctypes.c_int64
     loaded.host_paper_learn.restype = ctypes.c_int64
+    loaded.host_s4nn_learn.restype = ctypes.c_int64
     return loaded

@@ -1,11 +1,11 @@
 """Training: proxy weights to a deployable network, by compiled event-driven code, without torch.
 
-`train` is the way in. A recipe is an options class in `options` and a trainer beside it (`best`, `paper`);
+`train` is the way in. A recipe is an options class in `options` and a trainer beside it (`best`, `paper`, `s4nn`);
 everything that recipes share is in `loop` and `run_folder`.
 """
 
 from bs4nn_tc.training.loop import Report, TrainingResult, train
-from bs4nn_tc.training.options import BestOptions, Options, PaperOptions, best_defaults, resolve
+from bs4nn_tc.training.options import BestOptions, Options, PaperOptions, S4nnOptions, best_defaults, resolve
 from bs4nn_tc.training.run_folder import save_summary
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Options",
     "PaperOptions",
     "Report",
+    "S4nnOptions",
     "TrainingResult",
     "best_defaults",
     "resolve",

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, warp
 from bs4nn_tc.network import MAX_THRESHOLD, Network
-from bs4nn_tc.training.options import BestOptions
+from bs4nn_tc.training.options import BestOptions, S4nnOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
 # A batch is always cut into this many parts, each with gradients of its own, so that the result
@@ -174,10 +174,11 @@ class BestTrainer:
 
 
 def affine_maps(
-    rng: np.random.Generator, count: int, shape: tuple[int, int], options: BestOptions
+    rng: np.random.Generator, count: int, shape: tuple[int, int], options: BestOptions | S4nnOptions
 ) -> NDArray[np.float32] | None:
     """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
-    if not (options.shift or options.rotation or options.stretch or options.elastic or options.mirror):
+    elastic = isinstance(options, BestOptions) and options.elastic
+    if not (options.shift or options.rotation or options.stretch or elastic or options.mirror):
         return None
     angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
     stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))

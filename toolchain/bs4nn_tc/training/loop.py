@@ -21,11 +21,14 @@ from bs4nn_tc import reference
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
+from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
-from bs4nn_tc.training.options import BestOptions, Options
+from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
 from bs4nn_tc.training.run_folder import RunFolder
+from bs4nn_tc.training.s4nn import S4nnTrainer
 from bs4nn_tc.training.trainer import Progress, Trainer
 
 EVALUATION_PARTS = 2
@@ -54,13 +57,13 @@ class TrainingResult:
     """What training hands over.
 
     Attributes:
-        network: the network of the best epoch, its output threshold chosen on the validation images.
+        network: the network of the best epoch, with "best" its output threshold chosen on the validation images.
         validation: its figures there: strict and tie-lenient accuracy, response time, silent share.
         rows: the figures of every epoch.
         best_epoch: number of the best epoch, from 0.
     """
 
-    network: Network
+    network: Network | RealNetwork
     validation: dict[str, float]
     rows: list[dict[str, float]]
     best_epoch: int
@@ -90,9 +93,7 @@ def train(
         MissingToolError: no C compiler.
         KeyboardInterrupt: Ctrl-C; everything that was learned is on disk.
     """
-    trainer: Trainer = (
-        BestTrainer(dataset, options) if isinstance(options, BestOptions) else PaperTrainer(dataset, options)
-    )
+    trainer = _trainer(dataset, options)
     run = RunFolder(folder, {**asdict(options), "dataset": dataset.name, "data": _data_digest(dataset)}, resume)
     progress, history = run.load_checkpoint(trainer.arrays())
     validation_images, validation_labels = dataset.validation()
@@ -129,15 +130,26 @@ def train(
 
     best = run.load_best()
     if isinstance(options, BestOptions):
+        assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)
-    figures = host_figures(evaluate(host_network(best), images, labels), labels, best.time_steps)
+    host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
+    figures = host_figures(evaluate(host, images, labels), labels, best.time_steps)
     description = {**best.description, "validation": {name: round(value, 6) for name, value in figures.items()}}
     best = replace(best, description=description)
-    _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
+    if isinstance(best, Network):
+        _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
     return TrainingResult(best, figures, history.rows, history.best_epoch)
 
 
-def evaluate(host: HostNetwork, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
+def _trainer(dataset: Dataset, options: Options) -> Trainer:
+    if isinstance(options, BestOptions):
+        return BestTrainer(dataset, options)
+    if isinstance(options, S4nnOptions):
+        return S4nnTrainer(dataset, options)
+    return PaperTrainer(dataset, options)
+
+
+def evaluate(host: HostNetwork | RealHost, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
     """Classify (N, inputs) images in two threads."""
     cuts = [len(images) * part // EVALUATION_PARTS for part in range(EVALUATION_PARTS + 1)]
     with ThreadPoolExecutor(EVALUATION_PARTS) as threads:

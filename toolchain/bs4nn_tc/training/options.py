@@ -107,7 +107,44 @@ class PaperOptions:
     recipe: str = "paper"
 
 
-Options = BestOptions | PaperOptions
+@dataclass(frozen=True)
+class S4nnOptions:
+    """The recipe "s4nn": real-valued weights (arXiv 1910.09495), by the authors' program, one image at a time.
+
+    Attributes:
+        hidden: neurons of each hidden layer.
+        epochs: passes over the training images.
+        seed: of everything random.
+        time_steps: T.
+        theta: firing threshold of all layers.
+        gamma: margin of the target rules in steps.
+        rate: of the weights.
+        decay: lambda, weight decay.
+        settle: last share of the epochs in which the rate falls to a twentieth; 0 in the authors' program.
+        redraw: hidden neurons that fire on a smaller share of an epoch's images are drawn anew.
+        shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
+        starts: weights start uniform in 0 .. this, one a layer.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    seed: int
+    time_steps: int = 256
+    theta: float = 100.0
+    gamma: int = 3
+    rate: float = 0.2
+    decay: float = 1e-6
+    settle: float = 0.25
+    redraw: float = 0.001
+    shift: float = 0.0
+    rotation: float = 0.0
+    stretch: float = 0.0
+    mirror: bool = False
+    starts: tuple[float, ...] = ()
+    recipe: str = "s4nn"
+
+
+Options = BestOptions | PaperOptions | S4nnOptions
 
 
 def best_defaults(
@@ -168,7 +205,7 @@ def resolve(
 
     Args:
         dataset: images and labels.
-        recipe: "best" or "paper".
+        recipe: "best", "paper" or "s4nn".
         hidden: neurons of each hidden layer.
         epochs: None for the recipe's own number.
         time_steps: T; None for the recipe's own.
@@ -182,6 +219,8 @@ def resolve(
     options: Options
     if recipe == "paper":
         options = PaperOptions(hidden, epochs or 200, seed, time_steps or 256)
+    elif recipe == "s4nn":
+        options = S4nnOptions(hidden, epochs or 75, seed, time_steps or 256)
     else:
         options = best_defaults(dataset, hidden, epochs, seed, time_steps or 16)
     changes: dict[str, Any] = {}
@@ -203,9 +242,15 @@ _FIXED = ("hidden", "epochs", "seed", "time_steps", "recipe")
 def _check(options: Options) -> None:
     """Refuse values that no run can be made of."""
     layers = len(options.hidden)
+    if not isinstance(options, BestOptions) and options.starts and len(options.starts) != layers + 1:
+        raise UserError(f"{layers + 1} layers need as many starts, {len(options.starts)} given")
+    if isinstance(options, S4nnOptions):
+        if not options.theta > 0 or not 0 <= options.settle <= 1 or not options.rate * options.decay < 1:
+            raise UserError("theta must be more than 0, settle 0 to 1, rate times decay less than 1")
+        if not 0 <= options.gamma <= options.time_steps:
+            raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
+        return
     if isinstance(options, PaperOptions):
-        if options.starts and len(options.starts) != layers + 1:
-            raise UserError(f"{layers + 1} layers need as many starts, {len(options.starts)} given")
         if options.delay not in (0, 1) or not options.theta > 0 or not options.alpha > 0:
             raise UserError("delay must be 0 or 1, theta and alpha more than 0")
         if not 0 <= options.gamma <= options.time_steps:

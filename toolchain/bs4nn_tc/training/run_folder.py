@@ -3,7 +3,7 @@
 config.json      the resolved options and the data set's digest
 epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
-best.bs4nn       the network of the best epoch by strict accuracy on the validation images
+best.bs4nn       the network of the best epoch by strict accuracy on the validation images (best.s4nn.npz: S4NN)
 best-proxies.npz its proxy weights: proxies_1 .. (inputs, neurons)
 
 With several seeds these lie in seed-N, and beside those folders
@@ -26,14 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc import network_file
+from bs4nn_tc import network_file, real_network
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.files import disk_errors, write_atomically
 from bs4nn_tc.network import Network
+from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.trainer import Progress
 
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
-PROXIES = "best-proxies.npz"
+PROXIES, BEST_REAL = "best-proxies.npz", "best.s4nn.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
 
 
@@ -111,16 +112,21 @@ class RunFolder:
         """Write epochs.csv."""
         write_atomically(self.path / EPOCHS, _csv(rows), durable=False)
 
-    def save_best(self, network: Network, arrays: dict[str, NDArray[Any]]) -> None:
+    def save_best(self, network: Network | RealNetwork, arrays: dict[str, NDArray[Any]]) -> None:
         """Write the best network so far, and its proxy weights, which are among `arrays`."""
+        if isinstance(network, RealNetwork):
+            network.save(self.path / BEST_REAL)
+            return
         content = io.BytesIO()
         proxies = {name: array for name, array in arrays.items() if re.fullmatch(r"proxies_\d+", name)}
         np.savez(content, allow_pickle=False, **proxies)
         write_atomically(self.path / PROXIES, content.getvalue(), durable=False)
         network_file.save(network, self.path / BEST)
 
-    def load_best(self) -> Network:
+    def load_best(self) -> Network | RealNetwork:
         """Read it back."""
+        if (self.path / BEST_REAL).exists():
+            return real_network.load(self.path / BEST_REAL)
         return network_file.load(self.path / BEST)
 
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.host.network import HostNetwork
+from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.real_network import RealNetwork
 
 
 @dataclass
@@ -35,8 +37,11 @@ class Progress:
 class Trainer(Protocol):
     """A recipe at work on one data set."""
 
-    host: HostNetwork
     dataset: Dataset
+
+    @property
+    def host(self) -> HostNetwork | RealHost:
+        """What runs the network as it stands."""
 
     @property
     def pieces(self) -> int:
@@ -52,7 +57,7 @@ class Trainer(Protocol):
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that learning has changed, for the checkpoint: the arrays themselves, not copies."""
 
-    def network(self, description: dict[str, Any]) -> Network:
+    def network(self, description: dict[str, Any]) -> Network | RealNetwork:
         """The network as it stands."""
 
 

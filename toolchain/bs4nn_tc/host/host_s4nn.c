@@ -1,0 +1,285 @@
+/*
+ * host_s4nn.c - S4NN (arXiv 1910.09495), the system with real-valued weights that the paper compares with:
+ * forward pass and temporal backpropagation, one image at a time.
+ *
+ * Neurons integrate without leak and fire once, one step after their potential exceeds the threshold. A layer's
+ * firing times depend on the layer below only, so layers run one after another, each from its sorted spikes.
+ */
+#include "host.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One image in one layer. */
+typedef struct {
+    int32_t *time;     /* (neurons) firing time, T = never; of the pixels for layer 0 */
+    int32_t *order;    /* those that fire, by firing time */
+    int32_t count;
+    float *potential;  /* (neurons) */
+    float *crossing;   /* (neurons) potential at the step at which the threshold was crossed */
+    float *error;      /* (neurons) */
+} layer_run_t;
+
+typedef struct {
+    const host_s4nn_t *network;
+    layer_run_t layers[HOST_MAX_LAYERS + 1]; /* 0: pixels */
+    int32_t *starts;                         /* (T + 2) for sorting */
+    float *readout;                          /* (outputs) potentials at the readout step */
+    float *masked;                           /* errors of the neurons that an input fired before */
+    void *memory;
+} run_t;
+
+static int run_open(run_t *run, const host_s4nn_t *network)
+{
+    size_t widest = 0;
+    size_t all = 0;
+    for (int32_t l = 0; l <= network->layer_count; l++) {
+        size_t neurons = (size_t)network->sizes[l];
+        widest = neurons > widest ? neurons : widest;
+        all += neurons;
+    }
+    size_t words = 5 * all + (size_t)network->time_steps + 2 + 2 * widest;
+    run->network = network;
+    run->memory = malloc(words * sizeof(float));
+    if (run->memory == NULL) {
+        return -1;
+    }
+    float *next = run->memory;
+    for (int32_t l = 0; l <= network->layer_count; l++) {
+        layer_run_t *layer = &run->layers[l];
+        size_t neurons = (size_t)network->sizes[l];
+        layer->time = (int32_t *)next;
+        layer->order = (int32_t *)next + neurons;
+        layer->potential = next + 2 * neurons;
+        layer->crossing = next + 3 * neurons;
+        layer->error = next + 4 * neurons;
+        next += 5 * neurons;
+    }
+    run->starts = (int32_t *)next;
+    run->readout = next + network->time_steps + 2;
+    run->masked = run->readout + widest;
+    return 0;
+}
+
+/* Counting sort of the neurons that fire, by their firing times. */
+static void sort_spikes(run_t *run, layer_run_t *layer, int32_t neurons)
+{
+    int32_t never = run->network->time_steps;
+    memset(run->starts, 0, ((size_t)never + 2) * sizeof *run->starts);
+    for (int32_t j = 0; j < neurons; j++) {
+        run->starts[layer->time[j] + 1]++;
+    }
+    for (int32_t t = 0; t < never; t++) {
+        run->starts[t + 1] += run->starts[t];
+    }
+    layer->count = run->starts[never];
+    for (int32_t j = 0; j < neurons; j++) {
+        if (layer->time[j] < never) {
+            layer->order[run->starts[layer->time[j]]++] = j;
+        }
+    }
+}
+
+static void fire(layer_run_t *layer, int32_t neurons, float threshold, int32_t step, int32_t never)
+{
+    for (int32_t j = 0; j < neurons; j++) {
+        if (layer->potential[j] > threshold && layer->time[j] == never) {
+            layer->time[j] = step + 1 < never ? step + 1 : never;
+            layer->crossing[j] = layer->potential[j];
+        }
+    }
+}
+
+/* Run one layer from the spikes of the layer below. The potentials at the readout step are left in run->readout. */
+static void run_layer(run_t *run, int32_t l)
+{
+    const host_s4nn_t *network = run->network;
+    const layer_run_t *below = &run->layers[l - 1];
+    layer_run_t *layer = &run->layers[l];
+    int32_t neurons = network->sizes[l];
+    int32_t never = network->time_steps;
+    const float *weights = network->weights[l - 1];
+    int32_t read = 0;
+    for (int32_t j = 0; j < neurons; j++) {
+        layer->time[j] = never;
+        layer->potential[j] = 0.0f;
+        layer->crossing[j] = 0.0f;
+    }
+    for (int32_t k = 0; k < below->count;) {
+        int32_t step = below->time[below->order[k]];
+        if (!read && step > never - 3) {
+            memcpy(run->readout, layer->potential, (size_t)neurons * sizeof *run->readout);
+            read = 1;
+        }
+        for (; k < below->count && below->time[below->order[k]] == step; k++) {
+            const float *row = weights + (int64_t)below->order[k] * neurons;
+            for (int32_t j = 0; j < neurons; j++) {
+                layer->potential[j] += row[j];
+            }
+        }
+        fire(layer, neurons, network->thresholds[l - 1], step, never);
+    }
+    if (!read) {
+        memcpy(run->readout, layer->potential, (size_t)neurons * sizeof *run->readout);
+    }
+    sort_spikes(run, layer, neurons);
+}
+
+/* Run one image; returns the first output firing time. */
+static int32_t run_image(run_t *run, const uint8_t *image)
+{
+    const host_s4nn_t *network = run->network;
+    const layer_run_t *output = &run->layers[network->layer_count];
+    for (int32_t i = 0; i < network->sizes[0]; i++) {
+        run->layers[0].time[i] = network->step_of_intensity[image[i]];
+    }
+    sort_spikes(run, &run->layers[0], network->sizes[0]);
+    for (int32_t l = 1; l <= network->layer_count; l++) {
+        run_layer(run, l);
+    }
+    return output->count > 0 ? output->time[output->order[0]] : network->time_steps;
+}
+
+/* The neuron that fires first, among several the one with the highest potential; if none does, by the readout. */
+static int32_t answer_of(const run_t *run, int32_t first)
+{
+    const host_s4nn_t *network = run->network;
+    const layer_run_t *output = &run->layers[network->layer_count];
+    int32_t best = -1;
+    float highest = 0.0f;
+    for (int32_t j = 0; j < network->sizes[network->layer_count]; j++) {
+        float potential = first < network->time_steps ? output->crossing[j] : run->readout[j];
+        if (output->time[j] == first && (best < 0 || potential > highest)) {
+            best = j;
+            highest = potential;
+        }
+    }
+    return best;
+}
+
+int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
+                       int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
+{
+    run_t run;
+    const layer_run_t *output = &run.layers[network->layer_count];
+    if (run_open(&run, network) != 0) {
+        return -1;
+    }
+    for (int32_t n = 0; n < count; n++) {
+        int32_t first = run_image(&run, images + (int64_t)n * network->sizes[0]);
+        response_time[n] = first;
+        answer[n] = answer_of(&run, first);
+        lenient[n] = first < network->time_steps ? output->time[labels[n]] == first : answer[n] == labels[n];
+        spikes[n] = 0;
+        for (int32_t l = 0; l < network->layer_count; l++) { /* those that have arrived when the first one fires */
+            const layer_run_t *below = &run.layers[l];
+            for (int32_t k = 0; k < below->count && below->time[below->order[k]] < first; k++) {
+                spikes[n]++;
+            }
+        }
+        int64_t *counter = fired;
+        for (int32_t l = 1; l < network->layer_count; l++) {
+            for (int32_t k = 0; k < run.layers[l].count; k++) {
+                counter[run.layers[l].order[k]]++;
+            }
+            counter += network->sizes[l];
+        }
+    }
+    free(run.memory);
+    return 0;
+}
+
+/* (target - firing time) / T of the output neurons; returns 1 if the label is among the first to fire. */
+static int output_error(run_t *run, int32_t first, int32_t label, int32_t gamma)
+{
+    const host_s4nn_t *network = run->network;
+    layer_run_t *output = &run->layers[network->layer_count];
+    int32_t never = network->time_steps;
+    for (int32_t j = 0; j < network->sizes[network->layer_count]; j++) {
+        int32_t target = output->time[j];
+        if (first == never) {
+            target = j == label ? never - gamma : never;
+        } else if (j == label) {
+            target = first;
+        } else if (output->time[j] - first < gamma) {
+            target = first + gamma < never ? first + gamma : never;
+        }
+        output->error[j] = (float)(target - output->time[j]) / (float)never;
+    }
+    return first < never ? output->time[label] == first : answer_of(run, first) == label;
+}
+
+/* Errors to length 1; returns 0 if there is none. */
+static int normalise(float *error, int32_t count)
+{
+    double sum = 0;
+    for (int32_t j = 0; j < count; j++) {
+        sum += (double)error[j] * (double)error[j];
+    }
+    if (!(sum > 0)) {
+        return 0;
+    }
+    float scale = (float)(1.0 / sqrt(sum));
+    for (int32_t j = 0; j < count; j++) {
+        error[j] *= scale;
+    }
+    return 1;
+}
+
+/* Move the weights of layer l against its errors, and leave the errors of the layer below. */
+static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
+{
+    layer_run_t *layer = &run->layers[l];
+    layer_run_t *below = &run->layers[l - 1];
+    int32_t neurons = run->network->sizes[l];
+    int32_t masked_for = -1;
+    memset(below->error, 0, (size_t)run->network->sizes[l - 1] * sizeof *below->error);
+    if (!normalise(layer->error, neurons)) {
+        return;
+    }
+    for (int32_t k = 0; k < below->count; k++) {
+        int32_t i = below->order[k];
+        float *row = weights + (int64_t)i * neurons;
+        float sum = 0.0f;
+        if (below->time[i] != masked_for) {
+            masked_for = below->time[i];
+            for (int32_t j = 0; j < neurons; j++) {
+                run->masked[j] = masked_for < layer->time[j] ? layer->error[j] : 0.0f;
+            }
+        }
+        for (int32_t j = 0; j < neurons; j++) {
+            row[j] -= rate * run->masked[j];
+            if (l > 1) {
+                sum += row[j] * run->masked[j];
+            }
+        }
+        below->error[i] = sum;
+    }
+}
+
+int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8_t *images, const int32_t *labels,
+                        const int64_t *order, int64_t count, float rate, int32_t gamma, int64_t *fired)
+{
+    run_t run;
+    int64_t right = 0;
+    if (run_open(&run, network) != 0) {
+        return -1;
+    }
+    for (int64_t n = 0; n < count; n++) {
+        int32_t first = run_image(&run, images + order[n] * network->sizes[0]);
+        right += output_error(&run, first, labels[order[n]], gamma);
+        int64_t *counter = fired;
+        for (int32_t l = 1; l < network->layer_count; l++) {
+            for (int32_t k = 0; k < run.layers[l].count; k++) {
+                counter[run.layers[l].order[k]]++;
+            }
+            counter += network->sizes[l];
+        }
+        for (int32_t l = network->layer_count; l > 0; l--) {
+            learn_layer(&run, l, weights[l - 1], rate);
+        }
+    }
+    free(run.memory);
+    return right;
+}

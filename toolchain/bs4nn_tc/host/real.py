@@ -1,0 +1,113 @@
+"""S4NN on arrays: evaluate and learn. host.h mirrors the structure."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc import encoding
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.host.library import library
+from bs4nn_tc.host.network import MAX_LAYERS, HostAnswers, _check_memory, _pointer, _pointers
+from bs4nn_tc.real_network import RealNetwork
+
+
+class _Network(ctypes.Structure):
+    _fields_ = (
+        ("layer_count", ctypes.c_int32),
+        ("time_steps", ctypes.c_int32),
+        ("step_of_intensity", ctypes.c_void_p),
+        ("sizes", ctypes.c_int32 * (MAX_LAYERS + 1)),
+        ("thresholds", ctypes.c_float * MAX_LAYERS),
+        ("weights", ctypes.c_void_p * MAX_LAYERS),
+    )
+
+
+@dataclass(frozen=True)
+class RealAnswers(HostAnswers):
+    """What `RealHost.evaluate` returns.
+
+    Attributes:
+        spikes: (N,) int32, input and hidden spikes to decision.
+    """
+
+    spikes: NDArray[np.int32]
+
+
+class RealHost:
+    """An S4NN network whose weights may change in place, as the C code sees it.
+
+    Attributes:
+        network: its weights are shared with the C code.
+        time_steps: T.
+    """
+
+    def __init__(self, network: RealNetwork) -> None:
+        """Keep the arrays (no copies).
+
+        Raises:
+            UserError: more layers than the C code takes.
+        """
+        if len(network.weights) > MAX_LAYERS:
+            raise UserError(f"the trainer takes at most {MAX_LAYERS} layers")
+        self.network = network
+        self.time_steps = network.time_steps
+        intensities = np.arange(256).clip(max=network.intensity_max).astype(np.uint8)
+        self._steps = encoding.firing_times(intensities, network.time_steps, network.intensity_max).astype(np.uint16)
+        self._struct = _Network(len(network.weights), network.time_steps, self._steps.ctypes.data)
+        self._struct.sizes[0] = len(network.weights[0])
+        for number, layer in enumerate(network.weights):
+            assert layer.dtype == np.float32
+            assert layer.flags.c_contiguous
+            self._struct.sizes[number + 1] = layer.shape[1]
+            self._struct.thresholds[number] = float(network.thresholds[number])
+            self._struct.weights[number] = layer.ctypes.data
+        self.hidden_neurons = sum(layer.shape[1] for layer in network.weights[:-1])
+
+    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> RealAnswers:
+        """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
+        count = len(images)
+        answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
+        answers = RealAnswers(
+            answer, response_time, np.zeros(count, np.uint8), np.zeros(max(1, self.hidden_neurons), np.int64), spikes
+        )
+        status = library().host_s4nn_evaluate(
+            ctypes.byref(self._struct),
+            _pointer(images),
+            _pointer(labels),
+            ctypes.c_int32(count),
+            _pointer(answer),
+            _pointer(response_time),
+            _pointer(answers.lenient),
+            _pointer(spikes),
+            _pointer(answers.fired),
+        )
+        _check_memory(status)
+        return answers
+
+    def learn(
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int32],
+        order: NDArray[np.int64],
+        rate: float,
+        gamma: int,
+        fired: NDArray[np.int64],
+    ) -> int:
+        """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
+        right = library().host_s4nn_learn(
+            ctypes.byref(self._struct),
+            _pointers(self.network.weights),
+            _pointer(images),
+            _pointer(labels),
+            _pointer(order),
+            ctypes.c_int64(len(order)),
+            ctypes.c_float(rate),
+            ctypes.c_int32(gamma),
+            _pointer(fired),
+        )
+        _check_memory(right)
+        return int(right)
