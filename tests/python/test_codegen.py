@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -180,8 +181,13 @@ def test_weights_take_one_bit_a_synapse_and_little_more() -> None:
 
 def test_refusal_says_by_how_many_bytes() -> None:
     plan = memory.Plan((memory.Item("x", "weights", "flash", 1000), memory.Item("y", "state", "ram", 100)))
-    memory.check_fits(plan, "1-1", "toy", 1500, 150, 500, 50)
+    toy = dataclasses.replace(
+        boards.load_board("qemu-m0"), flash_bytes=1500, ram_bytes=150, reserved_flash_bytes=500, reserved_ram_bytes=50
+    )
+    memory.check_fits(plan, "1-1", toy)
+    assert memory.lacking(plan, toy) == {}
     with pytest.raises(UserError, match=r"1,500 bytes of flash .* 1,499 are there, 1 too few"):
-        memory.check_fits(plan, "1-1", "toy", 1499, 150, 500, 50)
+        memory.check_fits(plan, "1-1", dataclasses.replace(toy, flash_bytes=1499))
     with pytest.raises(UserError, match=r"150 bytes of RAM .* 149 are there"):
-        memory.check_fits(plan, "1-1", "toy", 1500, 149, 500, 50)
+        memory.check_fits(plan, "1-1", dataclasses.replace(toy, ram_bytes=149))
+    assert memory.lacking(plan, dataclasses.replace(toy, flash_bytes=1400, ram_bytes=148)) == {"flash": 100, "RAM": 2}

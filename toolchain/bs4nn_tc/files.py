@@ -59,6 +59,25 @@ def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
             raise
 
 
+@contextlib.contextmanager
+def staging_for(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder`, to be filled and renamed to it; removed again if anything goes wrong.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    parent = folder.absolute().parent
+    with disk_errors(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
+        try:
+            staging.chmod(0o755)
+            yield staging
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
 def cache_folder() -> Path:
     """Where this tool keeps what it can make again: `$XDG_CACHE_HOME/bs4nn-tc`."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

@@ -40,22 +40,8 @@ def _picture(pixels: NDArray[np.uint8], shape: tuple[int, int], intensity_max: i
 def _fitting(network: Network, plan: memory.Plan) -> list[tuple[boards.Board, str]]:
     rows = []
     for board in boards.list_boards():
-        try:
-            memory.check_fits(
-                plan,
-                network.shape_text,
-                board.id,
-                board.flash_bytes,
-                board.ram_bytes,
-                board.reserved_flash_bytes,
-                board.reserved_ram_bytes,
-            )
-            rows.append((board, "yes"))
-        except UserError:
-            flash = plan.flash_bytes + board.reserved_flash_bytes - board.flash_bytes
-            ram = plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes
-            lacking = [f"{count:,} of {what}" for what, count in (("flash", flash), ("RAM", ram)) if count > 0]
-            rows.append((board, f"no: {' and '.join(lacking)} too few"))
+        lacking = " and ".join(f"{count:,} of {what}" for what, count in memory.lacking(plan, board).items())
+        rows.append((board, f"no: {lacking} too few" if lacking else "yes"))
     return rows
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bs4nn_tc.boards import Board
 from bs4nn_tc.codegen.pack import PackedNetwork
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.network import Network
@@ -91,37 +92,46 @@ def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
     return rows
 
 
-def check_fits(
-    network_plan: Plan,
-    shape: str,
-    board: str,
-    flash_bytes: int,
-    ram_bytes: int,
-    reserved_flash_bytes: int,
-    reserved_ram_bytes: int,
-) -> None:
+def lacking(network_plan: Plan, board: Board) -> dict[str, int]:
+    """Bytes that a board lacks for a network and the program around it, by memory; empty if it fits."""
+    missing = {
+        "flash": network_plan.flash_bytes + board.reserved_flash_bytes - board.flash_bytes,
+        "RAM": network_plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes,
+    }
+    return {memory: count for memory, count in missing.items() if count > 0}
+
+
+def check_fits(network_plan: Plan, shape: str, board: Board) -> None:
     """Refuse a network that a board has no room for.
 
     Args:
         network_plan: what the network needs.
         shape: the network's sizes, for the message.
-        board: the board's name, for the message.
-        flash_bytes: the board's flash.
-        ram_bytes: the board's RAM.
-        reserved_flash_bytes: flash for kernel, application and start-up (or the Arduino core).
-        reserved_ram_bytes: RAM for them and the stack.
+        board: with what its firmware takes besides the network.
 
     Raises:
         UserError: with needed, available and missing bytes, and what to change.
     """
+    missing = lacking(network_plan, board)
     for memory, network_bytes, reserved, available, remedy in (
-        ("flash", network_plan.flash_bytes, reserved_flash_bytes, flash_bytes, "fewer neurons, or a larger board"),
-        ("RAM", network_plan.ram_bytes, reserved_ram_bytes, ram_bytes, "fewer neurons, or a board with more RAM"),
+        (
+            "flash",
+            network_plan.flash_bytes,
+            board.reserved_flash_bytes,
+            board.flash_bytes,
+            "fewer neurons, or a larger board",
+        ),
+        (
+            "RAM",
+            network_plan.ram_bytes,
+            board.reserved_ram_bytes,
+            board.ram_bytes,
+            "fewer neurons, or a board with more RAM",
+        ),
     ):
-        needed = network_bytes + reserved
-        if needed > available:
+        if memory in missing:
             raise UserError(
-                f"{shape} does not fit {board}: it needs {needed:,} bytes of {memory} "
+                f"{shape} does not fit {board.id}: it needs {network_bytes + reserved:,} bytes of {memory} "
                 f"({network_bytes:,} network + {reserved:,} program), {available:,} are there, "
-                f"{needed - available:,} too few; take {remedy}"
+                f"{missing[memory]:,} too few; take {remedy}"
             )

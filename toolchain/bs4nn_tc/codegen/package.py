@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import bs4nn_tc
 from bs4nn_tc import reference, resources
 from bs4nn_tc.codegen import render, self_test
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.files import disk_errors, write_atomically
+from bs4nn_tc.files import staging_for, write_atomically
 from bs4nn_tc.network import Network
 
 KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src"
@@ -80,21 +78,13 @@ def write_folder(network: Network, name: str, folder: Path) -> None:
     texts = package_files(network, name)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
-    parent = folder.absolute().parent
-    with disk_errors(folder):
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
-        try:
-            staging.chmod(0o755)
-            for file, text in texts.items():
-                (staging / file).parent.mkdir(parents=True, exist_ok=True)
-                (staging / file).write_text(text, encoding="utf-8", newline="\n")
-            if folder.is_dir():
-                folder.rmdir()
-            staging.rename(folder)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+    with staging_for(folder) as staging:
+        for file, text in texts.items():
+            (staging / file).parent.mkdir(parents=True, exist_ok=True)
+            (staging / file).write_text(text, encoding="utf-8", newline="\n")
+        if folder.is_dir():
+            folder.rmdir()
+        staging.rename(folder)
 
 
 def write_zip(network: Network, name: str, path: Path) -> None:

@@ -15,7 +15,7 @@ from bs4nn_tc import network_file, resources
 from bs4nn_tc.boards import Board
 from bs4nn_tc.codegen import memory, pack, render
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.files import disk_errors
+from bs4nn_tc.files import disk_errors, staging_for
 from bs4nn_tc.network import Network
 
 MANIFEST = "bs4nn-project.json"
@@ -92,27 +92,11 @@ def generate(network: Network, name: str, boards: list[Board], folder: Path, for
     render.check_name(name)
     plan = memory.plan(network, pack.pack(network), name)
     for board in boards:
-        memory.check_fits(
-            plan,
-            network.shape_text,
-            board.id,
-            board.flash_bytes,
-            board.ram_bytes,
-            board.reserved_flash_bytes,
-            board.reserved_ram_bytes,
-        )
+        memory.check_fits(plan, network.shape_text, board)
     _check_folder(folder, force)
-    parent = folder.absolute().parent
-    with disk_errors(folder):
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
-        try:
-            staging.chmod(0o755)
-            _write(staging, network, name, boards, plan)
-            _swap(staging, folder)
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+    with staging_for(folder) as staging:
+        _write(staging, network, name, boards, plan)
+        _swap(staging, folder)
     return open_project(folder)
 
 
