@@ -13,12 +13,12 @@ PACKAGE = ROOT / "toolchain" / "bs4nn_tc"
 # From the ground up; a module may import only from lines above its own (and from its own package).
 FLOORS = [
     {"errors", "resources"},
-    {"files", "network", "real_network"},
-    {"encoding", "network_file", "datasets", "boards", "importers"},
+    {"files", "network"},
+    {"encoding", "network_file", "real_network", "datasets", "boards", "importers"},
     {"reference", "platformio"},
     {"evaluation", "codegen", "host", "targets"},
     {"building", "verify", "training", "ordering", "doctor", "replay"},
-    {"bench", "tuning", "live"},
+    {"bench", "tuning", "live", "sweep"},
     {"experiments"},
     {"figures"},
     {"report"},

@@ -352,6 +352,82 @@ def train(
     output.print(f"run: {folder}", highlight=False)
 
 
+@app.command(epilog="Example: bs4nn-tc sweep --dataset digits --hidden 16 --hidden 32,16 --seeds 2 -o sweep")
+def sweep(
+    hidden: Annotated[list[str], typer.Option(help="Neurons of the hidden layers, e.g. 64 or 128,64 (repeat).")],
+    dataset: DatasetOption = "digits",
+    data_dir: DataDirOption = None,
+    recipe: Annotated[list[Recipe] | None, typer.Option(help="`best` or `paper` (repeat). [default: best]")] = None,
+    time_steps: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="T (repeat).")] = None,
+    seeds: Annotated[str, typer.Option(metavar="COUNT|LIST", help="So many seeds from 0 on, or a list.")] = "1",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipes.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Database that several machines share, e.g. postgresql://HOST/NAME. [default: a file]"),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for runs, networks, table and figure.")] = Path(
+        "sweep"
+    ),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train many networks, and show the frontier of accuracy (validation images) against flash."""
+    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc import sweep as sweeping  # noqa: PLC0415
+
+    try:
+        widths = [tuple(int(part) for part in one.split(",")) for one in hidden]
+    except ValueError as error:
+        raise UserError(f"--hidden {' '.join(hidden)}: numbers of neurons such as 64 or 128,64 are needed") from error
+    recipes = [one.value for one in recipe or [Recipe.BEST]]
+    if "s4nn" in recipes:
+        raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
+    chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
+    loaded = datasets.load(dataset, data_dir)
+    with _training_bars(quiet) as on_report:
+        try:
+            outcomes = sweeping.run(
+                loaded, chosen, out, store=store, epochs=epochs, options=option or [], on_report=on_report
+            )
+        except KeyboardInterrupt:
+            progress_console.print(f"stopped; the same command goes on with {out}", highlight=False)
+            raise
+    sweeping.write_csv(outcomes, out / "sweep.csv")
+    best = [one for one in outcomes if one.best]
+    shown = experiments.Experiment(
+        "sweep",
+        f"{dataset}: the most accurate networks by flash (validation images)",
+        ("flash, KiB", "strict, %"),
+        [(one.flash_bytes / 1024, 100 * one.strict_accuracy) for one in best],
+        {},
+        "lines",
+    )
+    with contextlib.suppress(MissingToolError):  # the table is enough without matplotlib
+        figures.draw(shown, out / "sweep")
+    if as_json:
+        _print_json({"folder": str(out), "networks": [dataclasses.asdict(one) for one in outcomes]})
+        return
+    table = Table(
+        title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"
+    )
+    for heading in ("", "network", "flash, bytes", "strict", "tie-lenient", "response time", "silent"):
+        table.add_column(heading, justify="left" if heading in ("", "network") else "right")
+    for one in outcomes:
+        shares = (f"{one.strict_accuracy:.2%}", f"{one.tie_lenient_accuracy:.2%}")
+        table.add_row(
+            "*" if one.best else "",
+            one.name,
+            f"{one.flash_bytes:,}",
+            *shares,
+            f"{one.response_time:.2f}",
+            f"{one.silent_share:.1%}",
+        )
+    output.print(table)
+
+
 def _test_figures(network: Network | RealNetwork, dataset: datasets.Dataset) -> evaluation.Figures:
     """The figures on the test images: a network by the reference, S4NN on the host."""
     if isinstance(network, Network):

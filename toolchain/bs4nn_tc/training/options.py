@@ -80,6 +80,7 @@ class PaperOptions:
         gamma: margin of the target rules in steps.
         theta: firing threshold of all layers.
         alpha: where the scaling factors start.
+        alphas: the same, one a layer, in place of `alpha`.
         rate: of the proxy weights.
         alpha_rate: of the scaling factors.
         decay: lambda, weight decay.
@@ -99,6 +100,7 @@ class PaperOptions:
     gamma: int = 1
     theta: float = 100.0
     alpha: float = 5.0
+    alphas: tuple[float, ...] = ()
     rate: float = 0.1
     alpha_rate: float = 0.01
     decay: float = 0.0
@@ -251,7 +253,9 @@ def _check(options: Options) -> None:
             raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
         return
     if isinstance(options, PaperOptions):
-        if options.delay not in (0, 1) or not options.theta > 0 or not options.alpha > 0:
+        if options.alphas and len(options.alphas) != layers + 1:
+            raise UserError(f"{layers + 1} layers need as many alphas, {len(options.alphas)} given")
+        if options.delay not in (0, 1) or not min(options.theta, options.alpha, *options.alphas) > 0:
             raise UserError("delay must be 0 or 1, theta and alpha more than 0")
         if not 0 <= options.gamma <= options.time_steps:
             raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")

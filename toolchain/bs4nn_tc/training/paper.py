@@ -40,7 +40,7 @@ class PaperTrainer:
             rng.uniform(0, start, (inputs, neurons)).astype(np.float32)
             for inputs, neurons, start in zip(sizes[:-1], sizes[1:], starts, strict=True)
         ]
-        self._alphas = np.full(len(sizes) - 1, options.alpha, np.float64)
+        self._alphas = np.array(options.alphas or [options.alpha] * (len(sizes) - 1), np.float64)
         readout_step = options.time_steps - 3 if options.delay else options.time_steps - 1
         self.host = HostNetwork(
             initial_signs(self._proxies),
