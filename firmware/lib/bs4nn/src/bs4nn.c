@@ -26,7 +26,7 @@
  */
 #include "bs4nn.h"
 
-/* The inner loop is there in assembly for Cortex-M (bs4nn_cortex_m.S); define BS4NN_PORTABLE to do without. */
+/* What is done most often is there in assembly for Cortex-M, too (bs4nn_cortex_m.S); BS4NN_PORTABLE does without. */
 #if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
 #define BS4NN_ASSEMBLY 1
 #else
