@@ -103,6 +103,9 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
                          int64_t *flips);
 
+/* The errors of a layer (count) to length 1. Returns 0 if they are all zero. */
+int host_normalise(float *error, int32_t count);
+
 /* ---- host_s4nn.c: the recipe "s4nn" ---- */
 
 typedef struct {

@@ -42,18 +42,20 @@ static int output_error(const run_t *run, const host_paper_t *options, int32_t l
     return first < steps ? time[label] == first : run->answer == label;
 }
 
-static void normalise(float *error, int32_t count)
+int host_normalise(float *error, int32_t count)
 {
     double sum = 0;
     for (int32_t j = 0; j < count; j++) {
         sum += (double)error[j] * (double)error[j];
     }
-    if (sum > 0) {
-        float scale = (float)(1.0 / sqrt(sum));
-        for (int32_t j = 0; j < count; j++) {
-            error[j] *= scale;
-        }
+    if (!(sum > 0)) {
+        return 0;
     }
+    float scale = (float)(1.0 / sqrt(sum));
+    for (int32_t j = 0; j < count; j++) {
+        error[j] *= scale;
+    }
+    return 1;
 }
 
 /* Errors that count for an input of firing time `time`; returns how many are not zero. */
@@ -163,7 +165,7 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         run_image(&run, images + order[n] * network->layers[0].inputs, RUN_TO_LAST_STEP);
         right += output_error(&run, options, labels[order[n]], scratch.error);
         for (int32_t l = last; l >= 0; l--) {
-            normalise(scratch.error, network->layers[l].neurons);
+            host_normalise(scratch.error, network->layers[l].neurons);
             *flips += learn_layer(&run, l, options, proxies[l], signs[l], &alphas[l], &scratch);
             float *swapped = scratch.error;
             scratch.error = scratch.below;

@@ -7,7 +7,6 @@
  */
 #include "host.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,23 +209,6 @@ static int output_error(run_t *run, int32_t first, int32_t label, int32_t gamma)
     return first < never ? output->time[label] == first : answer_of(run, first) == label;
 }
 
-/* Errors to length 1; returns 0 if there is none. */
-static int normalise(float *error, int32_t count)
-{
-    double sum = 0;
-    for (int32_t j = 0; j < count; j++) {
-        sum += (double)error[j] * (double)error[j];
-    }
-    if (!(sum > 0)) {
-        return 0;
-    }
-    float scale = (float)(1.0 / sqrt(sum));
-    for (int32_t j = 0; j < count; j++) {
-        error[j] *= scale;
-    }
-    return 1;
-}
-
 /* Move the weights of layer l against its errors, and leave the errors of the layer below. */
 static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
 {
@@ -235,7 +217,7 @@ static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
     int32_t neurons = run->network->sizes[l];
     int32_t masked_for = -1;
     memset(below->error, 0, (size_t)run->network->sizes[l - 1] * sizeof *below->error);
-    if (!normalise(layer->error, neurons)) {
+    if (!host_normalise(layer->error, neurons)) {
         return;
     }
     for (int32_t k = 0; k < below->count; k++) {
