@@ -106,11 +106,11 @@ def test_a_stale_board_is_not_believed(made: project.Project, tmp_path: Path) ->
 
 def test_profile_and_refusals(made: project.Project, tmp_path: Path) -> None:
     with emulated(made, "qemu-m4") as (_, url):
-        call = ("profile", made.folder, "--port", url, "--dataset", "digits", "--images", "5", "--json", "--quiet")
+        call = ("profile", made.folder, "--port", url, "--dataset", "digits", "--images", "30", "--json", "--quiet")
         done = run_tool(*call)
         assert done.returncode == 0, done.stderr
         row = json.loads(done.stdout)
-        assert (row["board"], row["images"]) == ("qemu-m4", 5)
+        assert (row["board"], row["images"]) == ("qemu-m4", 30)
         assert row["ticks_max"] >= row["ticks_mean"] > 0
         assert row["microseconds_mean"] == pytest.approx(row["ticks_mean"] / row["clock_hz"] * 1e6)
     assert_refused(run_tool("monitor", "--port", "/dev/no-such-port"), "/dev/no-such-port", status=4)

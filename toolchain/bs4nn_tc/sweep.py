@@ -128,7 +128,10 @@ def run(
         return [name for name in resolved if name not in taken]
 
     def work(trial: optuna.Trial) -> tuple[float, int]:
-        name = random.choice(left())  # so that machines that start at once take different ones
+        names = left()
+        if not names:  # another machine has been faster
+            raise optuna.TrialPruned
+        name = random.choice(names)  # so that machines that start at once take different ones
         trial.set_user_attr("name", name)
         outcome = _train(dataset, name, resolved[name], folder, on_report)
         for what, value in asdict(outcome).items():
