@@ -27,7 +27,7 @@ ARGUMENTS = {
     "mnist-600-best": "--dataset mnist --hidden 600 --epochs 400 --set elastic=1 --set windows=20",
     "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 60 --set output_threshold=70 "
     "--set scale=0.1 --set start=0.1",
-    "mnist-320-best": "--dataset mnist --hidden 320 --epochs 300 --set elastic=0.5 --set windows=20",  # 32 KB
+    "mnist-320-best": "--dataset mnist --hidden 320 --epochs 150 --set elastic=1",  # 32 KB
     "mnist-160-best": "--dataset mnist --hidden 160 --epochs 150 --set elastic=0.5 --set windows=16",  # 16 KB
     "mnist-64-best": "--dataset mnist --hidden 64 --epochs 300 --set windows=14",  # 8 KB
     # As the proxy weights that the authors have published say: they have decayed, and alpha has started at 4.
