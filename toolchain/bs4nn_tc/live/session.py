@@ -121,7 +121,10 @@ def _timing(target: ApplicationTarget, runner: Runner, image: NDArray[np.uint8])
     known = {board.id: board for board in boards.list_boards()}
     board = runner.board or known.get(target.identity.board)
     mega = 0.0 if board is None else board.f_cpu / 1e6
-    if ticks == 0:
+    if runner.board is None and board is not None and board.emulator is not None:
+        # First: such a clock follows the host's, and may not move at all during a short inference.
+        assumption = "An emulated board's clock is not the core's; --target emulator counts instructions."
+    elif ticks == 0:
         assumption = "This board has no counter of its clock."
     elif runner.board is not None:
         count = targets.instructions(runner.board, ticks)
@@ -133,8 +136,6 @@ def _timing(target: ApplicationTarget, runner: Runner, image: NDArray[np.uint8])
     elif board is None:
         timing |= {"count": ticks, "unit": "cycles"}
         assumption = "Counted by the board itself, whose clock this tool does not know."
-    elif board.emulator is not None:
-        assumption = "An emulated board's clock is not the core's; --target emulator counts instructions."
     else:
         timing = {"count": ticks, "unit": "cycles", "microseconds": [ticks / mega, ticks / mega]}
         assumption = f"Counted by the board itself, at {mega:g} MHz."
