@@ -299,6 +299,8 @@ def test_s4nn_by_the_command_line(tmp_path: Path) -> None:
     assert abs(said["test_8bit"]["tie_lenient_accuracy"] - said["test"]["tie_lenient_accuracy"]) < 0.1
     network = real_network.load(file)
     assert network.shape_text == "64-30-10"
+    for name in ("test", "test_8bit"):
+        assert network.description[name] == pytest.approx(said[name], abs=1e-6)
     rounded = network.eight_bit()
     assert max(np.abs(layer).max() for layer in rounded.weights) == 127
     assert all((layer == np.rint(layer)).all() for layer in rounded.weights)
@@ -306,6 +308,33 @@ def test_s4nn_by_the_command_line(tmp_path: Path) -> None:
     again = run_tool(*call, "--run", tmp_path / "again", "-o", tmp_path / "again.s4nn.npz")
     assert again.returncode == 0
     assert (tmp_path / "again.s4nn.npz").read_bytes() == file.read_bytes()
+
+
+def test_a_file_that_is_no_s4nn_network_is_refused(tmp_path: Path) -> None:
+    weights = (np.ones((4, 3), np.float32), np.ones((3, 2), np.float32))
+    thresholds = np.ones(2, np.float32)
+    good = RealNetwork(weights, thresholds, 16, 255)
+    file = tmp_path / "n.s4nn.npz"
+    good.save(file)
+    assert real_network.load(file).shape_text == "4-3-2"
+    no_number = np.full((4, 3), np.nan, np.float32)
+    for what, wrong in {
+        "sizes": RealNetwork((weights[0], weights[0]), thresholds, 16, 255),
+        "weights_1": RealNetwork((no_number, weights[1]), thresholds, 16, 255),
+        "weights_2": RealNetwork((weights[0], weights[1].astype(np.float64)), thresholds, 16, 255),
+        "one float32 threshold a layer": RealNetwork(weights, thresholds[:1], 16, 255),
+        "a threshold is no number": RealNetwork(weights, np.float32(np.inf) * thresholds, 16, 255),
+        "time_steps is 65536": RealNetwork(weights, thresholds, 65_536, 255),
+        "intensity_max is 0": RealNetwork(weights, thresholds, 16, 0),
+    }.items():
+        wrong.save(file)
+        with pytest.raises(UserError, match=what):
+            real_network.load(file)
+    good.save(file)
+    for content in (b"", b"PK", file.read_bytes()[:-40]):
+        file.write_bytes(content)
+        with pytest.raises(UserError, match="no S4NN network"):
+            real_network.load(file)
 
 
 # ---- Runs ----

@@ -324,6 +324,7 @@ def train(
         more = {"digest": network.digest}
     else:
         more = {"test_8bit": _test_figures(network.eight_bit(), loaded).as_dict()}
+        network = dataclasses.replace(network, description={**facts, **more})
         network.save(out)
     if as_json:
         _print_json(

@@ -7,6 +7,7 @@ with the format's version, time steps, largest intensity and a description.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zipfile
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.files import write_atomically
+from bs4nn_tc.network import MAX_INTENSITY, MAX_TIME_STEPS
 
 FORMAT = "bs4nn-tc s4nn 1"
 SUFFIX = ".s4nn.npz"
@@ -79,11 +81,39 @@ def load(path: Path) -> RealNetwork:
     try:
         with np.load(path, allow_pickle=False) as archive:
             facts = json.loads(archive["facts"].tobytes())
-            if facts["format"] != FORMAT:
-                raise UserError(f"{path} has the format '{facts['format']}'; '{FORMAT}' is needed")
-            weights = tuple(archive[f"weights_{number}"] for number in range(1, len(archive.files) - 1))
-            return RealNetwork(
-                weights, archive["thresholds"], facts["time_steps"], facts["intensity_max"], facts["description"]
-            )
+            arrays = {name: archive[name] for name in archive.files if name != "facts"}
+        if facts["format"] != FORMAT:
+            raise UserError(f"{path} has the format '{facts['format']}'; '{FORMAT}' is needed")
+        thresholds = arrays.pop("thresholds")
+        weights = tuple(arrays.pop(f"weights_{number}") for number in range(1, len(arrays) + 1))
+        network = RealNetwork(weights, thresholds, facts["time_steps"], facts["intensity_max"], facts["description"])
+        _check(network)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is no S4NN network: {error}") from error
+    return network
+
+
+def _check(network: RealNetwork) -> None:
+    """Refuse what no S4NN network can be; the C code trusts shapes and types.
+
+    Raises:
+        ValueError: what is wrong.
+    """
+    weights, thresholds = network.weights, network.thresholds
+    for number, layer in enumerate(weights, start=1):
+        if layer.dtype != np.float32 or layer.ndim != 2 or 0 in layer.shape or not np.isfinite(layer).all():
+            raise ValueError(f"weights_{number} has to be an (inputs, neurons) array of finite float32 numbers")
+    if any(lower.shape[1] != len(upper) for lower, upper in itertools.pairwise(weights)):
+        raise ValueError("the sizes of its layers do not fit each other")
+    if thresholds.dtype != np.float32 or thresholds.shape != (len(weights),) or not weights:
+        raise ValueError("it needs one float32 threshold a layer")
+    if not np.isfinite(thresholds).all():
+        raise ValueError("a threshold is no number")
+    for name, value, highest in (
+        ("time_steps", network.time_steps, MAX_TIME_STEPS),
+        ("intensity_max", network.intensity_max, MAX_INTENSITY),
+    ):
+        if type(value) is not int or not 1 <= value <= highest:
+            raise ValueError(f"{name} is {value}; 1 to {highest:,} is allowed")
+    if not isinstance(network.description, dict):
+        raise ValueError("its description is no set of named facts")

@@ -14,9 +14,13 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from bs4nn_tc.errors import MissingToolError, TargetError
+from numpy.typing import NDArray
+
+from bs4nn_tc.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.files import cache_folder, disk_errors
 
 _FOLDER = Path(__file__).parent
@@ -93,3 +97,24 @@ def library() -> ctypes.CDLL:
     loaded.host_paper_learn.restype = ctypes.c_int64
     loaded.host_s4nn_learn.restype = ctypes.c_int64
     return loaded
+
+
+def pointer(array: NDArray[Any]) -> ctypes.c_void_p:
+    """An array as the C code takes it: its first element's address."""
+    assert array.flags.c_contiguous
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def pointers(arrays: Sequence[NDArray[Any]]) -> Any:
+    """Several arrays as the C code takes them, for instance one a layer."""
+    return (ctypes.c_void_p * len(arrays))(*(pointer(array) for array in arrays))
+
+
+def check_memory(status: int) -> None:
+    """Take a function's status.
+
+    Raises:
+        UserError: it is negative: the C code found no memory.
+    """
+    if status < 0:
+        raise UserError("out of memory in the host library; take a smaller network")

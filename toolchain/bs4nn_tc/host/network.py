@@ -7,14 +7,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc import encoding
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.host.library import library
+from bs4nn_tc.host.library import check_memory, library, pointer, pointers
 from bs4nn_tc.network import Network
 
 MAX_LAYERS = 16
@@ -92,20 +91,6 @@ class HostTimes:
     readout_potential: NDArray[np.int32]
 
 
-def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
-    assert array.flags.c_contiguous
-    return ctypes.c_void_p(array.ctypes.data)
-
-
-def _pointers(arrays: Sequence[NDArray[Any]]) -> Any:
-    return (ctypes.c_void_p * len(arrays))(*(_pointer(array) for array in arrays))
-
-
-def _check_memory(status: int) -> None:
-    if status < 0:
-        raise UserError("out of memory in the host library; take a smaller network")
-
-
 class HostNetwork:
     """A network whose signs and thresholds may change, as the C code sees it.
 
@@ -165,15 +150,15 @@ class HostNetwork:
         )
         status = library().host_evaluate(
             ctypes.byref(self._struct),
-            _pointer(images),
-            _pointer(labels),
+            pointer(images),
+            pointer(labels),
             ctypes.c_int32(count),
-            _pointer(answers.answer),
-            _pointer(answers.response_time),
-            _pointer(answers.lenient),
-            _pointer(answers.fired),
+            pointer(answers.answer),
+            pointer(answers.response_time),
+            pointer(answers.lenient),
+            pointer(answers.fired),
         )
-        _check_memory(status)
+        check_memory(status)
         return answers
 
     def times(self, images: NDArray[np.uint8], threads: int | None = None) -> HostTimes:
@@ -188,9 +173,9 @@ class HostNetwork:
         def work(part: slice) -> int:
             status: int = library().host_times(
                 ctypes.byref(self._struct),
-                _pointer(images[part]),
+                pointer(images[part]),
                 ctypes.c_int32(len(images[part])),
-                *(_pointer(array[part]) for array in (times, readout, answer, response_time, spikes)),
+                *(pointer(array[part]) for array in (times, readout, answer, response_time, spikes)),
             )
             return status
 
@@ -198,7 +183,7 @@ class HostNetwork:
         bounds = np.linspace(0, count, workers + 1).astype(int)
         with ThreadPoolExecutor(workers) as pool:
             for status in pool.map(work, map(slice, bounds[:-1], bounds[1:])):
-                _check_memory(status)
+                check_memory(status)
         by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
         return HostTimes(answer, response_time, spikes, by_layer, readout)
 
@@ -225,16 +210,16 @@ class HostNetwork:
         loss = ctypes.c_double(0)
         status = library().host_surrogate_gradients(
             ctypes.byref(self._struct),
-            _pointer(images),
-            _pointer(labels),
+            pointer(images),
+            pointer(labels),
             ctypes.c_int32(len(images)),
             ctypes.c_float(scale),
             (ctypes.c_float * len(windows))(*windows),
-            _pointers(gradients),
-            _pointers(threshold_gradients),
+            pointers(gradients),
+            pointers(threshold_gradients),
             ctypes.byref(loss),
         )
-        _check_memory(status)
+        check_memory(status)
         return loss.value
 
     def paper_learn(
@@ -250,18 +235,18 @@ class HostNetwork:
         flips = ctypes.c_int64(0)
         right = library().host_paper_learn(
             ctypes.byref(self._struct),
-            _pointers(proxies),
-            _pointers(self.signs),
-            _pointers(self.thresholds),
-            _pointer(alphas),
+            pointers(proxies),
+            pointers(self.signs),
+            pointers(self.thresholds),
+            pointer(alphas),
             ctypes.byref(step),
-            _pointer(images),
-            _pointer(labels),
-            _pointer(order),
+            pointer(images),
+            pointer(labels),
+            pointer(order),
             ctypes.c_int64(len(order)),
             ctypes.byref(flips),
         )
-        _check_memory(right)
+        check_memory(right)
         return int(right), flips.value
 
 
@@ -301,11 +286,11 @@ class AdamStep:
     ) -> int:
         """Move flat `proxies`, clip them to -1 .. 1, and clear `gradients`; returns the sign flips."""
         flips: int = library().host_adam(
-            _pointer(proxies),
-            _pointer(mean),
-            _pointer(square),
-            _pointer(signs),
-            _pointers(gradients),
+            pointer(proxies),
+            pointer(mean),
+            pointer(square),
+            pointer(signs),
+            pointers(gradients),
             ctypes.c_int32(len(gradients)),
             ctypes.c_int64(proxies.size),
             ctypes.c_float(self.gradient_scale),
@@ -333,12 +318,12 @@ def warp(
     """
     warped = np.empty_like(images)
     library().host_warp(
-        _pointer(images),
+        pointer(images),
         ctypes.c_int32(len(images)),
         ctypes.c_int32(shape[0]),
         ctypes.c_int32(shape[1]),
-        _pointer(maps),
-        _pointer(fields),
-        _pointer(warped),
+        pointer(maps),
+        pointer(fields),
+        pointer(warped),
     )
     return warped

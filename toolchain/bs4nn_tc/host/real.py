@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bs4nn_tc import encoding
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.host.library import library
-from bs4nn_tc.host.network import MAX_LAYERS, HostAnswers, _check_memory, _pointer, _pointers
+from bs4nn_tc.host.library import check_memory, library, pointer, pointers
+from bs4nn_tc.host.network import MAX_LAYERS, HostAnswers
 from bs4nn_tc.real_network import RealNetwork
 
 
@@ -76,16 +76,16 @@ class RealHost:
         )
         status = library().host_s4nn_evaluate(
             ctypes.byref(self._struct),
-            _pointer(images),
-            _pointer(labels),
+            pointer(images),
+            pointer(labels),
             ctypes.c_int32(count),
-            _pointer(answer),
-            _pointer(response_time),
-            _pointer(answers.lenient),
-            _pointer(spikes),
-            _pointer(answers.fired),
+            pointer(answer),
+            pointer(response_time),
+            pointer(answers.lenient),
+            pointer(spikes),
+            pointer(answers.fired),
         )
-        _check_memory(status)
+        check_memory(status)
         return answers
 
     def learn(
@@ -100,14 +100,14 @@ class RealHost:
         """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
         right = library().host_s4nn_learn(
             ctypes.byref(self._struct),
-            _pointers(self.network.weights),
-            _pointer(images),
-            _pointer(labels),
-            _pointer(order),
+            pointers(self.network.weights),
+            pointer(images),
+            pointer(labels),
+            pointer(order),
             ctypes.c_int64(len(order)),
             ctypes.c_float(rate),
             ctypes.c_int32(gamma),
-            _pointer(fired),
+            pointer(fired),
         )
-        _check_memory(right)
+        check_memory(right)
         return int(right)
