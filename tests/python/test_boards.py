@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, random_network, require
+from conftest import ROOT, random_network, require, run_tool
 
 from bs4nn_tc import boards, resources
 from bs4nn_tc.codegen import project
@@ -123,6 +123,64 @@ def test_an_unknown_board_names_near_ones_and_the_remedy(typed: str, meant: str)
 def test_an_unknown_board_like_none_names_no_near_one() -> None:
     with pytest.raises(UserError, match=r"'zzzzzz'; bs4nn-tc boards"):
         boards.load_board("zzzzzz")
+
+
+# ---- Boards of PlatformIO's own platforms ----
+
+
+@pytest.fixture
+def platforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PlatformIO core folder with one platform of three boards, as the registry's platforms look."""
+    platform = tmp_path / "core" / "platforms" / "ststm32@17.0.0"
+    (platform / "boards").mkdir(parents=True)
+    (platform / "platform.json").write_text('{"name": "ststm32", "version": "17.0.0"}', encoding="utf-8")
+    disco = {
+        "name": "ST STM32F4DISCOVERY",
+        "vendor": "ST",
+        "url": "https://example.org",
+        "build": {"core": "stm32", "cpu": "cortex-m4", "f_cpu": "168000000L", "mcu": "stm32f407vgt6"},
+        "frameworks": ["arduino", "cmsis", "zephyr"],
+        "upload": {"maximum_size": 1048576, "maximum_ram_size": 131072, "protocol": "stlink"},
+    }
+    bare = {**disco, "frameworks": ["cmsis"]}
+    own = {**disco, "name": "not this one"}
+    for name, manifest in (("disco_f407vg", disco), ("bare_f407", bare), ("nucleo_f401re", own)):
+        (platform / "boards" / f"{name}.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (tmp_path / "core" / "platforms" / "damaged" / "boards").mkdir(parents=True)
+    (tmp_path / "core" / "platforms" / "damaged" / "platform.json").write_text("{", encoding="utf-8")
+    monkeypatch.delenv("PLATFORMIO_PLATFORMS_DIR", raising=False)
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "core"))
+    return platform
+
+
+def test_any_board_of_an_installed_platform_works_by_its_name(platforms: Path, tmp_path: Path) -> None:
+    board = boards.load_board("disco_f407vg")
+    assert (board.core, board.f_cpu, board.flash_bytes, board.ram_bytes) == ("cortex-m4", 168_000_000, 2**20, 2**17)
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    made = project.generate(network, "small", [board], tmp_path / "small")
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(made.folder / "platformio.ini")
+    section = settings["env:disco_f407vg"]
+    assert (section["platform"], section["board"], section["framework"]) == ("ststm32", "disco_f407vg", "arduino")
+    assert not (made.folder / "boards" / "disco_f407vg.json").exists()  # PlatformIO's own manifest is the better one
+    assert project.open_project(made.folder).boards == ("disco_f407vg",)
+    listed = json.loads(run_tool("boards", "--installed", "--json").stdout)["boards"]
+    assert [one["id"] for one in listed if one["id"] in ("disco_f407vg", "bare_f407")] == ["disco_f407vg"]
+
+
+def test_our_own_manifest_comes_first(platforms: Path) -> None:
+    assert boards.load_board("nucleo_f401re").name != "not this one"
+
+
+def test_a_board_without_an_arduino_core_or_facts_is_refused(platforms: Path) -> None:
+    with pytest.raises(UserError, match=r"no Arduino core for the board 'bare_f407' \(it has: cmsis\).*package"):
+        boards.load_board("bare_f407")
+    (platforms / "boards" / "half.json").write_text('{"frameworks": ["arduino"]}', encoding="utf-8")
+    with pytest.raises(UserError, match="no field build"):
+        boards.load_board("half")
+    assert boards.find_board("half") is None
+    with pytest.raises(UserError, match=r"did you mean disco_f407vg.*pio pkg install"):
+        boards.load_board("disco_f407")
 
 
 @pytest.mark.parametrize("name", ["", "../real/nucleo_f401re", "qemu-m0.json", "/etc/passwd"])

@@ -1096,8 +1096,8 @@ def profile(
     counted = np.array(ticks)
     if not counted.any():
         raise UserError(f"{name} has no counter of its clock, or does not count")
-    known = {one.id: one for one in boards.list_boards()}
-    clock = known[name].f_cpu if name in known else None
+    known = boards.find_board(name)
+    clock = known.f_cpu if known else None
     row: dict[str, Any] = {
         "board": name,
         "images": len(counted),
@@ -1115,7 +1115,7 @@ def profile(
     if clock is not None:
         rows.append((f"microseconds at {clock / 1e6:g} MHz, mean", f"{row['microseconds_mean']:,.1f}"))
     _table(f"{made.name} on {name}, by its own clock", rows)
-    if name in known and known[name].emulator is not None:
+    if known is not None and known.emulator is not None:
         output.print("QEMU's clock is not the core's; bs4nn-tc bench counts instructions there.", highlight=False)
 
 
@@ -1216,9 +1216,18 @@ def flash(
 
 
 @app.command("boards", epilog="Example: bs4nn-tc boards --json")
-def list_boards(as_json: JsonOption = False) -> None:
+def list_boards(
+    installed: Annotated[
+        bool, typer.Option("--installed", help="Also those of the PlatformIO platforms that are installed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """List the boards that `generate` knows."""
     known = boards.list_boards()
+    if installed:
+        own = {board.id for board in known}
+        others = (boards.find_board(board_id) for board_id in sorted(boards.installed_boards().keys() - own))
+        known += [board for board in others if board is not None]
     if as_json:
         _print_json(
             {

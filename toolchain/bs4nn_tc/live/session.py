@@ -118,8 +118,7 @@ def _timing(target: ApplicationTarget, runner: Runner, image: NDArray[np.uint8])
         _, ticks = target.profile(image)
     except LapTooLongError:
         return {**timing, "assumption": "It took longer than the board's counter reaches."}
-    known = {board.id: board for board in boards.list_boards()}
-    board = runner.board or known.get(target.identity.board)
+    board = runner.board or boards.find_board(target.identity.board)
     mega = 0.0 if board is None else board.f_cpu / 1e6
     if runner.board is None and board is not None and board.emulator is not None:
         # First: such a clock follows the host's, and may not move at all during a short inference.
