@@ -59,6 +59,13 @@ class Experiment:
     axis: str = "accuracy, %"
     level: float | None = None
 
+    @property
+    def cell_format(self) -> str:
+        """How a cell of a matrix is written: with a decimal where whole numbers would hide the differences."""
+        numbers = [value for row in self.rows for value in row if isinstance(value, float)]
+        whole = max(numbers, default=0.0) >= 100 or all(value == round(value) for value in numbers)
+        return ".0f" if whole else ".1f"
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: everything but the pictures; what is not there (NaN) is None."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "pictures"}

@@ -119,7 +119,8 @@ def _matrix(experiment: Experiment, axes: Any) -> None:
     for row in range(values.shape[0]):
         for column in range(values.shape[1]):
             colour = "white" if values[row, column] < middle else "black"
-            axes.text(column, row, f"{values[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=7)
+            text = format(values[row, column], experiment.cell_format)
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(values.shape[1]), [heading.split()[-1] for heading in experiment.headings[1:]])
     axes.set_yticks(range(values.shape[0]), [str(row[0]) for row in experiment.rows])
     axes.set_xlabel(experiment.headings[1].split()[0])

@@ -85,6 +85,7 @@ class PaperOptions:
         alpha_rate: of the scaling factors.
         decay: lambda, weight decay.
         fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
+        settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
         starts: proxy weights start uniform in 0 .. this, one a layer.
     """
 
@@ -105,6 +106,7 @@ class PaperOptions:
     alpha_rate: float = 0.01
     decay: float = 0.0
     fall_every: int = 0
+    settle: float = 0.0
     starts: tuple[float, ...] = ()
     recipe: str = "paper"
 
@@ -243,23 +245,25 @@ _FIXED = ("hidden", "epochs", "seed", "time_steps", "recipe")
 
 def _check(options: Options) -> None:
     """Refuse values that no run can be made of."""
-    layers = len(options.hidden)
-    if not isinstance(options, BestOptions) and options.starts and len(options.starts) != layers + 1:
-        raise UserError(f"{layers + 1} layers need as many starts, {len(options.starts)} given")
-    if isinstance(options, S4nnOptions):
-        if not options.theta > 0 or not 0 <= options.settle <= 1 or not options.rate * options.decay < 1:
-            raise UserError("theta must be more than 0, settle 0 to 1, rate times decay less than 1")
-        if not 0 <= options.gamma <= options.time_steps:
-            raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
+    if isinstance(options, BestOptions):
+        _check_best(options)
         return
+    layers = len(options.hidden) + 1
+    if options.starts and len(options.starts) != layers:
+        raise UserError(f"{layers} layers need as many starts, {len(options.starts)} given")
+    if not 0 <= options.gamma <= options.time_steps:
+        raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
+    if not options.theta > 0 or not 0 <= options.settle <= 1 or not options.rate * options.decay < 1:
+        raise UserError("theta must be more than 0, settle 0 to 1, rate times decay less than 1")
     if isinstance(options, PaperOptions):
-        if options.alphas and len(options.alphas) != layers + 1:
-            raise UserError(f"{layers + 1} layers need as many alphas, {len(options.alphas)} given")
-        if options.delay not in (0, 1) or not min(options.theta, options.alpha, *options.alphas) > 0:
-            raise UserError("delay must be 0 or 1, theta and alpha more than 0")
-        if not 0 <= options.gamma <= options.time_steps:
-            raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
-        return
+        if options.alphas and len(options.alphas) != layers:
+            raise UserError(f"{layers} layers need as many alphas, {len(options.alphas)} given")
+        if options.delay not in (0, 1) or not min((options.alpha, *options.alphas)) > 0:
+            raise UserError("delay must be 0 or 1, alpha more than 0")
+
+
+def _check_best(options: BestOptions) -> None:
+    layers = len(options.hidden)
     for name, values in (("hidden_thresholds", options.hidden_thresholds), ("windows", options.windows)):
         if len(values) != layers:
             raise UserError(f"{layers} hidden layers need as many {name}, {len(values)} given")

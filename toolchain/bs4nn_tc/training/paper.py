@@ -20,7 +20,7 @@ from bs4nn_tc.host.network import HostNetwork, PaperStep
 from bs4nn_tc.importers import Rules, threshold_from_alpha
 from bs4nn_tc.network import Network
 from bs4nn_tc.training.options import PaperOptions
-from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
+from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material, settling
 
 IMAGES_A_PIECE = 1_000
 # The paper's starting ranges for 784-600-10: hidden 0 .. 5, output 0 .. 48.
@@ -75,6 +75,7 @@ class PaperTrainer:
         order = rng.integers(0, count, count) if options.replacement else rng.permutation(count)
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
         fall = 0.7 ** (progress.epoch // options.fall_every) if options.fall_every else 1.0
+        fall *= settling(options.settle, options.epochs, progress.epoch)
         right, flips = self.host.paper_learn(
             self._proxies,
             self._alphas,

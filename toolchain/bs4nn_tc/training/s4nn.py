@@ -24,13 +24,11 @@ from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import affine_maps
 from bs4nn_tc.training.options import S4nnOptions
-from bs4nn_tc.training.trainer import Progress, learning_material
+from bs4nn_tc.training.trainer import Progress, learning_material, settling
 
 IMAGES_A_PIECE = 500
 # Where weights start, uniform in 0 .. this: hidden layers and the output layer.
 _HIDDEN_START, _OUTPUT_START = 5.0, 48.0
-# The rate at the end, as a share of the one at the start.
-_SETTLED = 0.05
 
 
 class S4nnTrainer:
@@ -60,13 +58,6 @@ class S4nnTrainer:
         """Groups of images in an epoch."""
         return -(-len(self._images) // IMAGES_A_PIECE)
 
-    def _rate(self, epoch: int) -> float:
-        """The same for all epochs but the last ones, in which it falls."""
-        options = self._options
-        settling = round(options.settle * options.epochs)
-        share = max(0, epoch + 1 + settling - options.epochs) / settling if settling else 0.0
-        return float(options.rate * _SETTLED**share)
-
     def learn(self, progress: Progress) -> None:
         """Learn from one group of images, one after another; the loss counts wrong answers."""
         options = self._options
@@ -78,7 +69,7 @@ class S4nnTrainer:
         if maps is not None:
             still = np.zeros((len(chosen), 2, WARP_POINTS, WARP_POINTS), np.float32)
             images = warp(images, self.dataset.image_shape, maps, still)
-        rate = self._rate(progress.epoch)
+        rate = options.rate * settling(options.settle, options.epochs, progress.epoch)
         weights = self.host.network.weights
         before = [layer >= 0 for layer in weights]
         labels = np.ascontiguousarray(self._labels[chosen])

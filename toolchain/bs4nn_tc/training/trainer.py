@@ -78,3 +78,20 @@ def initial_signs(proxies: list[NDArray[np.float32]]) -> list[NDArray[np.int8]]:
 def frozen_layers(host: HostNetwork) -> tuple[Layer, ...]:
     """The layers as the deployable network has them, (out, in)."""
     return tuple(Layer(signs.T, thresholds) for signs, thresholds in zip(host.signs, host.thresholds, strict=True))
+
+
+# The rate at the end of a run that settles, as a share of the one before.
+_SETTLED = 0.05
+
+
+def settling(settle: float, epochs: int, epoch: int) -> float:
+    """What the rate is multiplied with in an epoch: 1, but falling evenly to a twentieth in the last `settle` epochs.
+
+    Args:
+        settle: share of the epochs, 0 .. 1.
+        epochs: of the run.
+        epoch: the one at hand, from 0.
+    """
+    last = round(settle * epochs)
+    share = max(0, epoch + 1 + last - epochs) / last if last else 0.0
+    return float(_SETTLED**share)
