@@ -19,7 +19,7 @@ system-packages:
 
 # What pip installs: this package, scikit-learn (digits), and the tools of the tests.
 $(VENV)/ready: pyproject.toml
-	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, starlette, uvicorn, cmake, pytest, hypothesis, httpx, playwright, ruff, mypy, build"
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, hypothesis, httpx, playwright, ruff, mypy, build"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 
 from bs4nn_tc import datasets, files, network_file, real_network, reference, training
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.errors import MissingToolError, UserError
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, PaperStep, warp
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.network import Network
@@ -59,6 +59,7 @@ def test_forward_pass_equals_the_naive_simulator(case: tuple[Network, np.ndarray
         fired = expected.response_time < network.time_steps
         right = expected.firing_times[-1][labels[index]] == expected.response_time if fired else None
         assert answers.lenient[index] == (right if fired else expected.answer == labels[index])
+        assert answers.spikes[index] == expected.spikes
 
 
 def test_evaluation_of_all_test_images(authors: Network, data_dir: Path) -> None:
@@ -348,6 +349,26 @@ def test_digits_are_learned(digits: Dataset, tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "run" / "epochs.csv").open()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 41))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
+
+
+def test_tensorboard_reads_the_figures_of_every_epoch(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = tmp_path / "run"
+    call = ("train", "--hidden", "20", "--epochs", "3", "--quiet", "--tensorboard", "--run", run)
+    assert run_tool(*call, "-o", tmp_path / "n.bs4nn").returncode == 0
+    events = accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
+    rows = list(csv.DictReader((run / "epochs.csv").open()))
+    assert sorted(events.Tags()["scalars"]) == sorted(set(rows[0]) - {"epoch"})
+    for name in ("strict_accuracy", "spikes_to_decision"):
+        told = {one.step: one.value for one in events.Scalars(name)}
+        assert told == pytest.approx({int(row["epoch"]): float(row[name]) for row in rows}, rel=1e-6)
+
+
+def test_tensorboard_that_is_not_installed(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(MissingToolError, match=r"bs4nn-tc\[tensorboard\]"):
+        training.train(digits, short(digits), tmp_path / "run", tensorboard=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_same_seed_gives_the_same_bits(digits: Dataset, tmp_path: Path) -> None:

@@ -277,6 +277,9 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -299,7 +302,7 @@ def train(
         for options, one in zip(all_options, folders, strict=True):
             try:
                 begun = resume and (not several or one.exists())
-                results.append(training.train(loaded, options, one, begun, on_report))
+                results.append(training.train(loaded, options, one, begun, on_report, tensorboard))
             except KeyboardInterrupt:
                 progress_console.print(
                     f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False

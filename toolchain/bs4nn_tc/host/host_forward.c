@@ -260,7 +260,7 @@ void run_image(run_t *run, const uint8_t *image, int until)
 /* ---- Evaluation ---- */
 
 int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int64_t *fired)
+                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
 {
     run_t run;
     int32_t last = network->layer_count - 1;
@@ -274,10 +274,13 @@ int host_evaluate(const host_network_t *network, const uint8_t *images, const in
         lenient[n] = run.response_time < network->time_steps
             ? run.layers[last].time[labels[n]] == run.response_time
             : run.answer == labels[n];
+        spikes[n] = run.first_at[run.deciding_step + 1];
         int64_t *counter = fired;
         for (int32_t l = 0; l < last; l++) {
             for (int32_t k = 0; k < run.layers[l].spike_count; k++) {
-                counter[run.layers[l].spikes[k]]++;
+                int32_t j = run.layers[l].spikes[k];
+                counter[j]++;
+                spikes[n] += run.layers[l].time[j] <= run.deciding_step; /* with a delay the last ones come later */
             }
             counter += network->layers[l].neurons;
         }

@@ -63,13 +63,21 @@ class HostAnswers:
         answer: (N,) int32, the class.
         response_time: (N,) int32, T on a silent image.
         lenient: (N,) uint8, 1 where the label is among the first to fire.
+        spikes: (N,) int32, input and hidden spikes to decision.
         fired: (hidden neurons,) int64, on how many images each hidden neuron fired before the decision.
     """
 
     answer: NDArray[np.int32]
     response_time: NDArray[np.int32]
     lenient: NDArray[np.uint8]
+    spikes: NDArray[np.int32]
     fired: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, count: int, hidden_neurons: int) -> HostAnswers:
+        """Room for the answers to so many images."""
+        answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
+        return cls(answer, response_time, np.zeros(count, np.uint8), spikes, np.zeros(max(1, hidden_neurons), np.int64))
 
 
 @dataclass(frozen=True)
@@ -142,12 +150,7 @@ class HostNetwork:
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
         """Classify (N, inputs) images with early exit; labels (N,) are for the tie-lenient count."""
         count = len(images)
-        answers = HostAnswers(
-            np.zeros(count, np.int32),
-            np.zeros(count, np.int32),
-            np.zeros(count, np.uint8),
-            np.zeros(max(1, self.hidden_neurons), np.int64),
-        )
+        answers = HostAnswers.empty(count, self.hidden_neurons)
         status = library().host_evaluate(
             ctypes.byref(self._struct),
             pointer(images),
@@ -156,6 +159,7 @@ class HostNetwork:
             pointer(answers.answer),
             pointer(answers.response_time),
             pointer(answers.lenient),
+            pointer(answers.spikes),
             pointer(answers.fired),
         )
         check_memory(status)

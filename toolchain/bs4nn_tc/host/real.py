@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +23,6 @@ class _Network(ctypes.Structure):
         ("thresholds", ctypes.c_float * MAX_LAYERS),
         ("weights", ctypes.c_void_p * MAX_LAYERS),
     )
-
-
-@dataclass(frozen=True)
-class RealAnswers(HostAnswers):
-    """What `RealHost.evaluate` returns.
-
-    Attributes:
-        spikes: (N,) int32, input and hidden spikes to decision.
-    """
-
-    spikes: NDArray[np.int32]
 
 
 class RealHost:
@@ -67,22 +55,19 @@ class RealHost:
             self._struct.weights[number] = layer.ctypes.data
         self.hidden_neurons = sum(layer.shape[1] for layer in network.weights[:-1])
 
-    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> RealAnswers:
+    def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
         """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
         count = len(images)
-        answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
-        answers = RealAnswers(
-            answer, response_time, np.zeros(count, np.uint8), np.zeros(max(1, self.hidden_neurons), np.int64), spikes
-        )
+        answers = HostAnswers.empty(count, self.hidden_neurons)
         status = library().host_s4nn_evaluate(
             ctypes.byref(self._struct),
             pointer(images),
             pointer(labels),
             ctypes.c_int32(count),
-            pointer(answer),
-            pointer(response_time),
+            pointer(answers.answer),
+            pointer(answers.response_time),
             pointer(answers.lenient),
-            pointer(spikes),
+            pointer(answers.spikes),
             pointer(answers.fired),
         )
         check_memory(status)

@@ -29,6 +29,7 @@ from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
 from bs4nn_tc.training.run_folder import RunFolder
 from bs4nn_tc.training.s4nn import S4nnTrainer
+from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
 
 EVALUATION_PARTS = 2
@@ -75,6 +76,7 @@ def train(
     folder: Path,
     resume: bool = False,
     on_report: Callable[[Report], None] | None = None,
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Train a network, or go on with a run that was interrupted.
 
@@ -87,12 +89,15 @@ def train(
         folder: the run's folder, see `run_folder`.
         resume: go on with the run in `folder`.
         on_report: called after every piece of an epoch.
+        tensorboard: write the figures of every epoch for TensorBoard, too.
 
     Raises:
         UserError: a folder that holds something else, a full disk, or learning that has come to nothing.
-        MissingToolError: no C compiler.
+        MissingToolError: no C compiler, or no tensorboardX where it is wanted.
         KeyboardInterrupt: Ctrl-C; everything that was learned is on disk.
     """
+    if tensorboard:
+        writer_class()  # before a folder is made for nothing
     trainer = _trainer(dataset, options)
     run = RunFolder(folder, {**asdict(options), "dataset": dataset.name, "data": _data_digest(dataset)}, resume)
     progress, history = run.load_checkpoint(trainer.arrays())
@@ -104,7 +109,10 @@ def train(
             row = history.rows[-1] if history.rows else None
             on_report(Report(progress.epoch, trainer.epochs, done, row))
 
-    with _interruptible() as interrupted:
+    with _interruptible() as interrupted, contextlib.ExitStack() as open_files:
+        scalars = None
+        if tensorboard:
+            scalars = open_files.enter_context(contextlib.closing(Scalars(folder, progress.epoch)))
         while progress.epoch < trainer.epochs:
             started = time.monotonic()
             while progress.piece < trainer.pieces:
@@ -122,6 +130,8 @@ def train(
             row = _row(progress, answers, trainer, labels)
             history.rows.append(row)
             run.save_rows(history.rows)
+            if scalars is not None:
+                scalars.add(row)
             if row["strict_accuracy"] > history.best_accuracy:
                 history.best_accuracy, history.best_epoch = row["strict_accuracy"], progress.epoch
                 run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)), trainer.arrays())
@@ -163,6 +173,7 @@ def evaluate(host: HostNetwork | RealHost, images: NDArray[np.uint8], labels: ND
         np.concatenate([part.answer for part in parts]),
         np.concatenate([part.response_time for part in parts]),
         np.concatenate([part.lenient for part in parts]),
+        np.concatenate([part.spikes for part in parts]),
         np.sum([part.fired for part in parts], axis=0),
     )
 
@@ -210,6 +221,7 @@ def _row(progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDA
         "epoch": progress.epoch + 1,
         "loss": progress.loss / len(trainer.dataset.training()[0]),
         **host_figures(answers, labels, trainer.host.time_steps),
+        "spikes_to_decision": float(answers.spikes.mean()),
         "sign_flips": progress.flips,
         "dead_neurons": int((answers.fired == 0).sum()),
         "seconds": round(progress.seconds, 3),

@@ -5,6 +5,7 @@ epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images (best.s4nn.npz: S4NN)
 best-proxies.npz its proxy weights: proxies_1 .. (inputs, neurons)
+tensorboard/     with --tensorboard: epochs.csv as TensorBoard events
 
 With several seeds these lie in seed-N, and beside those folders
 
