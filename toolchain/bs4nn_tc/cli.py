@@ -536,11 +536,12 @@ def experiment(
         for heading in (*headings, *(["the paper"] if result.paper else [])):
             table.add_column(heading, justify="right")
         for index, row in enumerate(result.rows):
-            digits = 0 if is_matrix else 1
-            cells = [value if isinstance(value, str) else f"{value:.{digits}f}".removesuffix(".0") for value in row]
+            cells = [result.text(value).removesuffix(".0") for value in row]
             table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
         if len(result.rows) <= MOST_ROWS:
             output.print(table)
+            if result.note:
+                output.print(result.note, highlight=False, markup=False)
     for line in left_out:
         output.print(line, highlight=False, markup=False)
     output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)

@@ -119,7 +119,7 @@ def _matrix(experiment: Experiment, axes: Any) -> None:
     for row in range(values.shape[0]):
         for column in range(values.shape[1]):
             colour = "white" if values[row, column] < middle else "black"
-            text = format(values[row, column], experiment.cell_format)
+            text = experiment.text(float(values[row, column]))
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
     axes.set_xticks(range(values.shape[1]), [heading.split()[-1] for heading in experiment.headings[1:]])
     axes.set_yticks(range(values.shape[0]), [str(row[0]) for row in experiment.rows])
