@@ -195,7 +195,7 @@ def test_warp_by_a_field() -> None:
 
 
 @pytest.mark.parametrize("early_target", [0, 1])
-@pytest.mark.parametrize("decay", [0.0, 1e-3])
+@pytest.mark.parametrize("decay", [0.0, 1e-3, 2.0])
 def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float) -> None:
     rng = np.random.default_rng(3)
     sizes, time_steps = (50, 30, 5), 32

@@ -85,8 +85,8 @@ static int64_t learn_row(float *restrict proxies, int8_t *restrict signs, const 
     return flips;
 }
 
-static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *options, float *proxies, int8_t *signs,
-                           double *alpha, scratch_t *scratch)
+static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *options, float rate, float *proxies,
+                           int8_t *signs, double *alpha, scratch_t *scratch)
 {
     const host_layer_t *layer = &run->network->layers[l];
     const int32_t *above = run->layers[l].time;
@@ -97,11 +97,6 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
     int64_t flips = 0;
 
     memset(scratch->lift, 0, (size_t)layer->neurons * sizeof *scratch->lift);
-    if (options->lambda > 0.0f) {
-        for (int64_t i = 0; i < (int64_t)layer->inputs * layer->neurons; i++) {
-            proxies[i] -= options->rate * options->lambda * proxies[i];
-        }
-    }
     for (int32_t i = 0; i < layer->inputs; i++) {
         int32_t time = times[i] == never && l == 0 && options->black_fires ? never - 1 : times[i];
         float *row = proxies + (int64_t)i * layer->neurons;
@@ -111,7 +106,7 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
         }
         if (counted > 0) {
             flips += learn_row(row, signs + (int64_t)i * layer->neurons, scratch->masked, scratch->lift,
-                               layer->neurons, options->rate);
+                               layer->neurons, rate);
         }
         if (l > 0) {
             float sum = 0.0f;
@@ -138,6 +133,15 @@ static void set_thresholds(const host_layer_t *layer, const host_paper_t *option
     }
 }
 
+static void multiply_proxies(const host_network_t *network, float *const *proxies, double factor)
+{
+    for (int32_t l = 0; l < network->layer_count && factor < 1.0; l++) {
+        for (int64_t i = 0; i < (int64_t)network->layers[l].inputs * network->layers[l].neurons; i++) {
+            proxies[l][i] *= (float)factor;
+        }
+    }
+}
+
 int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
                          int32_t *const *thresholds, double *alphas, const host_paper_t *options,
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
@@ -161,12 +165,19 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
     scratch.below = memory + widest;
     scratch.masked = memory + 2 * widest;
     scratch.lift = memory + 3 * widest;
+    /*
+     * All proxies decay by the same factor with every image. That is kept apart, and put into them now and then:
+     * their signs do not see it, nor do errors, which are normalised; only a step has to be the larger for it.
+     */
+    double decayed = 1.0;
     for (int64_t n = 0; n < count; n++) {
+        decayed *= 1.0 - (double)options->rate * (double)options->lambda;
+        float rate = (float)((double)options->rate / decayed);
         run_image(&run, images + order[n] * network->layers[0].inputs, RUN_TO_LAST_STEP);
         right += output_error(&run, options, labels[order[n]], scratch.error);
         for (int32_t l = last; l >= 0; l--) {
             host_normalise(scratch.error, network->layers[l].neurons);
-            *flips += learn_layer(&run, l, options, proxies[l], signs[l], &alphas[l], &scratch);
+            *flips += learn_layer(&run, l, options, rate, proxies[l], signs[l], &alphas[l], &scratch);
             float *swapped = scratch.error;
             scratch.error = scratch.below;
             scratch.below = swapped;
@@ -177,7 +188,12 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
             }
             set_thresholds(&network->layers[l], options, alphas[l], thresholds[l]);
         }
+        if (decayed < 0.5) {
+            multiply_proxies(network, proxies, decayed);
+            decayed = 1.0;
+        }
     }
+    multiply_proxies(network, proxies, decayed);
     run_close(&run);
     free(memory);
     return right;
