@@ -119,6 +119,10 @@ static void follow_peaks(layer_run_t *run, int32_t neurons, uint16_t step)
     int16_t *restrict peak = run->peak;
     uint16_t *restrict peak_step = run->peak_step;
     const int16_t *restrict potential = run->potential;
+    if (step == 0) { /* no step before this one: here the potentials stand highest */
+        memcpy(peak, potential, (size_t)neurons * sizeof *potential);
+        return;
+    }
     for (int32_t j = 0; j < neurons; j++) {
         int higher = potential[j] > peak[j];
         peak[j] = higher ? potential[j] : peak[j];
@@ -132,11 +136,6 @@ static void fire(layer_run_t *run, const host_layer_t *layer, int32_t step, int3
     const int16_t *restrict potential = run->potential;
     const int16_t *restrict level = run->level;
     int16_t reached = 0;
-    if (step == 0) { /* no step before this one: here the potentials stand highest */
-        memcpy(run->peak, potential, (size_t)neurons * sizeof *potential);
-    } else {
-        follow_peaks(run, neurons, (uint16_t)step);
-    }
     for (int32_t j = 0; j < neurons; j++) {
         reached = (int16_t)(reached | (potential[j] >= level[j] ? 1 : 0));
     }
@@ -219,10 +218,11 @@ static void finish(run_t *run)
     }
 }
 
-void run_image(run_t *run, const uint8_t *image, int until)
+void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited)
 {
     const host_network_t *network = run->network;
     int32_t last = network->layer_count - 1;
+    const int32_t *output_time = run->layers[last].time;
     encode(run, image);
     begin(run);
     for (int32_t step = 0; step < network->time_steps; step++) {
@@ -240,12 +240,15 @@ void run_image(run_t *run, const uint8_t *image, int until)
             }
             if (count > 0) {
                 arrive(&run->layers[l], &network->layers[l], inputs, count);
+                if (run->wants_peaks) {
+                    follow_peaks(&run->layers[l], network->layers[l].neurons, (uint16_t)step);
+                }
                 fire(&run->layers[l], &network->layers[l], step, network->delay, network->time_steps);
             }
             if (l == last) {
                 decide(run, step);
-                if (run->answer >= 0 && until == RUN_TO_FIRST_SPIKE) {
-                    finish(run);
+                if (run->answer >= 0 && step - run->deciding_step >= margin
+                    && (awaited == NOBODY || output_time[awaited] < network->time_steps)) {
                     return;
                 }
             }
@@ -268,7 +271,7 @@ int host_evaluate(const host_network_t *network, const uint8_t *images, const in
         return -1;
     }
     for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images + (int64_t)n * network->layers[0].inputs, RUN_TO_FIRST_SPIKE);
+        run_image(&run, images + (int64_t)n * network->layers[0].inputs, 0, NOBODY);
         answer[n] = run.answer;
         response_time[n] = run.response_time;
         lenient[n] = run.response_time < network->time_steps

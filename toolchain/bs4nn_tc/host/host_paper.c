@@ -19,7 +19,11 @@ typedef struct {
     float *lift;   /* d(potential) / d(alpha) of the neurons, weighted by their errors */
 } scratch_t;
 
-/* Errors of the output neurons; returns 1 if the label is among the first to fire. */
+/*
+ * Errors of the output neurons. They need the firing times of those that fire less than gamma steps after the first,
+ * and of the right one: no error, and so no weight, depends on what comes later. Returns 1 if the label is among the
+ * first to fire.
+ */
 static int output_error(const run_t *run, const host_paper_t *options, int32_t label, float *error)
 {
     int32_t last = run->network->layer_count - 1;
@@ -173,16 +177,13 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
     for (int64_t n = 0; n < count; n++) {
         decayed *= 1.0 - (double)options->rate * (double)options->lambda;
         float rate = (float)((double)options->rate / decayed);
-        run_image(&run, images + order[n] * network->layers[0].inputs, RUN_TO_LAST_STEP);
+        run_image(&run, images + order[n] * network->layers[0].inputs, options->gamma - 1, labels[order[n]]);
         right += output_error(&run, options, labels[order[n]], scratch.error);
-        for (int32_t l = last; l >= 0; l--) {
-            host_normalise(scratch.error, network->layers[l].neurons);
+        for (int32_t l = last; l >= 0 && host_normalise(scratch.error, network->layers[l].neurons); l--) {
             *flips += learn_layer(&run, l, options, rate, proxies[l], signs[l], &alphas[l], &scratch);
             float *swapped = scratch.error;
             scratch.error = scratch.below;
             scratch.below = swapped;
-        }
-        for (int32_t l = 0; l <= last; l++) {
             if (!(alphas[l] > 0.0)) { /* the threshold theta / alpha would be gone: let the caller say so */
                 break;
             }

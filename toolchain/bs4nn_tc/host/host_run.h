@@ -26,16 +26,21 @@ typedef struct {
     int32_t deciding_step; /* of the first output spike, T - 1 if there is none */
     int32_t answer;
     int32_t *readout;     /* (outputs) potentials at the readout step */
+    int wants_peaks;      /* set it after run_open if peak and peak_step are to be followed */
     void *memory;
 } run_t;
 
-enum { RUN_TO_FIRST_SPIKE, RUN_TO_LAST_STEP };
+/* As `awaited`: no output neuron. */
+#define NOBODY (-1)
 
 /* Memory for runs of one network. Returns 0, or -1 without memory. */
 int run_open(run_t *run, const host_network_t *network);
 void run_close(run_t *run);
 
-/* Run one image (inputs) by SPEC.md. */
-void run_image(run_t *run, const uint8_t *image, int until);
+/*
+ * Run one image (inputs) by SPEC.md until `margin` steps after the first output spike, and on until output neuron
+ * `awaited` has fired, at most to the last step. Who has not fired by then has the firing time T.
+ */
+void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited);
 
 #endif /* BS4NN_HOST_RUN_H */

@@ -91,11 +91,12 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
         free(memory);
         return -1;
     }
+    run.wants_peaks = 1;
     float *slope = memory;
     float *below = memory + widest;
     float *masked = memory + 2 * widest;
     for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images + (int64_t)n * network->layers[0].inputs, RUN_TO_FIRST_SPIKE);
+        run_image(&run, images + (int64_t)n * network->layers[0].inputs, 0, NOBODY);
         *loss += output_slope(&run, labels[n], scale, slope);
         for (int32_t l = last; l >= 0; l--) {
             add_gradients(&run, l, slope, masked, gradients[l]);

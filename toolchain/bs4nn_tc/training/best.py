@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, warp
 from bs4nn_tc.network import MAX_THRESHOLD, Network
-from bs4nn_tc.training.options import BestOptions, S4nnOptions
+from bs4nn_tc.training.augmentation import affine_maps
+from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
 # A batch is always cut into this many parts, each with gradients of its own, so that the result
@@ -171,24 +172,3 @@ class BestTrainer:
             intensity_max=self.dataset.intensity_max,
             description=description,
         )
-
-
-def affine_maps(
-    rng: np.random.Generator, count: int, shape: tuple[int, int], options: BestOptions | S4nnOptions
-) -> NDArray[np.float32] | None:
-    """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
-    elastic = isinstance(options, BestOptions) and options.elastic
-    if not (options.shift or options.rotation or options.stretch or elastic or options.mirror):
-        return None
-    angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
-    stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))
-    flip = np.where(options.mirror & (rng.random(count) < 0.5), -1.0, 1.0)
-    a = np.cos(angle) * stretch_x * flip
-    b = -np.sin(angle) * stretch_y + (shear - 1)
-    c = np.sin(angle) * stretch_x * flip
-    d = np.cos(angle) * stretch_y
-    shift_x, shift_y = rng.uniform(-options.shift, options.shift, (2, count))
-    centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
-    from_x = centre_x - a * centre_x - b * centre_y + shift_x
-    from_y = centre_y - c * centre_x - d * centre_y + shift_y
-    return np.stack([a, b, from_x, c, d, from_y], axis=1).astype(np.float32)

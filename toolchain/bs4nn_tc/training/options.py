@@ -86,6 +86,7 @@ class PaperOptions:
         decay: lambda, weight decay.
         fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
         settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
+        shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
         starts: proxy weights start uniform in 0 .. this, one a layer.
     """
 
@@ -107,6 +108,10 @@ class PaperOptions:
     decay: float = 0.0
     fall_every: int = 0
     settle: float = 0.0
+    shift: float = 0.0
+    rotation: float = 0.0
+    stretch: float = 0.0
+    mirror: bool = False
     starts: tuple[float, ...] = ()
     recipe: str = "paper"
 

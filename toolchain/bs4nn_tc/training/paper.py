@@ -19,6 +19,7 @@ from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.network import HostNetwork, PaperStep
 from bs4nn_tc.importers import Rules, threshold_from_alpha
 from bs4nn_tc.network import Network
+from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import PaperOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material, settling
 
@@ -74,6 +75,9 @@ class PaperTrainer:
         count = len(self._images)
         order = rng.integers(0, count, count) if options.replacement else rng.permutation(count)
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
+        images = np.ascontiguousarray(self._images[chosen])
+        moving = np.random.default_rng([options.seed, 2, progress.epoch, progress.piece])
+        images = moved(moving, images, self.dataset.image_shape, options)
         fall = 0.7 ** (progress.epoch // options.fall_every) if options.fall_every else 1.0
         fall *= settling(options.settle, options.epochs, progress.epoch)
         right, flips = self.host.paper_learn(
@@ -89,9 +93,9 @@ class PaperTrainer:
                 options.strict,
                 options.black_fires,
             ),
-            self._images,
-            self._labels,
-            np.ascontiguousarray(chosen, np.int64),
+            images,
+            np.ascontiguousarray(self._labels[chosen]),
+            np.arange(len(chosen)),
         )
         if not (self._alphas > 0).all():
             raise UserError("a scaling factor alpha has fallen to zero; lower --alpha-rate")

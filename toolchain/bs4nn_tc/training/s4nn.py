@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.host.network import WARP_POINTS, warp
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.real_network import RealNetwork
-from bs4nn_tc.training.best import affine_maps
+from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import S4nnOptions
 from bs4nn_tc.training.trainer import Progress, learning_material, settling
 
@@ -65,10 +64,7 @@ class S4nnTrainer:
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
         images = np.ascontiguousarray(self._images[chosen])
         rng = np.random.default_rng([options.seed, 2, progress.epoch, progress.piece])
-        maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
-        if maps is not None:
-            still = np.zeros((len(chosen), 2, WARP_POINTS, WARP_POINTS), np.float32)
-            images = warp(images, self.dataset.image_shape, maps, still)
+        images = moved(rng, images, self.dataset.image_shape, options)
         rate = options.rate * settling(options.settle, options.epochs, progress.epoch)
         weights = self.host.network.weights
         before = [layer >= 0 for layer in weights]

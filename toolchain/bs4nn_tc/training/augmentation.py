@@ -1,0 +1,41 @@
+"""Training images moved, turned, stretched and mirrored at random, anew in every epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.host.network import WARP_POINTS, warp
+from bs4nn_tc.training.options import BestOptions, Options
+
+
+def moved(
+    rng: np.random.Generator, images: NDArray[np.uint8], shape: tuple[int, int], options: Options
+) -> NDArray[np.uint8]:
+    """(N, pixels) images as the options want them, without elastic displacements."""
+    maps = affine_maps(rng, len(images), shape, options)
+    if maps is None:
+        return images
+    still = np.zeros((len(images), 2, WARP_POINTS, WARP_POINTS), np.float32)
+    return warp(images, shape, maps, still)
+
+
+def affine_maps(
+    rng: np.random.Generator, count: int, shape: tuple[int, int], options: Options
+) -> NDArray[np.float32] | None:
+    """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
+    elastic = isinstance(options, BestOptions) and options.elastic
+    if not (options.shift or options.rotation or options.stretch or elastic or options.mirror):
+        return None
+    angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
+    stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))
+    flip = np.where(options.mirror & (rng.random(count) < 0.5), -1.0, 1.0)
+    a = np.cos(angle) * stretch_x * flip
+    b = -np.sin(angle) * stretch_y + (shear - 1)
+    c = np.sin(angle) * stretch_x * flip
+    d = np.cos(angle) * stretch_y
+    shift_x, shift_y = rng.uniform(-options.shift, options.shift, (2, count))
+    centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    from_x = centre_x - a * centre_x - b * centre_y + shift_x
+    from_y = centre_y - c * centre_x - d * centre_y + shift_y
+    return np.stack([a, b, from_x, c, d, from_y], axis=1).astype(np.float32)
