@@ -19,7 +19,7 @@ import dense_paper
 import naive
 import numpy as np
 import pytest
-from conftest import assert_refused, networks_and_images, random_network, run_tool
+from conftest import ROOT, assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
 
 from bs4nn_tc import datasets, files, network_file, real_network, reference, training
@@ -31,7 +31,7 @@ from bs4nn_tc.network import Network
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network
-from bs4nn_tc.training.trainer import Progress
+from bs4nn_tc.training.trainer import Progress, settling
 
 
 @pytest.fixture(scope="module")
@@ -336,6 +336,34 @@ def test_a_file_that_is_no_s4nn_network_is_refused(tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(UserError, match="no S4NN network"):
             real_network.load(file)
+
+
+def test_rates_settle_in_the_last_epochs() -> None:
+    factors = [settling(0.4, 10, epoch) for epoch in range(10)]
+    assert factors[:6] == [1.0] * 6
+    assert factors[9] == pytest.approx(0.05)
+    ratios = [later / earlier for earlier, later in itertools.pairwise(factors[5:])]
+    assert ratios == pytest.approx([0.05**0.25] * 4)
+    assert [settling(0.0, 3, epoch) for epoch in range(3)] == [1.0] * 3
+
+
+def test_paper_takes_moved_images_and_settling_rates(digits: Dataset, tmp_path: Path) -> None:
+    digests = set()
+    for number, more in enumerate(([], ["shift=1"], ["settle=1"])):
+        options = training.resolve(digits, "paper", (32,), 2, 16, 0, ["theta=5", *more])
+        digests.add(training.train(digits, options, tmp_path / str(number)).network.digest)
+    assert len(digests) == 3
+
+
+def test_the_authors_weights_are_where_their_training_goes_on_from(data_dir: Path, reference_dir: Path) -> None:
+    script = ROOT / "benchmarks" / "authors_training.py"
+    folders = ["--data-dir", str(data_dir), "--reference-dir", str(reference_dir)]
+    done = subprocess.run(
+        [sys.executable, str(script), "--epochs", "1", *folders], capture_output=True, text=True, check=True
+    )
+    start, after = (line.split("│") for line in done.stdout.splitlines() if line.startswith("│"))
+    assert [float(cell) for cell in start[1:5]] == [0, 96.92, 96.06, 4.83]
+    assert 92 < float(after[2]) < 97
 
 
 # ---- Runs ----
