@@ -79,6 +79,10 @@ class HostAnswers:
         answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
         return cls(answer, response_time, np.zeros(count, np.uint8), spikes, np.zeros(max(1, hidden_neurons), np.int64))
 
+    def pointers(self) -> list[ctypes.c_void_p]:
+        """The arrays as the C code takes them, in the order of the attributes."""
+        return [pointer(array) for array in (self.answer, self.response_time, self.lenient, self.spikes, self.fired)]
+
 
 @dataclass(frozen=True)
 class HostTimes:
@@ -156,11 +160,7 @@ class HostNetwork:
             pointer(images),
             pointer(labels),
             ctypes.c_int32(count),
-            pointer(answers.answer),
-            pointer(answers.response_time),
-            pointer(answers.lenient),
-            pointer(answers.spikes),
-            pointer(answers.fired),
+            *answers.pointers(),
         )
         check_memory(status)
         return answers

@@ -64,11 +64,7 @@ class RealHost:
             pointer(images),
             pointer(labels),
             ctypes.c_int32(count),
-            pointer(answers.answer),
-            pointer(answers.response_time),
-            pointer(answers.lenient),
-            pointer(answers.spikes),
-            pointer(answers.fired),
+            *answers.pointers(),
         )
         check_memory(status)
         return answers
