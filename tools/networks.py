@@ -25,8 +25,7 @@ FOLDER = ROOT / "networks"
 # What `bs4nn-tc train` is called with, besides --data-dir, --output and --run.
 ARGUMENTS = {
     "mnist-600-best": "--dataset mnist --hidden 600 --epochs 400 --set elastic=1 --set windows=20",
-    "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 60 --set output_threshold=70 "
-    "--set scale=0.1 --set start=0.1",
+    "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 120",
     "mnist-320-best": "--dataset mnist --hidden 320 --epochs 150 --set elastic=1",  # 32 KB
     "mnist-160-best": "--dataset mnist --hidden 160 --epochs 150 --set elastic=0.5 --set windows=16",  # 16 KB
     "mnist-64-best": "--dataset mnist --hidden 64 --epochs 300 --set windows=14",  # 8 KB
