@@ -52,6 +52,14 @@ def learn_image(
     elif step.early_target:
         target[label] = time_steps - step.gamma
     error = (target - output) / time_steps
+    if step.balanced and first < time_steps:
+        early = (error > 0) & (np.arange(len(error)) != label)
+        if early.any():
+            late = -error[label]
+            if error[early].sum() >= late:
+                error[label] = -error[early].sum()
+            else:
+                error[early] = late / early.sum()
     for number in range(len(proxies) - 1, -1, -1):
         norm = np.linalg.norm(error)
         error = error / norm if norm else error

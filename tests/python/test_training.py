@@ -195,12 +195,12 @@ def test_warp_by_a_field() -> None:
 
 
 @pytest.mark.parametrize("early_target", [0, 1])
-@pytest.mark.parametrize("decay", [0.0, 1e-3, 2.0])
-def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float) -> None:
+@pytest.mark.parametrize(("decay", "balanced"), [(0.0, 0), (1e-3, 0), (2.0, 0), (1e-3, 1)])
+def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float, balanced: int) -> None:
     rng = np.random.default_rng(3)
     sizes, time_steps = (50, 30, 5), 32
     starts = [rng.uniform(-2, 3, shape).astype(np.float32) for shape in ((50, 30), (30, 5))]
-    step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1)
+    step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1, balanced)
     images = (rng.integers(0, 256, (12, 50)) * (rng.random((12, 50)) < 0.6)).astype(np.uint8)
     labels = (np.arange(12) % 5).astype(np.int32)
     order = np.arange(12, dtype=np.int64)

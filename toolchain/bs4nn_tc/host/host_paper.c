@@ -20,6 +20,32 @@ typedef struct {
 } scratch_t;
 
 /*
+ * Raise the smaller side to the larger one: how much the right neuron is to fire earlier, or how much those that are
+ * too early, together, are to fire later. Nothing where only the right neuron is early.
+ */
+static void balance(float *error, int32_t outputs, int32_t label)
+{
+    float late = -error[label];
+    float early = 0.0f;
+    int32_t count = 0;
+    for (int32_t o = 0; o < outputs; o++) {
+        if (o != label && error[o] != 0.0f) {
+            early += error[o];
+            count++;
+        }
+    }
+    if (early >= late) {
+        error[label] = -early;
+        return;
+    }
+    for (int32_t o = 0; o < outputs && count > 0; o++) {
+        if (o != label && error[o] != 0.0f) {
+            error[o] = late / (float)count;
+        }
+    }
+}
+
+/*
  * Errors of the output neurons. They need the firing times of those that fire less than gamma steps after the first,
  * and of the right one: no error, and so no weight, depends on what comes later. Returns 1 if the label is among the
  * first to fire.
@@ -42,6 +68,9 @@ static int output_error(const run_t *run, const host_paper_t *options, int32_t l
             target = first + options->gamma < steps ? first + options->gamma : steps;
         }
         error[o] = (float)(target - time[o]) / (float)steps;
+    }
+    if (options->balanced && first < steps) {
+        balance(error, outputs, label);
     }
     return first < steps ? time[label] == first : run->answer == label;
 }

@@ -52,6 +52,7 @@ class PaperStep(ctypes.Structure):
         ("early_target", ctypes.c_int32),
         ("strict", ctypes.c_int32),
         ("black_fires", ctypes.c_int32),
+        ("balanced", ctypes.c_int32),
     )
 
 

@@ -77,6 +77,8 @@ class PaperOptions:
             fires (equations 6 to 8); the authors' program asks for the first spike, and for nothing.
         replacement: images are drawn with replacement (authors' program).
         black_fires: black pixels count as fired at the last step when weights are updated.
+        balanced: the right neuron is drawn forward as much as those that are too early are pushed back, together. The
+            authors' program draws far more than it pushes; grey images then make all fire ever earlier.
         gamma: margin of the target rules in steps.
         theta: firing threshold of all layers.
         alpha: where the scaling factors start.
@@ -99,6 +101,7 @@ class PaperOptions:
     early_target: bool = False
     replacement: bool = True
     black_fires: bool = True
+    balanced: bool = False
     gamma: int = 1
     theta: float = 100.0
     alpha: float = 5.0

@@ -92,6 +92,7 @@ class PaperTrainer:
                 options.early_target,
                 options.strict,
                 options.black_fires,
+                options.balanced,
             ),
             images,
             np.ascontiguousarray(self._labels[chosen]),
