@@ -37,9 +37,11 @@ def instruction_rows(dataset: datasets.Dataset, reference_dir: Path) -> list[tup
     network = importers.network_from_weights(signs, [25, 12], rules="authors")
     network = ordering.order_neurons(network, dataset.train_images)
     rows: list[tuple[str, str, float]] = []
-    for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"):
-        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels)
-        what = f"authors' 784-600-10, {cost.core}, {cost.images:,} test images"
+    variants = [(board, False) for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33")]
+    for board, portable in [*variants, ("qemu-m0", True), ("qemu-m4", True)]:
+        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels, portable=portable)
+        kernel = " in portable C" if portable else ""
+        what = f"authors' 784-600-10{kernel}, {cost.core}, {cost.images:,} test images"
         rows.append((what, "instructions an inference, mean", round(cost.instructions_mean)))
         rows.append((what, "instructions an inference, largest", cost.instructions_max))
         rows.append((what, "instructions an inference, hardest synthetic image", cost.instructions_hardest or 0))

@@ -152,7 +152,11 @@ def test_structures_have_the_planned_sizes(tmp_path: Path) -> None:
 
 
 def test_a_network_of_another_format_stops_the_build(tmp_path: Path) -> None:
-    header = (KERNEL / "bs4nn.h").read_text(encoding="utf-8").replace("BS4NN_FORMAT 3", "BS4NN_FORMAT 4")
+    header = (
+        (KERNEL / "bs4nn.h")
+        .read_text(encoding="utf-8")
+        .replace(f"BS4NN_FORMAT {render.KERNEL_FORMAT}", "BS4NN_FORMAT 999")
+    )
     (tmp_path / "bs4nn.h").write_text(header)
     command = [
         "gcc",

@@ -33,6 +33,7 @@ KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src" / "bs4nn.c"
 ASSEMBLY = KERNEL.with_name("bs4nn_cortex_m.S")
 HARD_IMAGES = 24
 # As the platform compiles it (firmware/platform/builder/main.py).
+_PORTABLE = ("-DBS4NN_PORTABLE",)
 _FLAGS = ("-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding", "-ffunction-sections")
 
 
@@ -43,6 +44,7 @@ class Cost:
     Attributes:
         board: the board.
         core: its core.
+        kernel: "assembly" with the inner loops in assembly, "portable" in C alone.
         images: how many images were run.
         instructions_mean: executed instructions an inference, over all images.
         instructions_p99: 99 % of the images need no more.
@@ -60,6 +62,7 @@ class Cost:
 
     board: str
     core: str
+    kernel: str
     images: int
     instructions_mean: float
     instructions_p99: int
@@ -84,6 +87,7 @@ def measure(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     on_image: Callable[[], None] | None = None,
+    portable: bool = False,
 ) -> Cost:
     """Build the network for an emulated board, run every image there and count.
 
@@ -93,6 +97,7 @@ def measure(
         images: (N, pixels) uint8.
         labels: (N,) classes, for the means by class.
         on_image: called after every image.
+        portable: in C alone, without the inner loops in assembly.
 
     Raises:
         TargetError: a real board, or a build or emulator that fails.
@@ -102,7 +107,7 @@ def measure(
         raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
     with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
         made = project.generate(network, "bench", [board], Path(folder) / "project")
-        building.build(made, [board.id])
+        building.build(made, [board.id], flags=_PORTABLE if portable else ())
         counts = []
         with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
             target.expect(network)
@@ -122,6 +127,7 @@ def measure(
     return Cost(
         board=board.id,
         core=board.core,
+        kernel="portable" if portable else "assembly",
         images=len(images),
         instructions_mean=mean,
         instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
@@ -135,7 +141,7 @@ def measure(
         code_bytes=code,
         constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
         workspace_bytes=4 * pack.pack(network).workspace_words,
-        stack_bytes=stack_bytes(board.core),
+        stack_bytes=stack_bytes(board.core, portable=portable),
         milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
     )
 
@@ -187,7 +193,7 @@ def kernel_bytes(core: str) -> dict[str, int]:
     return {"code": code, "stack": stack_bytes(core)}
 
 
-def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
+def stack_bytes(core: str, entry: str = "bs4nn_classify", portable: bool = False) -> int:
     """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel count as 0.
 
     Raises:
@@ -196,7 +202,8 @@ def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
     compiler = platformio.require(platformio.ARM_COMPILER)
     with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
         target = Path(folder) / "bs4nn.o"
-        command = [compiler, f"-mcpu={core}", *_FLAGS, "-fcallgraph-info=su", "-c", str(KERNEL), "-o", str(target)]
+        flags = [*_FLAGS, *(_PORTABLE if portable else ())]
+        command = [compiler, f"-mcpu={core}", *flags, "-fcallgraph-info=su", "-c", str(KERNEL), "-o", str(target)]
         subprocess.run(command, check=True, cwd=folder)
         graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
     frames: dict[str, int] = {}
@@ -210,7 +217,8 @@ def stack_bytes(core: str, entry: str = "bs4nn_classify") -> int:
         calls.setdefault(source, set()).add(callee)
     # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
     pushed = dict(re.findall(r"#define (\w+)_STACK (\d+)", ASSEMBLY.read_text(encoding="utf-8")))
-    frames["bs4nn_look_at_list"], frames["batch"] = int(pushed["LOOK"]), int(pushed["BATCH"])
+    version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
+    frames["bs4nn_look_at_list"], frames["batch"] = (int(pushed[f"{version}_{part}"]) for part in ("LOOK", "BATCH"))
     calls["bs4nn_look_at_list"] = {"batch", "bs4nn_fire_word"}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:

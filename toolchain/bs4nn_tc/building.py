@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,13 +97,19 @@ def check_plan(project: Project, sizes: ElfSizes, environment: str) -> None:
             )
 
 
-def build(project: Project, environments: list[str], on_line: Callable[[str], None] | None = None) -> list[Build]:
+def build(
+    project: Project,
+    environments: list[str],
+    on_line: Callable[[str], None] | None = None,
+    flags: Sequence[str] = (),
+) -> list[Build]:
     """Build environments one after another and check their memory.
 
     Args:
         project: a generated project.
         environments: "native" and ids of boards of the project.
         on_line: called with every line that PlatformIO prints.
+        flags: for the compiler, besides those of the project.
 
     Raises:
         MissingToolError: a compiler is missing.
@@ -112,7 +118,7 @@ def build(project: Project, environments: list[str], on_line: Callable[[str], No
     """
     builds = []
     for environment in environments:
-        platformio.run(project.folder, ["run"], environment, on_line)
+        platformio.run(project.folder, ["run"], environment, on_line, flags)
         program = program_path(project, environment)
         sizes = None
         if environment != NATIVE:

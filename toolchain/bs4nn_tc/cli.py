@@ -1148,6 +1148,7 @@ def bench(
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
+    portable: Annotated[bool, typer.Option("--portable", help="The kernel in C alone, without assembly.")] = False,
     csv_path: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file, too.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -1158,7 +1159,7 @@ def bench(
     costs = []
     for chosen in [boards.load_board(board_id) for board_id in dict.fromkeys(board)]:
         with _progress(chosen.id, len(pixels), quiet) as advance:
-            costs.append(benchmark.measure(network, chosen, pixels, labels, advance))
+            costs.append(benchmark.measure(network, chosen, pixels, labels, advance, portable))
     if csv_path is not None:
         benchmark.write_csv(costs, csv_path)
     if as_json:

@@ -21,7 +21,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,7 +148,13 @@ def _brings_its_platform(project: Path, environment: str) -> bool:
     return settings.get(f"env:{environment}", "platform", fallback="").startswith("symlink://")
 
 
-def run(project: Path, arguments: list[str], environment: str, on_line: Callable[[str], None] | None = None) -> None:
+def run(
+    project: Path,
+    arguments: list[str],
+    environment: str,
+    on_line: Callable[[str], None] | None = None,
+    flags: Sequence[str] = (),
+) -> None:
     """Call `pio ARGUMENTS -e ENVIRONMENT` in a project.
 
     Args:
@@ -156,6 +162,7 @@ def run(project: Path, arguments: list[str], environment: str, on_line: Callable
         arguments: e.g. ["run", "-t", "upload"].
         environment: the PlatformIO environment.
         on_line: called with every line that PlatformIO prints.
+        flags: for the compiler, besides those of the project.
 
     Raises:
         MissingToolError: a compiler is missing.
@@ -166,6 +173,8 @@ def run(project: Path, arguments: list[str], environment: str, on_line: Callable
     start = ["-m", "platformio"] if registry_is_reachable() else ["-c", OFFLINE_LAUNCHER]
     command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project)]
     variables = {**os.environ, **environment_variables(on_line)}
+    if flags:
+        variables["PLATFORMIO_BUILD_FLAGS"] = " ".join([os.environ.get("PLATFORMIO_BUILD_FLAGS", ""), *flags]).strip()
     if _brings_its_platform(project, environment):
         # PlatformIO notes a linked platform by its name in one folder for all projects; two that build at the
         # same time would take it away from each other.

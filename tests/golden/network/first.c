@@ -127,7 +127,7 @@ static const bs4nn_hidden_t first_hidden[2] = {
         4, /* spread */
         7, /* planes */
         3, /* start_planes */
-        219, /* state */
+        216, /* state */
         first_layer2_start, /* start */
         first_layer2_columns, /* columns */
     },

@@ -53,7 +53,7 @@ static const bs4nn_hidden_t second_hidden[1] = {
         0, /* spread */
         7, /* planes */
         0, /* start_planes */
-        160, /* state */
+        159, /* state */
         NULL, /* start */
         second_layer1_columns, /* columns */
     },

@@ -47,13 +47,14 @@ class Costs:
     output_plane: int
 
 
+THUMB_1_CORES = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
 THUMB_2 = Costs(1600, 14, 40, 45, 120, 40, 24, 340, 14, 10, 2, 30, 16, 160, 26)
 THUMB_1 = Costs(2000, 22, 60, 75, 190, 60, 36, 540, 22, 16, 2, 50, 30, 260, 40)
 
 
 def costs_of(core: str) -> Costs:
     """The costs for a core, e.g. "cortex-m4"."""
-    return THUMB_1 if core in ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23") else THUMB_2
+    return THUMB_1 if core in THUMB_1_CORES else THUMB_2
 
 
 def steps_at_most(network: Network) -> int:

@@ -15,9 +15,9 @@ HALFWORD_BITS = 16
 
 # As in bs4nn.c.
 RING_WORDS = 16
-RECORD = 3
+RECORD = 2
 COUNTS = 4
-HEADS_WORDS = 128
+PLACES_WORDS = 128
 BATCH = 8
 MIN_PLANES = 7
 MIN_OUTPUT_PLANES = 3
@@ -54,9 +54,9 @@ class PackedHidden:
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: records, ring, counts, and the chain of spikes of a hidden layer below."""
-        chain = links_words(self.inputs) if self.takes_hidden else 0
-        return self.words * (RECORD + self.planes) + RING_WORDS + COUNTS + chain
+        """Words of workspace: records, ring, counts, and the spikes of a hidden layer below."""
+        spikes = spikes_words(self.inputs) if self.takes_hidden else 0
+        return self.words * (RECORD + self.planes) + RING_WORDS + COUNTS + spikes
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class PackedNetwork:
     @property
     def order_words(self) -> int:
         """Words of workspace that hold the order of the pixels."""
-        return HEADS_WORDS + links_words(self.hidden[0].inputs if self.hidden else self.output.inputs)
+        return PLACES_WORDS + spikes_words(self.hidden[0].inputs if self.hidden else self.output.inputs)
 
 
-def links_words(inputs: int) -> int:
-    """Words of workspace for a chain of `inputs` spikes and its start."""
-    return (inputs + 2) // 2
+def spikes_words(inputs: int) -> int:
+    """Words of workspace for the order of `inputs` spikes."""
+    return (inputs + 1) // 2
 
 
 def reachable_thresholds(layer: Layer) -> NDArray[np.int32]:
@@ -185,7 +185,7 @@ def pack(network: Network) -> PackedNetwork:
     network = network.placed()
     hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
     output = pack_output(network.layers[-1])
-    words = HEADS_WORDS + links_words(network.inputs) + output.state_words
+    words = PLACES_WORDS + spikes_words(network.inputs) + output.state_words
     offsets = []
     for packed_layer in hidden:
         offsets.append(words)

@@ -1,8 +1,8 @@
 /*
  * bs4nn.c - the portable kernel: event-driven, bit-sliced, lazy, exact.
  *
- * Event-driven: pixels are linked by intensity, and only steps at which a spike arrives are visited. The spikes
- * of a layer form a chain: links[i] is the spike after i.
+ * Event-driven: pixels are sorted by intensity, and only steps at which a spike arrives are visited. spikes[k] is
+ * the index of a layer's k-th spike.
  *
  * Bit-sliced: the counters of 32 neurons live side by side in "bit planes": bit j of plane p is bit p of neuron
  * j's counter, so one word operation works on 32 neurons. With n spikes arrived, c of them over synapses of
@@ -13,7 +13,8 @@
  * A counter holds c - 8 (needed(n) >> 3), in two's complement, and is compared with the level needed(n) & 7. So
  * counters of neurons near their thresholds are small numbers: those from 0 on ("positive") are nearest, then
  * those from -8 to -1 ("minus"), all others lack more than that. Spikes are folded eight at a time by full
- * adders; taking 8 off costs nothing, for the last carry is turned into what makes up for it.
+ * adders; taking 8 off costs nothing, for a carry is turned into what makes up for it. Two bits a and b that are
+ * to be added travel as a and a ^ b, which spares the adders of the next plane an operation or two.
  *
  * Neurons with other thresholds start with a lead: with `highest` the layer's highest threshold and
  * highest - threshold = 2 lead + odd, the same comparison holds for c + lead, and one less will do where the
@@ -21,7 +22,7 @@
  *
  * Lazy: every spike moves a potential by one, so a word whose neurons all lack g to their thresholds need not be
  * looked at for g spikes; nor for two more if each of its nearest neurons meets a synapse of -1 among the
- * next spikes that are known. It is put down for the spike at which it is due, catches up then with all
+ * next g, where those are known. It is put down for the spike at which it is due, catches up then with all
  * that it has missed, and is put down again.
  */
 #include "bs4nn.h"
@@ -40,18 +41,14 @@
 #define MIN_OUTPUT_PLANES 3u
 #define WORD_BITS 32u
 
-/* Words are put down for one of the next RING / 2 spikes; who is due later is looked at for nothing, once. */
+/* Words are put down for one of the next RING spikes; who is due later is looked at for nothing, once. */
 #define RING 32u
 #define RING_WORDS (RING / 2u)
-#define FAR (RING / 2u)
-
-/* So many spikes are looked at in advance. */
-#define PEEK 3u
 
 #define NO_WORD 0xFFFFu
 
-/* Words that hold the first pixel of every intensity. */
-#define HEADS_WORDS 128u
+/* Words that hold a place for every intensity. */
+#define PLACES_WORDS 128u
 
 /* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
@@ -59,34 +56,39 @@ typedef uint16_t __attribute__((__may_alias__)) half_t;
 typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 /* Keeps the compiler from replacing a short loop by a call of memset. */
 #define KEEP_LOOP() __asm__ volatile("")
+/* Keeps what is computed from x from being computed before, for nothing. */
+#define KEEP_HERE(x) __asm__ volatile("" : "+r"(x))
 /* Keeps registers free for what is done most often. */
 #define APART __attribute__((__noinline__))
+#define ALWAYS_INLINE inline __attribute__((__always_inline__))
 /* Seldom done: small rather than fast. */
 #define COLD __attribute__((__noinline__, __cold__))
 #else
 typedef uint16_t half_t;
 typedef uint32_t word_t;
 #define KEEP_LOOP() ((void)0)
+#define KEEP_HERE(x) ((void)0)
 #define APART
+#define ALWAYS_INLINE inline
 #define COLD
 #endif
 
 /*
  * A hidden layer's state in the workspace; bs4nn_init checks the layout. First the counts, then the ring (for
  * every spike the first word that is due at it), then the records of the words, then, but for the first layer,
- * the links.
+ * the spikes that have been sent to it.
  */
-#define ARRIVED 0u /* spikes that the layer has dealt with */
+#define ARRIVED 0u /* spikes that had arrived when words were looked at last; 0: nothing is set up */
 #define SENT 1u    /* spikes that have been sent to it */
-#define LAST 2u    /* the last of them; links[i] comes after i, and the first after `inputs` */
-#define TOP 3u     /* planes that the counters need by now; the highest is the sign. 0: nothing is set up */
+#define DUE 2u     /* the spike at which a word has to be looked at */
+#define TOP 3u     /* planes that the counters need by now; the highest is the sign */
 #define COUNTS 4u
 
 /* The record of a word of neurons; its bit planes follow. */
 #define ALIVE 0u /* set bits have not fired yet */
-#define NEXT 1u  /* the next word that is due at the same spike */
-#define SEEN 2u  /* the last spike that has been counted; in the upper half how many have been */
-#define RECORD 3u
+#define NEXT 1u  /* the next word that is due at the same spike; in the upper half how many spikes have been counted */
+#define RECORD 2u
+#define SEEN 0xFFFF0000u /* the upper half of NEXT */
 
 /* Spikes to the output layer are counted eight at a time. */
 #define BATCH 8u
@@ -104,19 +106,16 @@ typedef struct {
     uint32_t *workspace;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
     uint32_t inputs;            /* pixels */
-    half_t *links;              /* the chain of pixels */
-    uint32_t step;              /* of the brightest intensity that has not been delivered */
-    uint32_t intensity;         /* the one after it, 0 at the end, and ... */
-    uint32_t step_after;        /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
+    half_t *spikes;             /* those that are not black, the brightest first */
+    const half_t *place;        /* of the brightest intensity that has not been delivered (see sort_image) ... */
+    uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
     uint32_t remainder;         /* ... what the division leaves */
     uint32_t quotient_a_unit;   /* T / intensity_max and ... */
     uint32_t remainder_a_unit;  /* ... T % intensity_max */
     uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_hidden_t) */
-    uint32_t linked;            /* pixels in the chain that fire by `step`, and ... */
-    uint32_t linked_after;      /* ... by `step_after`: all there are ... */
-    uint32_t last;              /* ... and the last of them */
+    uint32_t known;             /* pixels that are not black */
     uint32_t delivered;         /* pixels that have fired, and ... */
-    uint32_t newest;            /* ... without hidden layers the last of them */
+    uint32_t fresh;             /* ... those of them at this step */
     uint32_t output_due;        /* spike at which an output neuron could reach its threshold */
     bs4nn_result_t result;
     uint8_t decided;            /* an output neuron has fired, and ... */
@@ -138,6 +137,13 @@ static uint32_t lowest_bit(uint32_t word)
 #endif
 }
 
+/* The lanes of word w that hold one of so many neurons. */
+static uint32_t alive_lanes(uint32_t neurons, uint32_t w)
+{
+    neurons -= w * WORD_BITS;
+    return neurons < WORD_BITS ? ((uint32_t)1u << neurons) - 1u : UINT32_MAX;
+}
+
 /* ---- Sizes and checks ---- */
 
 uint16_t bs4nn_inputs(const bs4nn_network_t *network)
@@ -154,9 +160,9 @@ uint32_t bs4nn_neurons(const bs4nn_network_t *network)
     return neurons;
 }
 
-static uint32_t links_words(uint32_t inputs)
+static uint32_t spikes_words(uint32_t inputs)
 {
-    return (inputs + 2u) / 2u;
+    return (inputs + 1u) / 2u;
 }
 
 static uint32_t output_words(const bs4nn_output_t *output)
@@ -168,7 +174,7 @@ static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &network->hidden[l];
     return layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
-         + (l != 0u ? links_words(layer->inputs) : 0u);
+         + (l != 0u ? spikes_words(layer->inputs) : 0u);
 }
 
 static uint32_t *counts_of(const run_t *run, uint32_t l)
@@ -176,10 +182,10 @@ static uint32_t *counts_of(const run_t *run, uint32_t l)
     return run->workspace + run->network->hidden[l].state;
 }
 
-static half_t *links_of(const run_t *run, uint32_t l)
+static half_t *spikes_of(const run_t *run, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
-    return l == 0u ? run->links
+    return l == 0u ? run->spikes
                    : (half_t *)(counts_of(run, l) + COUNTS + RING_WORDS
                                 + (uint32_t)layer->words * (RECORD + layer->planes));
 }
@@ -217,7 +223,7 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
         return BS4NN_ERROR_NETWORK;
     }
     uint32_t inputs = bs4nn_inputs(network);
-    uint32_t words = HEADS_WORDS + links_words(inputs) + output_words(output) * (output->planes + 2u + BATCH);
+    uint32_t words = PLACES_WORDS + spikes_words(inputs) + output_words(output) * (output->planes + 2u + BATCH);
     for (uint32_t l = 0; l < network->hidden_layers; l++) {
         if (!hidden_is_sound(&network->hidden[l], inputs, words)) {
             return BS4NN_ERROR_NETWORK;
@@ -238,110 +244,155 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
 
 /* ---- Encoding: pixels to spikes ---- */
 
-/* Of every intensity the first pixel; `links` leads to the others. */
-static inline half_t *heads_of(const run_t *run)
+/*
+ * Of every intensity first how many pixels have it, then where the next of them goes, and in the end how many
+ * pixels have it or are brighter.
+ */
+static inline half_t *places_of(const run_t *run)
 {
     return (half_t *)run->workspace;
 }
 
-/* Link pixel i, if it is not black. */
-static inline void link_pixel(half_t *heads, half_t *link, uint32_t i, uint32_t intensity)
+#if BS4NN_ASSEMBLY
+uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
+#define sort_pixels bs4nn_sort_pixels
+#else
+/* Pixels are counted, or put where they belong. */
+typedef enum { COUNT, PUT } task_t;
+
+static ALWAYS_INLINE void take_pixel(half_t *places, half_t *spikes, uint32_t i, uint32_t intensity, task_t task)
 {
-    if (intensity != 0u) {
-        half_t *head = heads + intensity;
-        *link = *head;
-        *head = (uint16_t)i;
+    uint32_t place = places[intensity];
+    if (task == PUT) {
+        spikes[place] = (uint16_t)i;
+    }
+    places[intensity] = (uint16_t)(place + 1u);
+}
+
+static ALWAYS_INLINE void take_four(half_t *places, half_t *spikes, const uint8_t *pixels, const uint8_t *first,
+                                    task_t task)
+{
+    if (task == PUT) {
+        KEEP_HERE(first);
+    }
+    uint32_t i = (uint32_t)(first - pixels);
+    take_pixel(places, spikes, i, first[0], task);
+    take_pixel(places, spikes, ++i, first[1], task);
+    take_pixel(places, spikes, ++i, first[2], task);
+    take_pixel(places, spikes, ++i, first[3], task);
+}
+
+/* All pixels, but for those of four black ones. */
+static ALWAYS_INLINE void take_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs,
+                                      task_t task)
+{
+    uint32_t unaligned = (0u - (uint32_t)(uintptr_t)pixels) & 3u;
+    uint32_t i = unaligned < inputs ? unaligned : inputs;
+    uint32_t end = i + ((inputs - i) & ~7u);
+    const uint8_t *eight = pixels + i;
+    const uint8_t *end_of_eights = pixels + end;
+    for (uint32_t k = 0; k < i; k++) {
+        take_pixel(places, spikes, k, pixels[k], task);
+    }
+    while (eight != end_of_eights) {
+        uint32_t first = ((const word_t *)(const void *)eight)[0];
+        uint32_t second = ((const word_t *)(const void *)eight)[1];
+        if (first != 0u) {
+            take_four(places, spikes, pixels, eight, task);
+        }
+        if (second != 0u) {
+            take_four(places, spikes, pixels, eight + 4, task);
+        }
+        eight += 8;
+        KEEP_HERE(eight);
+    }
+    for (i = end; i < inputs; i++) {
+        take_pixel(places, spikes, i, pixels[i], task);
     }
 }
 
-/*
- * Link the pixels of every intensity. A pixel of intensity 0 fires at step T, which is never. Returns 0 or
- * a negative error.
- */
-static APART int sort_image(const run_t *run, const uint8_t *pixels)
+/* The place of the next intensity, of which there are `*slot` pixels. Returns that of the one after it. */
+static ALWAYS_INLINE uint32_t take_place(half_t *slot, uint32_t place)
 {
-    uint32_t inputs = run->inputs;
-    uint32_t unaligned = (0u - (uint32_t)(uintptr_t)pixels) & 3u;
-    uint32_t *blank = run->workspace;
-    half_t *heads = heads_of(run);
-    half_t *links = run->links;
-    uint32_t i = unaligned < inputs ? unaligned : inputs;
-    uint32_t end = i + ((inputs - i) & ~3u);
+    uint32_t count = *slot;
+    *slot = (uint16_t)place;
+    return place + count;
+}
 
-    for (uint32_t *end_of_heads = blank + HEADS_WORDS; blank != end_of_heads;) {
-        *blank++ = inputs | inputs << 16; /* no pixel */
-        *blank++ = inputs | inputs << 16;
-        *blank++ = inputs | inputs << 16;
-        *blank++ = inputs | inputs << 16;
+/* Sort the pixels that are not black, the brightest first, and fill `places`. Returns how many they are. */
+static APART uint32_t sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs)
+{
+    word_t *blank = (word_t *)(void *)places;
+    uint32_t place = 0;
+    for (word_t *end = blank + PLACES_WORDS; blank != end; blank += 8) {
+        blank[0] = blank[1] = blank[2] = blank[3] = 0;
+        blank[4] = blank[5] = blank[6] = blank[7] = 0;
         KEEP_LOOP();
     }
-    for (uint32_t k = 0; k < i; k++) {
-        link_pixel(heads, links + k, k, pixels[k]);
-    }
-    const word_t *four = (const word_t *)(const void *)(pixels + i);
-    const word_t *end_of_fours = (const word_t *)(const void *)(pixels + end);
-    while (four != end_of_fours) { /* four at a time, for most pixels are black */
-        if (*four++ != 0u) {
-            const uint8_t *one = (const uint8_t *)four - 4;
-            i = (uint32_t)(one - pixels);
-            half_t *link = links + i;
-            link_pixel(heads, link, i, one[0]);
-            link_pixel(heads, link + 1, ++i, one[1]);
-            link_pixel(heads, link + 2, ++i, one[2]);
-            link_pixel(heads, link + 3, ++i, one[3]);
+    take_pixels(places, spikes, pixels, inputs, COUNT);
+    places[0] = 0;
+    do {
+        blank -= 2; /* four at a time, for most intensities have no pixel */
+        if ((blank[0] | blank[1]) != 0u) {
+            half_t *slot = (half_t *)blank;
+            place = take_place(slot + 3, place);
+            place = take_place(slot + 2, place);
+            place = take_place(slot + 1, place);
+            place = take_place(slot, place);
+        } else {
+            blank[0] = blank[1] = place | place << 16;
         }
+    } while (blank != (word_t *)(void *)places);
+    places[0] = (uint16_t)place;
+    take_pixels(places, spikes, pixels, inputs, PUT);
+    return place;
+}
+#endif
+
+/*
+ * Sort the pixels that are not black by intensity. A pixel of intensity 0 fires at step T, which is never. Returns 0
+ * or a negative error.
+ */
+static int sort_image(run_t *run, const uint8_t *pixels)
+{
+    half_t *places = places_of(run);
+    uint32_t intensity_max = run->network->intensity_max;
+    run->known = sort_pixels(places, run->spikes, pixels, run->inputs);
+    if (intensity_max < 255u && places[intensity_max + 1u] != 0u) {
+        return BS4NN_ERROR_PIXEL;
     }
-    for (uint32_t k = end; k < inputs; k++) {
-        link_pixel(heads, links + k, k, pixels[k]);
-    }
-    for (uint32_t intensity = 255; intensity > run->network->intensity_max; intensity--) {
-        if (heads[intensity] != inputs) {
-            return BS4NN_ERROR_PIXEL;
-        }
-    }
-    heads[0] = 0; /* where the search for the next intensity ends */
+    places[0] = UINT16_MAX; /* where every search ends */
     return 0;
 }
 
-/*
- * Go on to the next intensity that a pixel has, find the step of the one after it without a division
- * (equation 1), and put its pixels into the chain of the first layer.
- */
-static void next_intensity(run_t *run)
+/* Go on to an intensity that is darker by so much, and find its step without a division (equation 1). */
+static ALWAYS_INLINE void go_on(run_t *run, uint32_t darker)
 {
-    uint32_t none = run->inputs;
     uint32_t intensity_max = run->network->intensity_max;
-    uint32_t intensity = run->intensity;
-    half_t *heads = heads_of(run);
-    while (heads[intensity] == none) {
-        intensity--;
-    }
-    uint32_t darker = run->intensity - intensity;
-    run->intensity = intensity;
-    uint32_t step = run->step_after + run->quotient_a_unit * darker;
+    uint32_t step = run->step + run->quotient_a_unit * darker;
     uint32_t remainder = run->remainder + run->remainder_a_unit * darker;
     while (remainder >= intensity_max) {
         remainder -= intensity_max;
         step++;
     }
+    run->place -= darker;
+    run->step = step;
     run->remainder = remainder;
-    run->step = run->step_after;
-    run->step_after = step;
-    uint32_t linked = run->linked_after;
-    run->linked = linked;
-    if (intensity != 0u) {
-        half_t *links = run->links;
-        uint32_t i = heads[intensity];
-        uint32_t last = run->last;
-        heads[intensity] = (uint16_t)none;
-        links[last] = (uint16_t)i;
-        do {
-            linked++;
-            last = i;
-            i = links[i];
-        } while (i != none);
-        run->last = last;
-        run->linked_after = linked;
+}
+
+/* Pass over all intensities at whose end fewer than `due` pixels have fired, for nothing can happen then. */
+static inline void skip(run_t *run, uint32_t due)
+{
+    const half_t *place = run->place + 1;
+    uint32_t count;
+    do {
+        count = *--place;
+    } while (count < due);
+    uint32_t darker = (uint32_t)(run->place - place);
+    KEEP_HERE(place);
+    if (darker != 0u) {
+        run->delivered = place[1];
+        go_on(run, darker);
     }
 }
 
@@ -353,6 +404,38 @@ static inline uint32_t full_add(uint32_t a, uint32_t b, uint32_t c, uint32_t *ca
     uint32_t half = a ^ b;
     *carry = (a & b) | (half & c);
     return half ^ c;
+}
+
+/* Two bits a and b in every lane, as a and as a ^ b. */
+typedef struct {
+    uint32_t one;
+    uint32_t differ;
+} pair_t;
+
+static ALWAYS_INLINE pair_t pair_of(uint32_t a, uint32_t b)
+{
+    pair_t pair = {a, a ^ b};
+    return pair;
+}
+
+/* Add a pair to `sum`; returns the carry. */
+static ALWAYS_INLINE uint32_t add_pair(uint32_t *sum, pair_t pair)
+{
+    uint32_t any = (*sum ^ pair.one) | pair.differ; /* the carry is the sum, turned round in these lanes */
+    *sum ^= pair.differ;
+    return any ^ *sum;
+}
+
+/* Add two pairs to `sum`; returns the two carries as a pair, in 8 operations (two full adders take 10). */
+static ALWAYS_INLINE pair_t add_pairs(uint32_t *sum, pair_t first, pair_t second)
+{
+    pair_t carries;
+    uint32_t any = (*sum ^ first.one) | first.differ;
+    uint32_t between = *sum ^ first.differ;
+    carries.one = any ^ between;
+    carries.differ = any ^ ((between ^ second.one) & ~second.differ);
+    *sum = between ^ second.differ;
+    return carries;
 }
 
 /* ---- The output layer ---- */
@@ -382,18 +465,13 @@ static APART void count_batch(run_t *run)
     run->output_counted += rows;
     run->slot = row;
     for (uint32_t w = 0; w < output_words(output); w++) {
-        uint32_t carry_a, carry_b, carry_c, carry_d, fours_a, fours_b, eights;
         for (uint32_t k = rows; k < BATCH; k++) {
             row[k] = 0;
             KEEP_LOOP();
         }
-        uint32_t ones = full_add(planes[0], row[0], row[1], &carry_a);
-        ones = full_add(ones, row[2], row[3], &carry_b);
-        uint32_t twos = full_add(planes[1], carry_a, carry_b, &fours_a);
-        ones = full_add(ones, row[4], row[5], &carry_c);
-        planes[0] = full_add(ones, row[6], row[7], &carry_d);
-        planes[1] = full_add(twos, carry_c, carry_d, &fours_b);
-        planes[2] = full_add(planes[2], fours_a, fours_b, &eights);
+        pair_t twos = add_pairs(&planes[0], pair_of(row[0], row[1]), pair_of(row[2], row[3]));
+        pair_t more = add_pairs(&planes[0], pair_of(row[4], row[5]), pair_of(row[6], row[7]));
+        uint32_t eights = add_pair(&planes[2], add_pairs(&planes[1], twos, more));
         for (uint32_t *plane = planes + 3; eights != 0u; plane++) {
             *plane ^= eights;
             eights &= ~*plane;
@@ -428,14 +506,15 @@ static inline void arrive_output(run_t *run, uint32_t i)
 static uint32_t highest_counter(const uint32_t *planes, uint32_t count, uint32_t mask)
 {
     uint32_t highest = 0;
-    for (uint32_t p = count; p-- > 0u;) {
-        uint32_t set = mask & planes[p];
+    do {
+        count--;
+        uint32_t set = mask & planes[count];
         highest <<= 1;
         if (set != 0u) {
             mask = set;
             highest++;
         }
-    }
+    } while (count != 0u);
     return highest;
 }
 
@@ -553,41 +632,39 @@ static COLD void read_out(run_t *run)
 /* What is the same for all words of a layer: always, at a step, and for the word that is looked at. */
 typedef struct {
     /* All up to `run` are known to bs4nn_cortex_m.S, too. */
-    const half_t *links;
+    const half_t *spikes;
     uint32_t n;        /* spikes that have arrived */
     half_t *ring;      /* of every spike the first word that is due at it */
     uint32_t eighths;  /* (n + threshold + 1) >> 1, the count that fires, in eights, and ... */
     uint32_t shift;    /* threshold + 1, and what the counters have been set up for */
-    uint32_t top;      /* planes in use */
     uint32_t *records;
-    const uint32_t *columns;
     uint32_t stride;   /* bytes of a record and its planes */
+    const uint32_t *columns;
     uint32_t height;   /* bytes of a column */
     uint32_t level;    /* ... what the eights leave */
     uint32_t past;     /* so many new spikes that a counter may have gone past 7 */
     uint32_t sooner;   /* spikes less than twice the lack that let a neuron fire */
-    uint32_t ahead;    /* the next spikes that are known, PEEK at the most */
-    uint32_t positive; /* alive lanes from 0 on, and ... */
-    uint32_t minus;    /* ... those from -8 to -1 */
-    uint32_t nearest;  /* those among them that lack least */
-    uint32_t direct;   /* swift, and spikes arrive in time */
+    const half_t *end; /* of the spikes that are known */
+    uint32_t more;     /* planes in use beyond MIN_PLANES */
+    uint32_t positive; /* alive lanes from 0 on */
+    uint32_t nearest;  /* the alive lanes that lack least */
+    uint32_t direct;   /* one threshold, an output layer of one half-word next, nobody traces, and in time */
     const uint16_t *rows; /* of the output layer */
     run_t *run;
 
     const bs4nn_hidden_t *layer;
     uint32_t *counts;
+    uint32_t top;      /* planes in use */
     uint32_t odd;      /* 1 if thresholds differ */
-    uint32_t swift;    /* one threshold, an output layer of one half-word next, and nobody traces */
     uint32_t threshold;
     uint32_t l;
-    uint32_t enough;   /* spikes that let somebody fire, at the earliest */
     uint32_t limit;    /* the planes in use hold the counters up to so many spikes */
     uint32_t firing_time;
 } layer_t;
 
 /* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
 #if BS4NN_ASSEMBLY
-typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, run) == 76u && RECORD == 3u ? 1 : -1];
+typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, run) == 72u && RECORD == 2u ? 1 : -1];
 typedef char run_t_is_as_assembly_has_it[offsetof(run_t, on_their_way) == 16u && BATCH == 8u ? 1 : -1];
 #endif
 
@@ -619,15 +696,10 @@ static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
     }
     if (at->l + 1u < run->network->hidden_layers) {
         uint32_t *counts = counts_of(run, at->l + 1u);
-        half_t *links = links_of(run, at->l + 1u);
-        uint32_t last = counts[LAST];
+        half_t *spikes = spikes_of(run, at->l + 1u);
         for (; fired != 0u; fired &= fired - 1u) {
-            uint32_t i = first + lowest_bit(fired);
-            links[last] = (uint16_t)i;
-            last = i;
-            counts[SENT]++;
+            spikes[counts[SENT]++] = (uint16_t)(first + lowest_bit(fired));
         }
-        counts[LAST] = last;
     } else {
         for (; fired != 0u; fired &= fired - 1u) {
             arrive_output(run, first + lowest_bit(fired));
@@ -655,34 +727,44 @@ static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
 }
 #endif
 
+/* The alive lanes from -8 to -1: all planes from the fourth on are set. */
+static uint32_t minus(const layer_t *at, const uint32_t *planes, uint32_t alive)
+{
+    alive &= planes[3] & planes[4] & planes[5] & planes[6];
+    for (uint32_t p = MIN_PLANES; p < at->top; p++) {
+        alive &= planes[p];
+    }
+    return alive;
+}
+
 /*
  * Find the alive lanes that lack least to the level, and return how much: they are, if there are any, among the
- * positive ones, which lack 8 less than those from -8 to -1; without those either all are far off.
+ * positive ones, which lack 8 less than those from -8 to -1; without those either all lack more still.
  */
-static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, uint32_t p1, uint32_t p2)
+static ALWAYS_INLINE uint32_t find_nearest(layer_t *at, const uint32_t *planes, uint32_t alive)
 {
     uint32_t lanes = at->positive;
     uint32_t lack = at->level;
     uint32_t x;
     if (lanes == 0u) {
-        lanes = at->minus;
+        lanes = minus(at, planes, alive);
         lack += 8u;
         if (lanes == 0u) {
             at->nearest = alive;
-            return lack + 1u;
+            return lack;
         }
     }
-    x = lanes & p2;
+    x = lanes & planes[2];
     if (x != 0u) {
         lanes = x;
         lack -= 4u;
     }
-    x = lanes & p1;
+    x = lanes & planes[1];
     if (x != 0u) {
         lanes = x;
         lack -= 2u;
     }
-    x = lanes & p0;
+    x = lanes & planes[0];
     if (x != 0u) {
         lanes = x;
         lack -= 1u;
@@ -691,133 +773,115 @@ static inline uint32_t find_nearest(layer_t *at, uint32_t alive, uint32_t p0, ui
     return lack;
 }
 
-/* Let a word catch up with all spikes. Returns how much its best neurons lack to the level, 0 or less if they fire. */
 #if !BS4NN_ASSEMBLY
-/* Subtract 8 in all lanes, from plane 3 on. */
-static APART void drop_eight(uint32_t *planes, uint32_t top)
+/* Add `carry` to the planes from `plane` on. Returns the sign. */
+static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uint32_t carry)
 {
-    uint32_t borrow = UINT32_MAX;
-    for (uint32_t p = 3; p < top; p++) {
-        planes[p] ^= borrow;
-        borrow &= planes[p];
+#define UP(p) \
+    x = plane[p] ^ carry; \
+    plane[p] = x; \
+    carry &= ~x
+    uint32_t x;
+    UP(0);
+    UP(1);
+    UP(2);
+    for (plane += 3; plane != end; plane++) {
+        UP(0);
     }
+    return x;
+#undef UP
 }
 
-static APART uint32_t catch_up(layer_t *at, uint32_t *record, const uint32_t *column)
+/* Add a + b - 1, which is -1, 0 or 1 in every lane, to the planes from `plane` on. Returns the sign. */
+static APART uint32_t count_down(uint32_t *plane, const uint32_t *end, uint32_t a, uint32_t b)
 {
-#define ROW(x) \
-    i = links[i]; \
-    x = column[i]
-#define PAIR(carry) \
-    ROW(a); \
-    ROW(b); \
-    p0 = full_add(p0, a, b, &(carry))
-#define UP(p) \
-    x = planes[p] ^ carry; \
-    planes[p] = x; \
-    carry &= ~x
-#define DOWN(p) \
-    x = planes[p] ^ carry; \
-    planes[p] = x; \
-    carry &= x
+    uint32_t change = ~(a ^ b); /* up where a is set, down elsewhere */
+    uint32_t x;
+    do {
+        x = *plane ^ change;
+        *plane++ = x;
+        change &= x ^ a;
+    } while (plane != end);
+    return x;
+}
+
+/* Let a word catch up with all spikes. Returns the sign of the counters. */
+static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, const uint32_t *column)
+{
+#define ROWS(pair) \
+    row = column[*spike++]; \
+    pair = pair_of(row, column[*spike++])
     uint32_t *planes = record + RECORD;
-    const half_t *links = at->links;
-    uint32_t i = record[SEEN] & 0xFFFFu;
-    uint32_t count = record[SEEN] >> 16;
-    uint32_t n = at->n;
-    uint32_t drop = at->eighths - ((count + at->shift) >> 4);
+    const uint32_t *top = planes + at->top;
+    uint32_t seen = record[NEXT] >> 16;
+    const half_t *spike = at->spikes + seen;
+    uint32_t drop = at->eighths - ((seen + at->shift) >> 4);
     uint32_t p0 = planes[0];
     uint32_t p1 = planes[1];
     uint32_t p2 = planes[2];
-    uint32_t a, b, c1, c2, d1, d2, carry, x;
-    count = n - count;
+    uint32_t eights = 0;
+    uint32_t carry = 0;
+    uint32_t row, x;
+    uint32_t count = at->n - seen;
+    pair_t a, b, twos, fours;
     while (count >= 8u) {
-        PAIR(c1);
-        PAIR(c2);
-        p1 = full_add(p1, c1, c2, &d1);
-        PAIR(c1);
-        PAIR(c2);
-        p1 = full_add(p1, c1, c2, &d2);
-        p2 = full_add(p2, d1, d2, &carry);
+        if (eights != 0u) {
+            count_up(planes + 3, top, eights);
+        }
+        ROWS(a);
+        ROWS(b);
+        twos = add_pairs(&p0, a, b);
+        ROWS(a);
+        ROWS(b);
+        eights = add_pair(&p2, add_pairs(&p1, twos, add_pairs(&p0, a, b)));
         count -= 8u;
-        if (count == 0u) {
-            goto counted;
+    }
+    if (count == 0u) {
+        carry = eights;
+        eights = 0;
+    } else {
+        fours.one = 0;
+        x = 0;
+        if ((count & 4u) != 0u) {
+            ROWS(a);
+            ROWS(b);
+            fours.one = add_pair(&p1, add_pairs(&p0, a, b));
         }
-        UP(3);
-        UP(4);
-        UP(5);
-        UP(6);
-        for (uint32_t p = MIN_PLANES; carry != 0u && p < at->top; p++) {
-            UP(p);
+        if ((count & 2u) != 0u) {
+            ROWS(a);
+            carry = add_pair(&p0, a);
+            x = p1 & carry;
+            p1 ^= carry;
         }
+        if ((count & 1u) != 0u) {
+            row = column[*spike];
+            carry = p0 & row;
+            p0 ^= row;
+            x |= p1 & carry; /* not in a lane where it was set before: a plane and two carries are three at the most */
+            p1 ^= carry;
+        }
+        fours.differ = fours.one ^ x;
+        carry = add_pair(&p2, fours);
     }
-    d1 = 0;
-    d2 = 0;
-    if ((count & 4u) != 0u) {
-        PAIR(c1);
-        PAIR(c2);
-        p1 = full_add(p1, c1, c2, &d1);
-    }
-    if ((count & 2u) != 0u) {
-        PAIR(c1);
-        d2 = p1 & c1;
-        p1 ^= c1;
-    }
-    if ((count & 1u) != 0u) {
-        ROW(a);
-        c1 = p0 & a;
-        p0 ^= a;
-        d2 |= p1 & c1; /* not in a lane where it was set before: a plane and two carries are three at the most */
-        p1 ^= c1;
-    }
-    p2 = full_add(p2, d1, d2, &carry);
-counted:
-    record[SEEN] = i | n << 16;
     planes[0] = p0;
     planes[1] = p1;
     planes[2] = p2;
-    uint32_t alive = record[ALIVE];
-    uint32_t minus = alive;
+    planes += 3;
     if (drop == 0u) {
-        UP(3);
-        minus &= x;
-        UP(4);
-        minus &= x;
-        UP(5);
-        minus &= x;
-        UP(6);
-        minus &= x;
-        for (uint32_t p = MIN_PLANES; p < at->top; p++) {
-            UP(p);
-            minus &= x;
-        }
-    } else {
-        for (; drop > 1u; drop--) {
-            drop_eight(planes, at->top);
-        }
-        carry = ~carry;
-        DOWN(3);
-        minus &= x;
-        DOWN(4);
-        minus &= x;
-        DOWN(5);
-        minus &= x;
-        DOWN(6);
-        minus &= x;
-        for (uint32_t p = MIN_PLANES; p < at->top; p++) {
-            DOWN(p);
-            minus &= x;
-        }
+        x = *planes;
+        *planes++ = x ^ eights ^ carry;
+        return count_up(planes, top, (x & (eights | carry)) | (eights & carry));
     }
-    at->minus = minus;
-    at->positive = alive & ~x;
-    return find_nearest(at, alive, p0, p1, p2);
+    for (; drop > 1u; drop--) {
+        count_down(planes, top, 0, 0);
+    }
+    return count_down(planes, top, eights, carry);
+#undef ROWS
 }
-
 #endif
 
 /* The neurons of word w that an odd distance lets fire with one less than the others, after `eights` as below. */
-static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t eights)
+static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t alive, uint32_t eights)
 {
     const bs4nn_hidden_t *layer = at->layer;
     uint32_t odd = layer->start[(w + 1u) * (layer->start_planes + 1u) - 1u];
@@ -825,7 +889,7 @@ static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint3
         return 0;
     }
     return odd & (at->level != 0u ? at->positive & (eights | lanes_at_least(planes, 3, at->level - 1u))
-                                  : at->minus & planes[0] & planes[1] & planes[2]);
+                                  : minus(at, planes, alive) & planes[0] & planes[1] & planes[2]);
 }
 
 /* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
@@ -838,9 +902,6 @@ static
 APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
 {
     const uint32_t *planes = record + RECORD;
-    uint32_t p0 = planes[0];
-    uint32_t p1 = planes[1];
-    uint32_t p2 = planes[2];
     uint32_t alive = record[ALIVE];
     uint32_t level = at->level;
     uint32_t eights = 0;
@@ -850,12 +911,12 @@ APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
         }
     }
     /* Those whose counter is at least the level: plane by plane, from the lowest. */
-    uint32_t fired = (level & 1u) != 0u ? p0 : UINT32_MAX;
-    fired = (level & 2u) != 0u ? fired & p1 : fired | p1;
-    fired = (level & 4u) != 0u ? fired & p2 : fired | p2;
+    uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
+    fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
+    fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
     fired = at->positive & (eights | fired);
     if (at->odd != 0u) {
-        fired |= firing_odd(at, planes, w, eights);
+        fired |= firing_odd(at, planes, w, alive, eights);
     }
     if (fired != 0u) {
         alive &= ~fired;
@@ -875,9 +936,8 @@ APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
             return 0;
         }
         at->positive &= alive;
-        at->minus &= alive;
     }
-    uint32_t gap = 2u * find_nearest(at, alive, p0, p1, p2) - at->sooner;
+    uint32_t gap = 2u * find_nearest(at, planes, alive) - at->sooner;
     if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
         gap = 1u;
         at->nearest = UINT32_MAX;
@@ -885,41 +945,52 @@ APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
     return gap;
 }
 
+/* Add the leads of neurons with lower thresholds to the counters. */
+static COLD void add_leads(const layer_t *at)
+{
+    const bs4nn_hidden_t *layer = at->layer;
+    const uint32_t *start = layer->start;
+    for (uint32_t w = 0; w < layer->words; w++) {
+        uint32_t *plane = record_of(at, w) + RECORD;
+        uint32_t carry = 0;
+        for (uint32_t p = 0; p < at->top; p++) {
+            plane[p] = full_add(plane[p], p < layer->start_planes ? start[p] : 0u, carry, &carry);
+        }
+        start += layer->start_planes + 1u;
+    }
+}
+
 /* Set up the counters of a layer for the first look, and link all its words. */
 static COLD void set_up(const layer_t *at)
 {
     const bs4nn_hidden_t *layer = at->layer;
-    const uint32_t *start = layer->start;
     uint32_t *record = at->records;
     uint32_t words = layer->words;
-    for (uint32_t w = 1; w <= words; w++) {
+    uint32_t below = 0u - at->eighths; /* the counters start at minus that many eights */
+    uint32_t p3 = 0u - (below & 1u);
+    uint32_t p4 = 0u - (below >> 1 & 1u);
+    uint32_t p5 = 0u - (below >> 2 & 1u);
+    uint32_t p6 = 0u - (below >> 3 & 1u);
+    for (uint32_t w = 0; w < words; record = record_of(at, w)) {
         uint32_t *plane = record + RECORD;
-        uint32_t *end = plane + at->top;
-        uint32_t below = at->eighths; /* the counters start at minus that many eights */
         record[ALIVE] = UINT32_MAX;
-        record[NEXT] = w;
-        record[SEEN] = layer->inputs;
+        record[NEXT] = ++w;
         plane[0] = plane[1] = plane[2] = 0;
-        plane += 3;
-        below = 0u - below;
-        do {
-            *plane++ = 0u - (below & 1u);
-            below >>= 1;
-        } while (plane != end);
-        if (start != NULL) { /* add the leads */
-            uint32_t carry = 0;
-            plane = record + RECORD;
-            for (uint32_t p = 0; p < at->top; p++) {
-                plane[p] = full_add(plane[p], p < layer->start_planes ? start[p] : 0u, carry, &carry);
-            }
-            start += layer->start_planes + 1u;
+        plane[3] = p3;
+        plane[4] = p4;
+        plane[5] = p5;
+        plane[6] = p6;
+    }
+    for (uint32_t p = MIN_PLANES; p < at->top; p++) {
+        for (uint32_t w = 0; w < words; w++) {
+            record_of(at, w)[RECORD + p] = 0u - (below >> (p - 3u) & 1u);
         }
-        record = end + (layer->planes - at->top);
     }
     record = record_of(at, words - 1u);
+    record[ALIVE] = alive_lanes(layer->neurons, words - 1u);
     record[NEXT] = NO_WORD;
-    if (layer->neurons % WORD_BITS != 0u) {
-        record[ALIVE] = ((uint32_t)1u << layer->neurons % WORD_BITS) - 1u;
+    if (layer->start != NULL) {
+        add_leads(at);
     }
 }
 
@@ -934,25 +1005,33 @@ static COLD uint32_t all_due(const layer_t *at)
     for (uint32_t w = at->layer->words; w-- > 0u;) {
         uint32_t *record = record_of(at, w);
         if (record[ALIVE] != 0u) {
-            record[NEXT] = next;
+            record[NEXT] = (record[NEXT] & SEEN) | next;
             next = w;
         }
     }
     return next;
 }
 
+/* Use so many planes. */
+static void use_planes(layer_t *at, uint32_t planes)
+{
+    at->counts[TOP] = planes;
+    at->top = planes;
+    at->more = planes - MIN_PLANES;
+    at->limit = spikes_held(at->layer, planes);
+}
+
 /* Take more planes, for n spikes; the sign extends into them. */
 static COLD void add_planes(layer_t *at)
 {
     while (at->n > at->limit) {
-        if (at->counts[TOP] != 0u) {
-            for (uint32_t w = 0; w < at->layer->words; w++) {
-                uint32_t *sign = record_of(at, w) + RECORD + at->top - 1u;
-                sign[1] = sign[0];
-            }
+        uint32_t *sign = at->records + RECORD + at->top - 1u;
+        uint32_t stride = at->stride / (uint32_t)sizeof(uint32_t);
+        for (uint32_t left = at->layer->words; left != 0u; left--) {
+            sign[1] = sign[0];
+            sign += stride;
         }
-        at->top++;
-        at->limit = spikes_held(at->layer, at->top);
+        use_planes(at, at->top + 1u);
     }
 }
 
@@ -963,7 +1042,9 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
     at->run = run;
     at->rows = run->network->output.rows;
     at->layer = layer;
-    at->links = links_of(run, l);
+    at->spikes = spikes_of(run, l);
+    at->end = at->spikes + run->known;
+    at->shift = layer->threshold + 1u;
     at->counts = counts_of(run, l);
     at->ring = (half_t *)(at->counts + COUNTS);
     at->records = at->counts + COUNTS + RING_WORDS;
@@ -973,15 +1054,9 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
     at->odd = layer->start != NULL;
     at->threshold = layer->threshold;
     at->l = l;
-    at->top = at->counts[TOP];
-    if (at->top == 0u) {
-        at->top = MIN_PLANES;
-    }
-    at->limit = spikes_held(layer, at->top);
-    at->swift = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
-             && at->odd == 0u;
-    at->enough = 2u * layer->spread + at->odd;
-    at->enough = at->threshold > at->enough ? at->threshold - at->enough : 0u;
+    use_planes(at, at->counts[TOP]);
+    at->direct = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
+              && at->odd == 0u;
 }
 
 /* Look at word w and at those that are linked to it. Each is put down for when it is due next. */
@@ -994,8 +1069,11 @@ static APART void look_at_list(layer_t *at, uint32_t w)
     do {
         uint32_t *record = record_of(at, w);
         const uint32_t *column = at->columns + w * at->layer->inputs;
-        uint32_t next = record[NEXT];
-        uint32_t gap = 2u * catch_up(at, record, column) - at->sooner;
+        uint32_t next = record[NEXT] & NO_WORD;
+        const half_t *spike = at->spikes + at->n;
+        uint32_t gap;
+        at->positive = record[ALIVE] & ~catch_up(at, record, column);
+        gap = 2u * find_nearest(at, record + RECORD, record[ALIVE]) - at->sooner;
         if ((int32_t)gap <= 0 || (at->past && at->positive != 0u)) {
             gap = fire_word(at, record, w);
             if (gap == 0u) { /* nobody left: never put down again */
@@ -1004,101 +1082,97 @@ static APART void look_at_list(layer_t *at, uint32_t w)
             }
         }
         /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
-        if (at->ahead != 0u) {
-            uint32_t lanes = at->nearest;
-            uint32_t left = gap < at->ahead ? gap : at->ahead;
-            uint32_t i = record[SEEN] & 0xFFFFu;
-            do {
-                i = at->links[i];
-                lanes &= column[i];
-                if (lanes == 0u) {
-                    gap += 2u;
-                    break;
-                }
-            } while (--left != 0u);
-        }
-        if (gap > FAR) {
-            gap = FAR;
+        const half_t *end = (uint32_t)(at->end - spike) < gap ? at->end : spike + gap;
+        for (uint32_t lanes = at->nearest; spike != end;) {
+            lanes &= column[*spike++];
+            if (lanes == 0u) {
+                gap += 2u;
+                break;
+            }
         }
         half_t *slot = &at->ring[(at->n + gap) % RING];
-        record[NEXT] = *slot;
+        record[NEXT] = *slot | at->n << 16;
         *slot = (uint16_t)w;
         w = next;
     } while (w != NO_WORD);
 }
 #endif
 
-/* What all words that are looked at now have in common; `fresh` spikes have come since the last look at any. */
-static inline void prepare(layer_t *at, uint32_t fresh)
+/* Look at all words, since none has ever been looked at, or none is in the ring any more. */
+static COLD void look_at_all_words(layer_t *at)
 {
-    const run_t *run = at->run;
-    uint32_t ahead = at->l == 0u ? run->linked_after - at->n : 0u;
-    uint32_t level = at->n + at->threshold + 1u;
-    at->eighths = level >> 4;
-    at->level = level >> 1 & 7u;
-    at->past = at->level + (fresh >> 1) >= 8u;
-    at->sooner = (~level & 1u) + at->odd;
-    at->ahead = ahead < PEEK ? ahead : PEEK;
-    at->shift = at->threshold + 1u;
-    at->direct = at->swift && at->firing_time < run->network->time_steps;
-    if (at->n > at->limit) {
-        add_planes(at);
-    }
-}
-
-/* Look at all words, since some have never been looked at, or are no longer in the ring. */
-static COLD void look_at_all_words(layer_t *at, uint32_t fresh)
-{
-    uint32_t w = 0;
-    prepare(at, fresh);
-    if (at->counts[TOP] == 0u) {
+    if (at->counts[ARRIVED] == 0u) {
         set_up(at);
         at->shift += at->n;
+        look_at_list(at, 0);
+        at->shift -= at->n;
     } else {
-        w = all_due(at);
-    }
-    at->counts[TOP] = at->top;
-    if (w != NO_WORD) {
-        look_at_list(at, w);
+        uint32_t w = all_due(at);
+        if (w != NO_WORD) {
+            look_at_list(at, w);
+        }
     }
 }
 
-/* Look at the words of a layer that are due, after n spikes. */
-static APART void look_at_words(layer_t *at)
+/* Look at the words of a layer that are due, after n spikes, of which `fresh` have come at this step. */
+static APART void look_at_words(layer_t *at, uint32_t fresh)
 {
-    uint32_t n = at->n;
-    uint32_t k = at->counts[ARRIVED];
-    uint32_t fresh = n - k;
+    uint32_t *counts = at->counts;
     half_t *ring = at->ring;
-    at->counts[ARRIVED] = n;
-    if (at->counts[TOP] == 0u || fresh > FAR) { /* nobody is put down for later than that */
-        look_at_all_words(at, fresh);
-        return;
+    uint32_t n = at->n;
+    uint32_t k = counts[DUE];
+    uint32_t level = n + at->threshold + 1u;
+    at->eighths = level >> 4;
+    at->sooner = (~level & 1u) + at->odd;
+    level = level >> 1 & 7u;
+    at->level = level;
+    at->past = level + (fresh >> 1) >= 8u;
+    if (n > at->limit) {
+        add_planes(at);
     }
-    do {
-        k++;
-        uint32_t w = ring[k % RING];
+    if (n - counts[ARRIVED] > RING || counts[ARRIVED] == 0u) { /* nobody is put down for later than that */
+        look_at_all_words(at);
+        k = n + 1u;
+    }
+    counts[ARRIVED] = n;
+    uint32_t last = n + RING;
+    for (;; k++) {
+        half_t *slot = &ring[k % RING];
+        uint32_t w = *slot;
         if (w != NO_WORD) {
-            ring[k % RING] = NO_WORD;
-            prepare(at, fresh);
-            at->counts[TOP] = at->top;
+            if (k > n) {
+                break;
+            }
+            *slot = NO_WORD;
             look_at_list(at, w);
+        } else if (k > last) { /* nobody is left */
+            k = UINT16_MAX;
+            break;
         }
-    } while (k != n);
+    }
+    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where skip() ends */
 }
 
 /* ---- One step ---- */
 
 /* Everything that happens at hidden layer l at one step. */
-static inline void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
+static ALWAYS_INLINE void run_layer(run_t *run, layer_t *at, uint32_t l, uint32_t step)
 {
     if (at->l != l) {
         enter_layer(at, run, l);
     }
     at->n = l == 0u ? run->delivered : at->counts[SENT];
-    if (at->n != at->counts[ARRIVED] && at->n >= at->enough) {
+    if (at->n >= at->counts[DUE]) {
+        uint32_t fresh = run->fresh;
+        if (l != 0u) {
+            fresh = at->n - at->counts[ARRIVED];
+            at->end = at->spikes + at->n; /* what comes is not known */
+        }
         at->firing_time = step + run->network->delay;
-        look_at_words(at);
+        if (at->firing_time >= run->network->time_steps) {
+            at->direct = 0; /* too late to arrive anywhere */
+        }
+        look_at_words(at, fresh);
     }
 }
 
@@ -1115,83 +1189,94 @@ static inline void run_output(run_t *run, uint32_t step)
 /*
  * One step, all layers. Without delay a spike travels up within the step, so layers go from the input side
  * up; with a delay of one step each layer takes what fired below it at the step before, so they go from the
- * output side down.
+ * output side down. Returns whether the answer is found, and nothing more asked for.
  */
-static inline void run_step(run_t *run, layer_t *at, uint32_t step)
+static inline int run_step(run_t *run, layer_t *at, uint32_t step)
 {
     const bs4nn_network_t *network = run->network;
     uint32_t layers = network->hidden_layers;
-    uint32_t delayed = network->delay != 0u && layers != 0u;
-    uint32_t l = 0;
-    uint32_t up = 1;
-    if (delayed) {
-        if (run->on_their_way) {
+    uint32_t l;
+    if (network->delay == 0u || layers == 0u) {
+        for (l = 0; l < layers; l++) {
+            run_layer(run, at, l, step);
+        }
+        if (run->on_their_way || layers == 0u) {
             run->on_their_way = 0;
             run_output(run, step);
         }
-        if (step == network->readout_step) {
-            read_out(run); /* before this step's hidden spikes, which arrive at the next one */
-        }
-        if (run->finished) {
-            return;
-        }
-        l = layers - 1u;
-        up = UINT32_MAX;
+        return run->finished;
     }
-    for (; l < layers; l += up) {
-        run_layer(run, at, l, step);
-    }
-    if (!delayed && (run->on_their_way || layers == 0u)) {
+    if (run->on_their_way) {
         run->on_their_way = 0;
         run_output(run, step);
-    }
-}
-
-/* Let the pixels of the next intensity fire. */
-static void deliver(run_t *run)
-{
-    uint32_t count = run->linked - run->delivered;
-    run->delivered = run->linked;
-    if (run->network->hidden_layers == 0u) {
-        for (; count != 0u; count--) {
-            run->newest = run->links[run->newest];
-            arrive_output(run, run->newest);
+        if (run->finished) {
+            return 1;
         }
     }
-    next_intensity(run);
+    if (step == network->readout_step) {
+        read_out(run); /* before this step's hidden spikes, which arrive at the next one */
+    }
+    l = layers - 1u;
+    do {
+        run_layer(run, at, l, step);
+    } while (l-- != 0u);
+    if (run->on_their_way && output_arrived(run) < run->output_due) {
+        for (l = 1; l < layers && counts_of(run, l)[SENT] < counts_of(run, l)[DUE]; l++) {
+            KEEP_LOOP();
+        }
+        run->on_their_way = l < layers; /* else what arrives makes nobody fire */
+    }
+    return 0;
+}
+
+/* Let the pixels fire whose step it is. */
+static inline void deliver(run_t *run, uint32_t step)
+{
+    uint32_t first = run->delivered;
+    while (run->step == step) {
+        run->delivered = *run->place;
+        go_on(run, 1);
+    }
+    run->fresh = run->delivered - first;
+    if (run->network->hidden_layers == 0u) {
+        for (; first != run->delivered; first++) {
+            arrive_output(run, run->spikes[first]);
+        }
+    }
 }
 
 /* ---- One image ---- */
 
 static void run_image(run_t *run)
 {
+    static const uint32_t always = 1;
     const bs4nn_network_t *network = run->network;
-    uint32_t never = network->time_steps;
-    uint32_t step = 0; /* the earliest one that has not been visited */
+    const uint32_t *due = network->hidden_layers != 0u ? counts_of(run, 0) + DUE : &always;
+    uint32_t stop = network->readout_step + 1u; /* the step at which it is too late to read out, then T */
+    uint32_t step = 0;
     layer_t at;
 
     at.l = UINT32_MAX; /* no layer yet */
 
-    next_intensity(run);
-    next_intensity(run);
     for (;;) {
+        step++;
         if (!run->on_their_way) {
+            skip(run, *due);
             step = run->step;
         }
-        if (!run->read_out && step > network->readout_step) {
-            read_out(run);
+        if (step >= stop) {
+            if (!run->read_out) {
+                read_out(run);
+            }
+            stop = network->time_steps;
+            if (step >= stop) {
+                return;
+            }
         }
-        if (step >= never) {
+        deliver(run, step);
+        if (run_step(run, &at, step)) {
             return;
         }
-        while (run->step == step) {
-            deliver(run);
-        }
-        run_step(run, &at, step);
-        if (run->finished) {
-            return;
-        }
-        step++;
     }
 }
 
@@ -1199,10 +1284,11 @@ static COLD void reset_hidden(const run_t *run, uint32_t l)
 {
     const bs4nn_hidden_t *layer = &run->network->hidden[l];
     uint32_t *counts = counts_of(run, l);
+    uint32_t enough = 2u * layer->spread + (layer->start != NULL); /* spikes less than the threshold */
     counts[ARRIVED] = 0;
     counts[SENT] = 0;
-    counts[LAST] = layer->inputs;
-    counts[TOP] = 0;
+    counts[DUE] = layer->threshold > enough ? layer->threshold - enough : 1u;
+    counts[TOP] = MIN_PLANES;
     for (uint32_t i = COUNTS; i < COUNTS + RING_WORDS; i++) {
         counts[i] = NO_WORD | NO_WORD << 16;
         KEEP_LOOP();
@@ -1220,17 +1306,19 @@ static COLD void reset_output(run_t *run)
     run->output_alive = run->output_planes + words * output->planes;
     run->output_batch = run->output_alive + 2u * words;
     run->slot = run->output_batch;
-    for (uint32_t j = 0; j < output->neurons; j++) {
+    uint32_t enough = 2u * output->spread + (output->thresholds != NULL); /* spikes less than the threshold */
+    run->output_due = output->threshold > enough ? output->threshold - enough : 1u;
+    for (uint32_t w = 0; w < words; w++) {
+        run->output_alive[w] = alive_lanes(output->neurons, w);
+    }
+    for (uint32_t j = 0; output->thresholds != NULL && j < output->neurons; j++) {
         uint32_t w = j / WORD_BITS;
         uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
-        run->output_alive[w] |= bit;
-        if (output->thresholds != NULL) {
-            uint32_t distance = (uint32_t)(output->threshold - output->thresholds[j]);
-            run->output_alive[output_words(&run->network->output) + w] |= (distance & 1u) != 0u ? bit : 0u;
-            uint32_t *plane = run->output_planes + w * output->planes;
-            for (uint32_t lead = distance >> 1; lead != 0u; lead >>= 1) {
-                *plane++ |= (lead & 1u) != 0u ? bit : 0u;
-            }
+        uint32_t distance = (uint32_t)(output->threshold - output->thresholds[j]);
+        run->output_alive[words + w] |= (distance & 1u) != 0u ? bit : 0u;
+        uint32_t *plane = run->output_planes + w * output->planes;
+        for (uint32_t lead = distance >> 1; lead != 0u; lead >>= 1) {
+            *plane++ |= (lead & 1u) != 0u ? bit : 0u;
         }
     }
 }
@@ -1246,11 +1334,9 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.workspace = net->workspace;
     run.trace = trace;
     run.inputs = bs4nn_inputs(network);
-    run.links = (half_t *)(net->workspace + HEADS_WORDS);
-    run.output_planes = net->workspace + HEADS_WORDS + links_words(run.inputs);
-    run.last = run.inputs;
-    run.newest = run.last;
-    run.intensity = network->intensity_max;
+    run.spikes = (half_t *)(net->workspace + PLACES_WORDS);
+    run.output_planes = net->workspace + PLACES_WORDS + spikes_words(run.inputs);
+    run.place = places_of(&run) + network->intensity_max;
     run.quotient_a_unit = (uint32_t)network->time_steps / network->intensity_max;
     run.remainder_a_unit = (uint32_t)network->time_steps % network->intensity_max;
     run.result.response_time = network->time_steps;

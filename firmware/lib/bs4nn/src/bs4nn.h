@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Version of the data layout below. Generated headers refuse to compile against another one. */
-#define BS4NN_FORMAT 3
+#define BS4NN_FORMAT 4
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
