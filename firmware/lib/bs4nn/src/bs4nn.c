@@ -1289,8 +1289,9 @@ static COLD void reset_hidden(const run_t *run, uint32_t l)
     counts[SENT] = 0;
     counts[DUE] = layer->threshold > enough ? layer->threshold - enough : 1u;
     counts[TOP] = MIN_PLANES;
-    for (uint32_t i = COUNTS; i < COUNTS + RING_WORDS; i++) {
-        counts[i] = NO_WORD | NO_WORD << 16;
+    uint32_t *ring = counts + COUNTS;
+    for (uint32_t *end = ring + RING_WORDS; ring != end; ring += 4) {
+        ring[0] = ring[1] = ring[2] = ring[3] = NO_WORD | NO_WORD << 16;
         KEEP_LOOP();
     }
 }
