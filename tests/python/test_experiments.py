@@ -99,7 +99,7 @@ def test_learning_curves_of_runs(tmp_path: Path) -> None:
     call = ("experiment", "learning", tmp_path / "n.bs4nn", "--dataset", "digits", "-o", tmp_path / "out")
     assert run_tool(*call, "--run", tmp_path / "short", "--run", tmp_path / "long").returncode == 0
     rows = list(csv.reader((tmp_path / "out" / "learning.csv").open()))
-    assert rows == [["epoch", "short", "long"], ["1", "15", "15"], ["2", "25", "25"], ["3", "nan", "35"]]
+    assert rows == [["epoch", "short", "long"], ["1", "15", "15"], ["2", "25", "25"], ["3", "", "35"]]
     assert_refused(run_tool(*call), "--run")
     assert_refused(run_tool(*call, "--run", tmp_path), "epochs.csv")
 

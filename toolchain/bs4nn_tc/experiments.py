@@ -7,6 +7,7 @@ what needs potentials step by step or real-valued weights: that is NumPy here, i
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -65,6 +66,8 @@ class Experiment:
         """A value as people read it: whole numbers in a matrix, unless they would hide the differences."""
         if isinstance(value, str):
             return value
+        if math.isnan(value):
+            return "-"
         numbers = [one for row in self.rows for one in row if isinstance(one, float)]
         if self.kind == "matrix" and (max(numbers) >= 100 or all(one == round(one) for one in numbers)):
             return f"{value:.0f}"
@@ -73,7 +76,9 @@ class Experiment:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: everything but the pictures; what is not there (NaN) is None."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "pictures"}
-        facts["rows"] = [[None if value != value else value for value in row] for row in self.rows]  # noqa: PLR0124
+        facts["rows"] = [
+            [None if isinstance(value, float) and math.isnan(value) else value for value in row] for row in self.rows
+        ]
         return facts
 
 

@@ -26,7 +26,8 @@ def write_csv(experiment: Experiment, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(experiment.headings)
-    writer.writerows([value if isinstance(value, str) else f"{value:g}" for value in row] for row in experiment.rows)
+    for row in experiment.rows:  # nan: there is no such figure
+        writer.writerow([value if isinstance(value, str) else f"{value:g}".replace("nan", "") for value in row])
     write_atomically(path, text.getvalue().encode())
 
 
