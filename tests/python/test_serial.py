@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,25 @@ def test_a_stale_board_is_not_believed(made: project.Project, tmp_path: Path) ->
     with emulated(made, "qemu-m4") as (_, url):
         assert_refused(verify(newer, url), "stale", status=4)
         assert_refused(run_tool("profile", newer.folder, "--port", url, "--dataset", "digits"), "stale", status=4)
+
+
+@pytest.mark.parametrize("options", [("--tcp", "0"), ()])
+def test_a_running_board_is_flashed(options: tuple[str, ...], made: project.Project, tmp_path: Path) -> None:
+    board = [boards.load_board("qemu-m4")]
+    before = project.generate(made.network, "far", board, tmp_path / "far")
+    with emulated(before, "qemu-m4", *options) as (_, url):
+        assert verify(before, url).returncode == 0
+        other = random_network(np.random.default_rng(1), (64, 40, 10), intensity_max=16)
+        after = project.generate(other, "far", board, tmp_path / "far", force=True)
+        assert_refused(verify(after, url), "stale", status=4)
+        flashed = run_tool("flash", after.folder)
+        assert flashed.returncode == 0, flashed.stderr
+        time.sleep(1)  # it looks five times a second
+        done = verify(after, url)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["results"][0]["equal"] == 100
+    assert_refused(run_tool("flash", made.folder), "--board", "qemu-m0")
+    assert_refused(run_tool("flash", made.folder, "--board", "qemu-m7"), "--board", "qemu-m0")
 
 
 def test_profile_and_refusals(made: project.Project, tmp_path: Path) -> None:

@@ -55,6 +55,28 @@ def program_path(project: Project, environment: str) -> Path:
     return project.folder / ".pio" / "build" / environment / name
 
 
+def flashed_path(project: Project, board: str) -> Path:
+    """What an emulated board has been flashed with (firmware/platform/builder/main.py)."""
+    return project.folder / ".pio" / "flash" / f"{board}.elf"
+
+
+def flash(project: Project, board: str, port: str | None = None, on_line: Callable[[str], None] | None = None) -> None:
+    """Build a board's firmware and put it on the board through PlatformIO's upload.
+
+    Args:
+        project: a generated project.
+        board: of the project; an emulated one that runs (`bs4nn-tc emulate`) starts anew.
+        port: upload port, where the board needs one.
+        on_line: called with every line that PlatformIO prints.
+
+    Raises:
+        MissingToolError: a compiler is missing.
+        TargetError: the build or the upload fails.
+    """
+    arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
+    platformio.run(project.folder, arguments, board, on_line)
+
+
 def read_elf(path: Path) -> ElfSizes:
     """Sizes of an ELF file.
 

@@ -36,7 +36,6 @@ from bs4nn_tc import (
     evaluation,
     importers,
     network_file,
-    platformio,
     real_network,
     reference,
 )
@@ -986,8 +985,8 @@ def emulate(
     chosen = board or (emulated[0] if len(emulated) == 1 else None)
     if chosen is None or chosen not in emulated:
         raise UserError(f"choose an emulated board of {folder} with --board (there: {', '.join(emulated) or 'none'})")
-    building.build(made, [chosen])
-    firmware = building.program_path(made, chosen)
+    building.flash(made, chosen)
+    firmware = building.flashed_path(made, chosen)
 
     def ready(url: str) -> None:
         print(url, flush=True)
@@ -1202,21 +1201,20 @@ def bench(
 @app.command(epilog="Example: bs4nn-tc flash digits-project --board nucleo_f401re")
 def flash(
     folder: ProjectArgument = _HERE,
-    board: Annotated[str | None, typer.Option(help="The board. [default: the only real one of the project]")] = None,
+    board: Annotated[
+        str | None, typer.Option(help="The board. [default: the only real one of the project, or the only one]")
+    ] = None,
     port: Annotated[str | None, typer.Option(help="Upload port, where the board needs one.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
 ) -> None:
-    """Put the firmware on a real board through PlatformIO's upload."""
+    """Put the firmware on a board through PlatformIO's upload; an emulated board that runs starts anew with it."""
     made = project.open_project(folder)
     real = [board_id for board_id in made.boards if boards.load_board(board_id).emulator is None]
-    chosen = board or (real[0] if len(real) == 1 else None)
-    if chosen is None or chosen not in real:
-        there = ", ".join(real) or "none"
-        raise UserError(
-            f"choose a real board of {folder} with --board (there: {there}); emulated ones need no flashing"
-        )
-    arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
-    platformio.run(made.folder, arguments, chosen, progress_console.out if verbose else None)
+    candidates = real or list(made.boards)
+    chosen = board or (candidates[0] if len(candidates) == 1 else None)
+    if chosen is None or chosen not in made.boards:
+        raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
+    building.flash(made, chosen, port, progress_console.out if verbose else None)
     output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial", highlight=False)
 
 

@@ -109,7 +109,22 @@ if has_board:
     execute += f' "{env.BoardConfig().manifest_path}"'
     AlwaysBuild(env.Alias("size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE")))
 
-for target, title in (("exec", "Run the self-test"), ("upload", "Run the self-test (nothing to flash)")):
-    env.AddPlatformTarget(target, program, env.VerboseAction(execute, "Running $SOURCE"), title)
+self_test = env.VerboseAction(execute, "Running $SOURCE")
+env.AddPlatformTarget("exec", program, self_test, "Run the self-test")
+
+
+def flash(target, source, env):
+    """What an emulated board holds in its flash: bs4nn-tc emulate runs it, and starts anew when it changes."""
+    held = Path(env.subst("$PROJECT_WORKSPACE_DIR"), "flash", f"{env['PIOENV']}.elf")
+    held.parent.mkdir(parents=True, exist_ok=True)
+    coming = held.with_suffix(".new")
+    shutil.copyfile(str(source[0]), coming)
+    coming.replace(held)
+
+
+if has_board:
+    env.AddPlatformTarget("upload", program, env.VerboseAction(flash, "Flashing $SOURCE"), "Flash the emulated board")
+else:
+    env.AddPlatformTarget("upload", program, self_test, "Run the self-test (nothing to flash)")
 
 Default([program])
