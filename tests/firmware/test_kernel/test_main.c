@@ -7,8 +7,8 @@ static const uint8_t digest[32] = {0};
 
 /* Two inputs, one output neuron, both signs +1, threshold 2. */
 static const uint16_t both_rows[2] = {1, 1};
-/* First pixels of every intensity, the chain of two pixels, and the output layer: 3 planes + 2, a batch of 8. */
-#define BOTH_WORDS (128 + 2 + 13)
+/* Places of the intensities, the order of two pixels, and the output layer: 3 planes + 2, a batch of 8. */
+#define BOTH_WORDS (128 + 1 + 13)
 static const bs4nn_network_t both = {
     "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 3, 0, NULL, both_rows},
 };
@@ -35,9 +35,9 @@ static void test_fires_when_the_second_spike_arrives(void)
 static const uint32_t pair_columns[3] = {3, 1, 3};
 /* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
 static const uint32_t pair_start[1] = {2};
-/* As above; then the hidden layer's state: 4 counts, a ring of 16, and one record of 3 with 7 planes. */
+/* As above; then the hidden layer's state: 4 counts, a ring of 16, and one record of 2 with 7 planes. */
 #define PAIR_STATE (128 + 2 + 13)
-#define PAIR_WORDS (PAIR_STATE + 4 + 16 + 10)
+#define PAIR_WORDS (PAIR_STATE + 4 + 16 + 9)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
