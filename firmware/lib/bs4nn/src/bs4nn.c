@@ -872,10 +872,19 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
         *planes++ = x ^ eights ^ carry;
         return count_up(planes, top, (x & (eights | carry)) | (eights & carry));
     }
-    for (; drop > 1u; drop--) {
+    if (drop == 1u) {
+        return count_down(planes, top, eights, carry);
+    }
+    for (; drop > 2u; drop--) {
         count_down(planes, top, 0, 0);
     }
-    return count_down(planes, top, eights, carry);
+    /* Two off: what is missing is a borrow, in one plane two of them. */
+    eights = ~eights;
+    carry = ~carry;
+    x = *planes;
+    row = eights ^ carry;
+    *planes++ = x ^ row;
+    return count_down(planes, top, 0, ~((eights & carry) | (row & ~x)));
 #undef ROWS
 }
 #endif

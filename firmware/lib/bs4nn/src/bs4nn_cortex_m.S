@@ -670,7 +670,7 @@ bs4nn_look_at_list:
 .Ldown:                                     /* the level has gone up by r10 eights: lr + r8 - 1, after the others */
     subs r10, r10, #1
     bne .Ldown_more
-8:  ldm r1, {r3, r6, r7, r10}
+    ldm r1, {r3, r6, r7, r10}
     eor r8, r8, lr
     mvn r8, r8                              /* what changes: up where lr is set, down elsewhere */
     eor r3, r3, r8
@@ -697,20 +697,47 @@ bs4nn_look_at_list:
     bne 9b
     b .Lsigned
 
-.Ldown_more:                                /* r10 eights off in all lanes */
-    mov r3, r1
+.Ldown_more:
+    subs r10, r10, #1
+    beq .Ldown_two
+7:  mov r3, r1                              /* r10 eights off in all lanes */
     mov r4, #-1
     ldr r6, [r5, #AT_MORE]
     add r6, r6, #4
-7:  ldr r7, [r3]
+8:  ldr r7, [r3]
     eor r7, r7, r4
     str r7, [r3], #4
     and r4, r4, r7
     subs r6, r6, #1
-    bne 7b
+    bne 8b
     subs r10, r10, #1
-    bne .Ldown_more
-    b 8b
+    bne 7b
+.Ldown_two:                                 /* two off: lr and r8 become two borrows, then one */
+    ldm r1, {r3, r6, r7, r10}
+    mvn lr, lr
+    mvn r8, r8
+    eor r4, lr, r8
+    and lr, lr, r8
+    bic r8, r4, r3
+    orr lr, lr, r8
+    eor r3, r3, r4
+    eor r6, r6, lr
+    and lr, lr, r6
+    eor r7, r7, lr
+    and lr, lr, r7
+    eor r10, r10, lr
+    stm r1, {r3, r6, r7, r10}
+    ldr r6, [r5, #AT_MORE]
+    cmp r6, #0
+    beq .Lsigned
+    add r3, r1, #16
+9:  and lr, lr, r10
+    ldr r10, [r3]
+    eor r10, r10, lr
+    str r10, [r3], #4
+    subs r6, r6, #1
+    bne 9b
+    b .Lsigned
 
 /* Some lanes may have reached the level. r3 holds those with the largest counter, which lack (r6 + r8) / 2. */
 .Lfire:
@@ -1270,25 +1297,51 @@ bs4nn_look_at_list:
 3:  ldr r7, [sp]
     b .Lsigned
 
-.Ldown_more:                                /* r4 eights off in all lanes */
-    mov lr, r4
+.Ldown_more:
+    subs r4, r4, #1
+    beq .Ldown_two
+4:  mov lr, r4                              /* r4 eights off in all lanes */
     ldr r7, [sp]
     ldr r7, [r7, #AT_MORE]
     adds r7, r7, #4
     movs r4, #0
     mvns r4, r4
-4:  ldr r5, [r3]
+5:  ldr r5, [r3]
     eors r5, r4
     stm r3!, {r5}
     ands r4, r5
     subs r7, r7, #1
-    bne 4b
+    bne 5b
     mov r3, r12
     adds r3, r3, #PLANES + 12
     mov r4, lr
     subs r4, r4, #1
-    bne .Ldown_more
-    b 1b
+    bne 4b
+.Ldown_two:                                 /* two off: r11 and r6 become two borrows, then one */
+    mov r4, r11
+    mvns r4, r4
+    mvns r6, r6
+    movs r7, r4
+    eors r7, r6
+    ands r4, r6
+    ldr r5, [r3]
+    movs r6, r7
+    bics r6, r5
+    orrs r4, r6
+    eors r5, r7
+    stm r3!, {r5}
+    ldr r7, [sp]
+    ldr r7, [r7, #AT_MORE]
+    adds r7, r7, #3
+    movs r6, r4
+6:  ldr r5, [r3]
+    eors r5, r6
+    stm r3!, {r5}
+    ands r6, r5
+    subs r7, r7, #1
+    bne 6b
+    ldr r7, [sp]
+    b .Lsigned
 
 /* Some lanes may have reached the level. r3 holds those with the largest counter, which lack (r4 + r5) / 2. */
 .Lfire:
