@@ -22,7 +22,8 @@ PEERS = {
     "bs4nn-tc": "this kernel",
     "bnn-xnor": "binary network, xnor and popcount",
     "int8-skip": "int8, skipping zeros",
-    "int8": "int8, plain C",
+    "int8": "int8, two neurons at a time",
+    "int8-plain": "int8, plain C",
     "cmsis-nn": "CMSIS-NN int8",
     "emlearn": "emlearn (float; M4 with its FPU)",
 }

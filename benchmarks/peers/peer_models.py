@@ -30,6 +30,7 @@ def integer_peers(images: NDArray[np.uint8]) -> list[Peer]:
     """The peers in plain C, with what they should compute for these images."""
     int8, bnn = int8_scores(images), bnn_scores(images)
     return [
+        Peer("int8-plain", ("int8_plain.c",), int8_source(), int8.argmax(axis=1), int8),
         Peer("int8", ("int8_dense.c",), int8_source(), int8.argmax(axis=1), int8),
         Peer("int8-skip", ("int8_skip.c",), int8_source(transposed=True), int8.argmax(axis=1), int8),
         Peer("bnn-xnor", ("bnn_xnor.c",), bnn_source(), bnn.argmax(axis=1), bnn),

@@ -3,7 +3,8 @@
 Executed instructions an inference of 784-600-10 networks, counted by QEMU on MNIST test images, with the bytes of code
 and constants. Results go to benchmarks/peers.csv. The peers:
 
-int8        int8 layers in plain C, requantised as TensorFlow Lite does
+int8-plain  int8 layers in plain C, weight by weight, requantised as TensorFlow Lite does
+int8        the same, two neurons at a time
 int8-skip   the same, where inputs of 0 are skipped
 bnn-xnor    a binary network: exclusive or, and a count of bits by carry-save adders
 emlearn     float, as emlearn generates it from scikit-learn; on a Cortex-M4 or M7 with the FPU
