@@ -46,6 +46,7 @@ def instruction_rows(dataset: datasets.Dataset, reference_dir: Path) -> list[tup
         rows.append((what, "instructions an inference, largest", cost.instructions_max))
         rows.append((what, "instructions an inference, hardest synthetic image", cost.instructions_hardest or 0))
         rows.append((what, "bytes of workspace and stack", cost.workspace_bytes + cost.stack_bytes))
+        rows.append((what, "bytes of code", cost.code_bytes))
     return rows
 
 
