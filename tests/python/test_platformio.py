@@ -113,12 +113,18 @@ def test_every_byte_passes_the_console_in_both_directions(echo: Path, environmen
 
 
 @needs_emulation
-@pytest.mark.parametrize("environment", ["native", EMULATED[0]])
-@pytest.mark.parametrize("target", ["exec", "upload"])
+@pytest.mark.parametrize(("target", "environment"), [("exec", "native"), ("exec", EMULATED[0]), ("upload", "native")])
 def test_exec_and_upload_run_the_program(echo: Path, environment: str, target: str) -> None:
     lines: list[str] = []
     platformio.run(echo, ["run", "-t", target], environment, lines.append)
     assert any(line.startswith("Running") for line in lines)
+
+
+@needs_emulation
+def test_upload_flashes_an_emulated_board(echo: Path) -> None:
+    platformio.run(echo, ["run", "-t", "upload"], EMULATED[0])
+    built = echo / ".pio" / "build" / EMULATED[0] / "firmware.elf"
+    assert (echo / ".pio" / "flash" / f"{EMULATED[0]}.elf").read_bytes() == built.read_bytes()
 
 
 @needs_emulation
