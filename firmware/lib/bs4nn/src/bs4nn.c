@@ -381,7 +381,7 @@ static ALWAYS_INLINE void go_on(run_t *run, uint32_t darker)
 }
 
 /* Pass over all intensities at whose end fewer than `due` pixels have fired, for nothing can happen then. */
-static inline void skip(run_t *run, uint32_t due)
+static inline void pass_over(run_t *run, uint32_t due)
 {
     const half_t *place = run->place + 1;
     uint32_t count;
@@ -1159,7 +1159,7 @@ static APART void look_at_words(layer_t *at, uint32_t fresh)
             break;
         }
     }
-    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where skip() ends */
+    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where pass_over() ends */
 }
 
 /* ---- One step ---- */
@@ -1270,7 +1270,7 @@ static void run_image(run_t *run)
     for (;;) {
         step++;
         if (!run->on_their_way) {
-            skip(run, *due);
+            pass_over(run, *due);
             step = run->step;
         }
         if (step >= stop) {
