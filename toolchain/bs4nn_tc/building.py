@@ -60,23 +60,6 @@ def flashed_path(project: Project, board: str) -> Path:
     return project.folder / ".pio" / "flash" / f"{board}.elf"
 
 
-def flash(project: Project, board: str, port: str | None = None, on_line: Callable[[str], None] | None = None) -> None:
-    """Build a board's firmware and put it on the board through PlatformIO's upload.
-
-    Args:
-        project: a generated project.
-        board: of the project; an emulated one that runs (`bs4nn-tc emulate`) starts anew.
-        port: upload port, where the board needs one.
-        on_line: called with every line that PlatformIO prints.
-
-    Raises:
-        MissingToolError: a compiler is missing.
-        TargetError: the build or the upload fails.
-    """
-    arguments = ["run", "-t", "upload", *(["--upload-port", port] if port else [])]
-    platformio.run(project.folder, arguments, board, on_line)
-
-
 def read_elf(path: Path) -> ElfSizes:
     """Sizes of an ELF file.
 
@@ -149,6 +132,25 @@ def build(
             _check_room(load_board(environment), sizes)
         builds.append(Build(environment, program, sizes))
     return builds
+
+
+def flash(project: Project, board: str, port: str | None = None, on_line: Callable[[str], None] | None = None) -> None:
+    """Build a board's firmware, check its memory, and put it on the board through PlatformIO's upload.
+
+    Args:
+        project: a generated project.
+        board: of the project; an emulated one that runs (`bs4nn-tc emulate`) starts anew.
+        port: upload port, where the board needs one.
+        on_line: called with every line that PlatformIO prints.
+
+    Raises:
+        MissingToolError: a compiler is missing.
+        TargetError: the build or the upload fails, or the board has no room.
+        VerificationError: the ELF file does not hold what was planned.
+    """
+    build(project, [board], on_line)
+    arguments = ["run", "-t", "nobuild", "-t", "upload", *(["--upload-port", port] if port else [])]
+    platformio.run(project.folder, arguments, board, on_line)
 
 
 def _check_room(board: Board, sizes: ElfSizes) -> None:

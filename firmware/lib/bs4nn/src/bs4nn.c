@@ -903,12 +903,14 @@ static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint3
 
 /* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
 #if BS4NN_ASSEMBLY
+/* The assembly does the most frequent kind itself. */
 uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
 #define fire_word bs4nn_fire_word
+COLD
 #else
-static
+static APART
 #endif
-APART uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
+uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
 {
     const uint32_t *planes = record + RECORD;
     uint32_t alive = record[ALIVE];
