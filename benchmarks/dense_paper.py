@@ -31,15 +31,15 @@ def learn_image(
         label: its class.
         time_steps: T.
     """
-    steps = np.arange(time_steps - 1)[:, None]
+    steps = np.arange(time_steps)[:, None]
     times = [(255 - image.astype(np.int64)) * time_steps // 255]
-    layer_times = []
+    layer_times, thresholds, potentials = [], [], []
     for layer, alpha in zip(proxies, alphas, strict=True):
         level = step.threshold / alpha
-        threshold = np.floor(level) + 1 if step.strict else np.ceil(level)
+        thresholds.append(np.floor(level) + 1 if step.strict else np.ceil(level))
         arriving = (times[-1][None, :] == steps).astype(np.float64)  # (steps, inputs)
-        potentials = np.cumsum(arriving @ np.where(layer >= 0, 1.0, -1.0), axis=0)
-        crossed = potentials >= threshold
+        potentials.append(np.cumsum(arriving @ np.where(layer >= 0, 1.0, -1.0), axis=0))
+        crossed = potentials[-1][:-1] >= thresholds[-1]
         fired = np.where(crossed.any(axis=0), crossed.argmax(axis=0) + 1, time_steps)
         layer_times.append(fired)
         times.append(fired)
@@ -49,7 +49,7 @@ def learn_image(
     if first < time_steps:
         target[output - first < step.gamma] = min(first + step.gamma, time_steps)
         target[label] = first - step.gamma if step.early_target else first
-    elif step.early_target:
+    elif step.silent_target:
         target[label] = time_steps - step.gamma
     error = (target - output) / time_steps
     if step.balanced and first < time_steps:
@@ -60,7 +60,12 @@ def learn_image(
                 error[label] = -error[early].sum()
             else:
                 error[early] = late / early.sum()
+    # What comes later than the errors depend on is not looked at; it has not arrived at the hidden layers.
+    end = time_steps if output[label] == time_steps else max(first + step.gamma - 2, output[label] - 1)
     for number in range(len(proxies) - 1, -1, -1):
+        if step.window > 0 and number + 1 < len(proxies):
+            peak = np.maximum(0, potentials[number][:end].max(axis=0, initial=0))
+            error = error * np.maximum(0, 1 - np.abs(peak - thresholds[number] + 0.5) / step.window)
         norm = np.linalg.norm(error)
         error = error / norm if norm else error
         before = times[number].copy()

@@ -194,13 +194,17 @@ def test_warp_by_a_field() -> None:
 # ---- The recipe "paper" ----
 
 
-@pytest.mark.parametrize("early_target", [0, 1])
-@pytest.mark.parametrize(("decay", "balanced"), [(0.0, 0), (1e-3, 0), (2.0, 0), (1e-3, 1)])
-def test_paper_learning_equals_a_slow_computation(early_target: int, decay: float, balanced: int) -> None:
+@pytest.mark.parametrize(("early_target", "silent_target"), [(0, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize(
+    ("decay", "balanced", "window"), [(0.0, 0, 0.0), (1e-3, 0, 0.0), (2.0, 0, 0.0), (1e-3, 1, 0.0), (1e-3, 1, 5.0)]
+)
+def test_paper_learning_equals_a_slow_computation(
+    early_target: int, silent_target: int, decay: float, balanced: int, window: float
+) -> None:
     rng = np.random.default_rng(3)
     sizes, time_steps = (50, 30, 5), 32
     starts = [rng.uniform(-2, 3, shape).astype(np.float32) for shape in ((50, 30), (30, 5))]
-    step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1, balanced)
+    step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1, silent_target, window, balanced)
     images = (rng.integers(0, 256, (12, 50)) * (rng.random((12, 50)) < 0.6)).astype(np.uint8)
     labels = (np.arange(12) % 5).astype(np.int32)
     order = np.arange(12, dtype=np.int64)
@@ -225,6 +229,25 @@ def test_paper_learning_equals_a_slow_computation(early_target: int, decay: floa
     np.testing.assert_allclose(alphas, wanted_alphas, rtol=1e-6)
     for signs, layer in zip(host.signs, proxies, strict=True):
         assert np.array_equal(signs > 0, layer >= 0)
+
+
+def test_learning_from_all_images(digits: Dataset, tmp_path: Path) -> None:
+    count = len(digits.train_images)
+    short = training.train(digits, training.resolve(digits, "best", (32,), 3, None, 0, []), tmp_path / "five-sixths")
+    options = training.resolve(digits, "best", (32,), 3, None, 0, ["all_images=1"])
+    result = training.train(digits, options, tmp_path / "all")
+    assert result.validation == {}, "figures of images that are learned from say nothing"
+    assert result.best_epoch == 2, "there is nothing to choose an epoch by"
+    assert result.network.layers[-1].thresholds[0] == options.output_threshold
+    assert short.validation["strict_accuracy"] > 0
+    # The last sixth is learned from: there the network knows labels that nobody could guess.
+    rng = np.random.default_rng(0)
+    taught = dataclasses.replace(digits, train_labels=rng.permutation(digits.train_labels))
+    long = training.resolve(taught, "best", (200,), 60, None, 0, ["all_images=1", "shift=0", "rotation=0", "stretch=0"])
+    network = training.train(taught, long, tmp_path / "taught").network
+    last = slice(count * 5 // 6, count)
+    known = reference.run(network, taught.train_images[last]).answer == taught.train_labels[last]
+    assert known.mean() > 0.2
 
 
 def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:

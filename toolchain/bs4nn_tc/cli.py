@@ -294,6 +294,8 @@ def train(
     name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
     out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
     several = len(numbers) > 1
+    if several and all_options[0].all_images:
+        raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
     folder = run or Path("runs") / f"{name}-{recipe.value}-{'-'.join(map(str, numbers))}"
     folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
     results = []
@@ -693,7 +695,8 @@ def _training_bars(quiet: bool) -> Iterator[Callable[[training.Report], None]]:
         def show(report: training.Report) -> None:
             text = f"epoch {report.epoch + 1}/{report.epochs}"
             if report.row is not None:
-                text += f", validation {report.row['strict_accuracy']:.2%}, silent {report.row['silent_share']:.1%}"
+                images = "validation" if report.held_out else "learned images"
+                text += f", {images} {report.row['strict_accuracy']:.2%}, silent {report.row['silent_share']:.1%}"
             bars.update(bar, description=text, total=report.epochs, completed=report.epoch + report.done)
 
         yield show

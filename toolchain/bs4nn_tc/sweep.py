@@ -110,6 +110,8 @@ def run(
         one.name: training.resolve(dataset, one.recipe, one.hidden, epochs, one.time_steps, one.seed, options)
         for one in chosen
     }
+    if any(one.all_images for one in resolved.values()):
+        raise UserError("with all_images no images are left to compare networks by; leave it out of a sweep")
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -90,6 +90,8 @@ typedef struct {
     int32_t early_target;  /* 1: the right neuron's target is gamma before the first spike (equation 6) */
     int32_t strict;        /* 1: fires when V > theta / alpha; 0: when V >= theta / alpha */
     int32_t black_fires;   /* 1: black pixels count as fired at the last step in the backward pass */
+    int32_t silent_target; /* 1: where nobody fires, the right neuron's target is gamma before T (equation 8) */
+    float window;          /* half width of the hidden neurons' surrogate, in units of potential; 0: none */
     int32_t balanced;      /* 1: where somebody fires, the errors of the output neurons sum to zero */
 } host_paper_t;
 

@@ -4,7 +4,8 @@
  *
  * The error of a neuron is (target - firing time) / T; a neuron that is to fire earlier has a negative
  * error and gains weight from every input that fired before it. Errors go down through the
- * real-valued proxy weights and are normalised to length 1 in every layer.
+ * real-valued proxy weights and are normalised to length 1 in every layer. What deviates from that is named in
+ * host_paper_t.
  */
 #include "host_run.h"
 
@@ -61,7 +62,7 @@ static int output_error(const run_t *run, const host_paper_t *options, int32_t l
         int32_t target = time[o];
         if (first == steps) {
             /* Equation 8: nobody fired; the right neuron is to be the first. The authors' program leaves it. */
-            target = o == label && options->early_target ? steps - options->gamma : steps;
+            target = o == label && options->silent_target ? steps - options->gamma : steps;
         } else if (o == label) {
             target = options->early_target ? first - options->gamma : first;
         } else if (time[o] - first < options->gamma) {
@@ -89,6 +90,14 @@ int host_normalise(float *error, int32_t count)
         error[j] *= scale;
     }
     return 1;
+}
+
+/* Errors of hidden neurons count by how near to their thresholds they have come: the surrogate of "best". */
+static void narrow(const run_t *run, int32_t l, float window, float *error)
+{
+    for (int32_t j = 0; j < run->network->layers[l].neurons; j++) {
+        error[j] *= host_surrogate(run->layers[l].peak[j], run->network->layers[l].thresholds[j], window);
+    }
 }
 
 /* Errors that count for an input of firing time `time`; returns how many are not zero. */
@@ -194,6 +203,7 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         free(memory);
         return -1;
     }
+    run.wants_peaks = options->window > 0.0f;
     scratch.error = memory;
     scratch.below = memory + widest;
     scratch.masked = memory + 2 * widest;
@@ -208,7 +218,13 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         float rate = (float)((double)options->rate / decayed);
         run_image(&run, images + order[n] * network->layers[0].inputs, options->gamma - 1, labels[order[n]]);
         right += output_error(&run, options, labels[order[n]], scratch.error);
-        for (int32_t l = last; l >= 0 && host_normalise(scratch.error, network->layers[l].neurons); l--) {
+        for (int32_t l = last; l >= 0; l--) {
+            if (l < last && run.wants_peaks) {
+                narrow(&run, l, options->window, scratch.error);
+            }
+            if (!host_normalise(scratch.error, network->layers[l].neurons)) {
+                break;
+            }
             *flips += learn_layer(&run, l, options, rate, proxies[l], signs[l], &alphas[l], &scratch);
             float *swapped = scratch.error;
             scratch.error = scratch.below;

@@ -4,6 +4,8 @@
 
 #include "host.h"
 
+#include <math.h>
+
 typedef struct {
     int16_t *potential;  /* (neurons) */
     int16_t *level;      /* (neurons) threshold, or what no potential reaches once the neuron has crossed */
@@ -42,5 +44,12 @@ void run_close(run_t *run);
  * `awaited` has fired, at most to the last step. Who has not fired by then has the firing time T.
  */
 void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited);
+
+/* The surrogate of firing: a triangle of half width `window` around the threshold, 1 at its top. */
+static inline float host_surrogate(int32_t peak, int32_t threshold, float window)
+{
+    float distance = fabsf((float)peak - (float)threshold + 0.5f) / window;
+    return distance < 1.0f ? 1.0f - distance : 0.0f;
+}
 
 #endif /* BS4NN_HOST_RUN_H */

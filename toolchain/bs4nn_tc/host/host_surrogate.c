@@ -37,15 +37,15 @@ static void hidden_slope(const run_t *run, int32_t l, float window, const float 
     const host_layer_t *layer = &run->network->layers[l];
     const host_layer_t *next = &run->network->layers[l + 1];
     for (int32_t j = 0; j < layer->neurons; j++) {
-        float distance = fabsf((float)run->layers[l].peak[j] - (float)layer->thresholds[j] + 0.5f) / window;
+        float share = host_surrogate(run->layers[l].peak[j], layer->thresholds[j], window);
         slope[j] = 0.0f;
-        if (distance < 1.0f) {
+        if (share > 0.0f) {
             const int8_t *row = next->signs + (int64_t)j * next->neurons;
             float sum = 0.0f;
             for (int32_t o = 0; o < next->neurons; o++) {
                 sum += (float)row[o] * above[o];
             }
-            slope[j] = sum * (1.0f - distance);
+            slope[j] = sum * share;
         }
     }
 }

@@ -52,6 +52,8 @@ class PaperStep(ctypes.Structure):
         ("early_target", ctypes.c_int32),
         ("strict", ctypes.c_int32),
         ("black_fires", ctypes.c_int32),
+        ("silent_target", ctypes.c_int32),
+        ("window", ctypes.c_float),
         ("balanced", ctypes.c_int32),
     )
 

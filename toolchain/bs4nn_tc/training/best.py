@@ -43,7 +43,7 @@ class BestTrainer:
     def __init__(self, dataset: Dataset, options: BestOptions, threads: int = PARTS) -> None:
         self.dataset = dataset
         self._options = options
-        self._images, self._labels, sizes = learning_material(dataset, options.hidden)
+        self._images, self._labels, sizes = learning_material(dataset, options.hidden, options.all_images)
         rng = np.random.default_rng([options.seed, 0])
         self._proxies = [
             rng.uniform(-options.start, options.start, (inputs, neurons)).astype(np.float32)

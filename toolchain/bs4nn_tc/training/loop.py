@@ -27,7 +27,7 @@ from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
-from bs4nn_tc.training.run_folder import RunFolder
+from bs4nn_tc.training.run_folder import History, RunFolder
 from bs4nn_tc.training.s4nn import S4nnTrainer
 from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
@@ -45,12 +45,14 @@ class Report:
         epochs: of the run.
         done: share of the epoch that is done.
         row: the figures of the last finished epoch, if there is one.
+        held_out: they are of images that are not learned from.
     """
 
     epoch: int
     epochs: int
     done: float
     row: dict[str, float] | None
+    held_out: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class TrainingResult:
 
     Attributes:
         network: the network of the best epoch, with "best" its output threshold chosen on the validation images.
-        validation: its figures there: strict and tie-lenient accuracy, response time, silent share.
+        validation: its figures there: strict and tie-lenient accuracy, response time, silent share; empty if they
+            were learned from.
         rows: the figures of every epoch.
         best_epoch: number of the best epoch, from 0.
     """
@@ -80,8 +83,10 @@ def train(
 ) -> TrainingResult:
     """Train a network, or go on with a run that was interrupted.
 
-    Learns from `dataset.training()`, chooses by `dataset.validation()`, never looks at the test images. A run
-    that is interrupted and resumed ends with the same bits as one that is not.
+    Learns from `dataset.training()`, chooses by `dataset.validation()`, never looks at the test images. With
+    `options.all_images`, for the last run of a recipe that has been chosen, it learns from both and chooses nothing:
+    the network is that of the last epoch, with the output threshold of the options. A run that is interrupted and
+    resumed ends with the same bits as one that is not.
 
     Args:
         dataset: images and labels.
@@ -103,11 +108,12 @@ def train(
     progress, history = run.load_checkpoint(trainer.arrays())
     validation_images, validation_labels = dataset.validation()
     images, labels = np.ascontiguousarray(validation_images), validation_labels.astype(np.int32)
+    learned = len(dataset.train_images if options.all_images else dataset.training()[0])
 
     def report(done: float) -> None:
         if on_report is not None:
             row = history.rows[-1] if history.rows else None
-            on_report(Report(progress.epoch, trainer.epochs, done, row))
+            on_report(Report(progress.epoch, trainer.epochs, done, row, not options.all_images))
 
     with _interruptible() as interrupted, contextlib.ExitStack() as open_files:
         scalars = None
@@ -127,25 +133,36 @@ def train(
             answers = evaluate(trainer.host, images, labels)
             _check_alive(answers, progress)
             progress.seconds += time.monotonic() - started
-            row = _row(progress, answers, trainer, labels)
+            row = _row(progress, answers, trainer, labels, learned)
+            is_last = progress.epoch + 1 == trainer.epochs
             history.rows.append(row)
             run.save_rows(history.rows)
             if scalars is not None:
                 scalars.add(row)
-            if row["strict_accuracy"] > history.best_accuracy:
+            if is_last if options.all_images else row["strict_accuracy"] > history.best_accuracy:
                 history.best_accuracy, history.best_epoch = row["strict_accuracy"], progress.epoch
                 run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)), trainer.arrays())
             progress = Progress(epoch=progress.epoch + 1)
             run.save_checkpoint(progress, history, trainer.arrays())
 
-    best = run.load_best()
-    if isinstance(options, BestOptions):
+    return _hand_over(run.load_best(), options, images, labels, history)
+
+
+def _hand_over(
+    best: Network | RealNetwork,
+    options: Options,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    history: History,
+) -> TrainingResult:
+    """The network as users get it: its output threshold chosen, its figures described, checked."""
+    if isinstance(options, BestOptions) and not options.all_images:
         assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)
     host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
-    figures = host_figures(evaluate(host, images, labels), labels, best.time_steps)
-    description = {**best.description, "validation": {name: round(value, 6) for name, value in figures.items()}}
-    best = replace(best, description=description)
+    figures = {} if options.all_images else host_figures(evaluate(host, images, labels), labels, best.time_steps)
+    rounded = {name: round(value, 6) for name, value in figures.items()}
+    best = replace(best, description={**best.description, "validation": rounded})
     if isinstance(best, Network):
         _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
     return TrainingResult(best, figures, history.rows, history.best_epoch)
@@ -216,10 +233,12 @@ def host_figures(answers: HostAnswers, labels: NDArray[np.int32], time_steps: in
     }
 
 
-def _row(progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDArray[np.int32]) -> dict[str, float]:
+def _row(
+    progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDArray[np.int32], learned: int
+) -> dict[str, float]:
     return {
         "epoch": progress.epoch + 1,
-        "loss": progress.loss / len(trainer.dataset.training()[0]),
+        "loss": progress.loss / learned,
         **host_figures(answers, labels, trainer.host.time_steps),
         "spikes_to_decision": float(answers.spikes.mean()),
         "sign_flips": progress.flips,

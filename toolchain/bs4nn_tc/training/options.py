@@ -21,6 +21,7 @@ class BestOptions:
         epochs: passes over the training images.
         seed: of everything random.
         time_steps: T.
+        all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
         hidden_thresholds: one a hidden layer.
         output_threshold: while training; afterwards it is swept on the validation images.
         windows: half width of the surrogate's triangle, one a hidden layer, in units of potential.
@@ -53,6 +54,7 @@ class BestOptions:
     stretch: float = 0.0
     elastic: float = 0.0
     mirror: bool = False
+    all_images: bool = False
     threshold_rate: float = 0.0
     max_silent: float = 0.1
     recipe: str = "best"
@@ -71,14 +73,19 @@ class PaperOptions:
         epochs: passes over the training images.
         seed: of everything random.
         time_steps: T.
+        all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
         delay: 1 in the authors' program, 0 in the text (equation 3).
         strict: fires when V > theta / alpha (authors' program); the text says V >= theta / alpha.
         early_target: the right neuron is to fire gamma before the first spike, and before T where nobody
             fires (equations 6 to 8); the authors' program asks for the first spike, and for nothing.
         replacement: images are drawn with replacement (authors' program).
         black_fires: black pixels count as fired at the last step when weights are updated.
+        silent_target: where nobody fires, the right neuron is to fire gamma before T (equation 8), as with
+            `early_target`.
         balanced: the right neuron is drawn forward as much as those that are too early are pushed back, together. The
             authors' program draws far more than it pushes; grey images then make all fire ever earlier.
+        window: errors of hidden neurons count by how near to their thresholds they have come, a triangle of this half
+            width in units of potential, as in "best"; 0, as in the text: all count alike.
         gamma: margin of the target rules in steps.
         theta: firing threshold of all layers.
         alpha: where the scaling factors start.
@@ -101,7 +108,9 @@ class PaperOptions:
     early_target: bool = False
     replacement: bool = True
     black_fires: bool = True
+    silent_target: bool = False
     balanced: bool = False
+    window: float = 0.0
     gamma: int = 1
     theta: float = 100.0
     alpha: float = 5.0
@@ -115,6 +124,7 @@ class PaperOptions:
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
+    all_images: bool = False
     starts: tuple[float, ...] = ()
     recipe: str = "paper"
 
@@ -128,6 +138,7 @@ class S4nnOptions:
         epochs: passes over the training images.
         seed: of everything random.
         time_steps: T.
+        all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
         theta: firing threshold of all layers.
         gamma: margin of the target rules in steps.
         rate: of the weights.
@@ -152,6 +163,7 @@ class S4nnOptions:
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
+    all_images: bool = False
     starts: tuple[float, ...] = ()
     recipe: str = "s4nn"
 

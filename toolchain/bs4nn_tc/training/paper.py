@@ -34,7 +34,7 @@ class PaperTrainer:
     def __init__(self, dataset: Dataset, options: PaperOptions) -> None:
         self.dataset = dataset
         self._options = options
-        self._images, self._labels, sizes = learning_material(dataset, options.hidden)
+        self._images, self._labels, sizes = learning_material(dataset, options.hidden, options.all_images)
         rng = np.random.default_rng([options.seed, 0])
         starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
         self._proxies = [
@@ -92,6 +92,8 @@ class PaperTrainer:
                 options.early_target,
                 options.strict,
                 options.black_fires,
+                options.early_target or options.silent_target,
+                options.window,
                 options.balanced,
             ),
             images,

@@ -36,7 +36,7 @@ class S4nnTrainer:
     def __init__(self, dataset: Dataset, options: S4nnOptions) -> None:
         self.dataset = dataset
         self._options = options
-        self._images, self._labels, sizes = learning_material(dataset, options.hidden)
+        self._images, self._labels, sizes = learning_material(dataset, options.hidden, options.all_images)
         rng = np.random.default_rng([options.seed, 0])
         self._starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
         weights = tuple(

@@ -62,10 +62,10 @@ class Trainer(Protocol):
 
 
 def learning_material(
-    dataset: Dataset, hidden: tuple[int, ...]
+    dataset: Dataset, hidden: tuple[int, ...], all_images: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], tuple[int, ...]]:
     """Images and labels to learn from, as the C code takes them, and the network's sizes from the pixels up."""
-    images, labels = dataset.training()
+    images, labels = (dataset.train_images, dataset.train_labels) if all_images else dataset.training()
     sizes = (images.shape[1], *hidden, len(dataset.class_names))
     return np.ascontiguousarray(images), labels.astype(np.int32), sizes
 
