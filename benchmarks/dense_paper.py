@@ -64,8 +64,9 @@ def learn_image(
     end = time_steps if output[label] == time_steps else max(first + step.gamma - 2, output[label] - 1)
     for number in range(len(proxies) - 1, -1, -1):
         if step.window > 0 and number + 1 < len(proxies):
-            peak = np.maximum(0, potentials[number][:end].max(axis=0, initial=0))
-            error = error * np.maximum(0, 1 - np.abs(peak - thresholds[number] + 0.5) / step.window)
+            heights = potentials[number][:end] if end > 0 else np.zeros((1, len(error)))
+            error = error * np.maximum(0, 1 - np.abs(heights.max(axis=0) - thresholds[number] + 0.5) / step.window)
+            layer_times[number] = heights.argmax(axis=0) + 1
         norm = np.linalg.norm(error)
         error = error / norm if norm else error
         before = times[number].copy()

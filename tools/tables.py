@@ -1,7 +1,7 @@
-"""Put measured figures into the README: python tools/tables.py [--check]
+"""Put measured figures into README.md and docs/TRAINING.md: python tools/tables.py [--check]
 
-Every table between `<!-- table NAME -->` and `<!-- end -->` is written anew from benchmarks/results.csv,
-benchmarks/peers.csv and the cards in networks/. With --check nothing is written; exit status 1 if something
+Every table between `<!-- table NAME -->` and `<!-- end -->` is written anew from benchmarks/*.csv and the cards in
+networks/. With --check nothing is written; exit status 1 if something
 differs.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "TRAINING.md")
 CORES = {"cortex-m0": "Cortex-M0", "cortex-m3": "Cortex-M3", "cortex-m4": "Cortex-M4", "cortex-m7": "Cortex-M7"}
 CORES |= {"cortex-m33": "Cortex-M33"}
 PEERS = {
@@ -100,11 +100,31 @@ def networks_table() -> str:
     return table(["network", "strict", "tie-lenient", "steps", "silent", "flash", "RAM", "instructions, M4"], rows)
 
 
-TABLES = {"kernel": kernel_table, "peers": peers_table, "networks": networks_table}
+def deviations_table() -> str:
+    """What the recipe "paper" loses without each of its deviations."""
+    rows = [
+        [
+            row["undone"] if row["undone"] in ("nothing", "all of them") else f"`{row['undone']}`",
+            f"{float(row['strict_accuracy']):.2%}",
+            f"{float(row['tie_lenient_accuracy']):.2%}",
+            f"{float(row['response_time']):.0f}",
+            f"{float(row['silent_share']):.1%}",
+        ]
+        for row in read_csv("deviations.csv")
+    ]
+    return table(["undone", "strict", "tie-lenient", "steps", "silent"], rows)
+
+
+TABLES = {
+    "kernel": kernel_table,
+    "peers": peers_table,
+    "networks": networks_table,
+    "deviations": deviations_table,
+}
 
 
 def written(text: str) -> str:
-    """The README with its tables as they are measured."""
+    """A document with its tables as they are measured."""
 
     def fresh(found: re.Match[str]) -> str:
         return f"{found[1]}\n\n{TABLES[found[2]]()}\n\n{found[3]}"
@@ -114,11 +134,14 @@ def written(text: str) -> str:
 
 def main() -> None:
     """Write the tables, or check them."""
-    text = README.read_text(encoding="utf-8")
-    new = written(text)
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if new == text else "error: the README's tables are not what was measured: python tools/tables.py")
-    README.write_text(new, encoding="utf-8")
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        new = written(text)
+        if "--check" not in sys.argv[1:]:
+            document.write_text(new, encoding="utf-8")
+        elif new != text:
+            name = document.relative_to(ROOT)
+            sys.exit(f"error: the tables of {name} are not what was measured: python tools/tables.py")
 
 
 if __name__ == "__main__":

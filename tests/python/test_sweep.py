@@ -65,6 +65,7 @@ def test_interrupted_and_shared_sweeps_train_every_network_once(tmp_path: Path) 
         (("--recipe", "s4nn"), "s4nn"),
         (("--store", "nonsense"), "store"),
         (("--set", "colour=1"), "colour"),
+        (("--set", "all_images=1"), "all_images"),
     ],
 )
 def test_what_sweep_refuses(change: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The README's tables are what was measured."""
+"""Tables in the documents are what was measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from conftest import ROOT
 
 
-def test_the_readme_shows_what_was_measured() -> None:
+def test_documents_show_what_was_measured() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "tables.py"), "--check"], capture_output=True, text=True, check=False
     )

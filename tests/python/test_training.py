@@ -248,6 +248,8 @@ def test_learning_from_all_images(digits: Dataset, tmp_path: Path) -> None:
     last = slice(count * 5 // 6, count)
     known = reference.run(network, taught.train_images[last]).answer == taught.train_labels[last]
     assert known.mean() > 0.2
+    several = run_tool("train", "--seeds", 2, "--set", "all_images=1", "--run", tmp_path / "several")
+    assert_refused(several, "all_images", "one seed")
 
 
 def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@
 #include <string.h>
 
 typedef struct {
-    float *error;  /* of the layer at hand */
-    float *below;  /* of the layer below it */
-    float *masked; /* errors of the neurons that an input fired before */
-    float *lift;   /* d(potential) / d(alpha) of the neurons, weighted by their errors */
+    float *error;   /* of the layer at hand */
+    float *below;   /* of the layer below it */
+    float *masked;  /* errors of the neurons that an input fired before */
+    int32_t *until; /* the step from which on inputs do not count for a neuron, where that is not its firing time */
+    float *lift;    /* d(potential) / d(alpha) of the neurons, weighted by their errors */
 } scratch_t;
 
 /*
@@ -92,11 +93,15 @@ int host_normalise(float *error, int32_t count)
     return 1;
 }
 
-/* Errors of hidden neurons count by how near to their thresholds they have come: the surrogate of "best". */
-static void narrow(const run_t *run, int32_t l, float window, float *error)
+/*
+ * Errors of hidden neurons count by how near to their thresholds they have come, and for the inputs that have brought
+ * them there: the surrogate of "best". `until` takes the places of their firing times.
+ */
+static void narrow(const run_t *run, int32_t l, float window, float *error, int32_t *until)
 {
     for (int32_t j = 0; j < run->network->layers[l].neurons; j++) {
         error[j] *= host_surrogate(run->layers[l].peak[j], run->network->layers[l].thresholds[j], window);
+        until[j] = run->layers[l].peak_step[j] + 1;
     }
 }
 
@@ -131,7 +136,7 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
                            int8_t *signs, double *alpha, scratch_t *scratch)
 {
     const host_layer_t *layer = &run->network->layers[l];
-    const int32_t *above = run->layers[l].time;
+    const int32_t *above = run->wants_peaks && l + 1 < run->network->layer_count ? scratch->until : run->layers[l].time;
     const int32_t *times = l == 0 ? run->input_time : run->layers[l - 1].time;
     int32_t never = run->network->time_steps;
     int32_t masked_for = -1;
@@ -199,8 +204,10 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         widest = neurons > widest ? neurons : widest;
     }
     float *memory = malloc(4 * widest * sizeof *memory);
-    if (memory == NULL || run_open(&run, network) != 0) {
+    scratch.until = malloc(widest * sizeof *scratch.until);
+    if (memory == NULL || scratch.until == NULL || run_open(&run, network) != 0) {
         free(memory);
+        free(scratch.until);
         return -1;
     }
     run.wants_peaks = options->window > 0.0f;
@@ -220,7 +227,7 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         right += output_error(&run, options, labels[order[n]], scratch.error);
         for (int32_t l = last; l >= 0; l--) {
             if (l < last && run.wants_peaks) {
-                narrow(&run, l, options->window, scratch.error);
+                narrow(&run, l, options->window, scratch.error, scratch.until);
             }
             if (!host_normalise(scratch.error, network->layers[l].neurons)) {
                 break;
@@ -242,5 +249,6 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
     multiply_proxies(network, proxies, decayed);
     run_close(&run);
     free(memory);
+    free(scratch.until);
     return right;
 }

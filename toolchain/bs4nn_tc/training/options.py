@@ -85,7 +85,8 @@ class PaperOptions:
         balanced: the right neuron is drawn forward as much as those that are too early are pushed back, together. The
             authors' program draws far more than it pushes; grey images then make all fire ever earlier.
         window: errors of hidden neurons count by how near to their thresholds they have come, a triangle of this half
-            width in units of potential, as in "best"; 0, as in the text: all count alike.
+            width in units of potential, and for the inputs that brought them there, as in "best"; 0, as in the text:
+            all count alike, for all inputs before the firing time.
         gamma: margin of the target rules in steps.
         theta: firing threshold of all layers.
         alpha: where the scaling factors start.

@@ -503,7 +503,7 @@ static inline void arrive_output(run_t *run, uint32_t i)
 }
 
 /* The highest counter among the lanes of `mask`, which is not empty. */
-static uint32_t highest_counter(const uint32_t *planes, uint32_t count, uint32_t mask)
+static COLD uint32_t highest_counter(const uint32_t *planes, uint32_t count, uint32_t mask)
 {
     uint32_t highest = 0;
     do {
@@ -519,7 +519,7 @@ static uint32_t highest_counter(const uint32_t *planes, uint32_t count, uint32_t
 }
 
 /* The lanes whose counters are at least `level`. */
-static uint32_t lanes_at_least(const uint32_t *planes, uint32_t count, uint32_t level)
+static COLD uint32_t lanes_at_least(const uint32_t *planes, uint32_t count, uint32_t level)
 {
     uint32_t lanes = UINT32_MAX;
     if (level >> count != 0u) {
@@ -532,7 +532,7 @@ static uint32_t lanes_at_least(const uint32_t *planes, uint32_t count, uint32_t 
 }
 
 /* Potential of output neuron j. */
-static int32_t output_potential(const run_t *run, uint32_t j)
+static COLD int32_t output_potential(const run_t *run, uint32_t j)
 {
     const bs4nn_output_t *output = &run->network->output;
     const uint32_t *planes = run->output_planes + j / WORD_BITS * output->planes;
