@@ -25,7 +25,7 @@ FOLDER = ROOT / "networks"
 # What `bs4nn-tc train` is called with, besides --data-dir, --output and --run. Values were chosen on the validation
 # images; what has all_images has then learned from those, too.
 ARGUMENTS = {
-    "mnist-600-best": "--dataset mnist --hidden 600 --epochs 250 --set elastic=1 --set windows=16 --set all_images=1",
+    "mnist-600-best": "--dataset mnist --hidden 600 --epochs 200 --set elastic=1 --set windows=16 --set all_images=1",
     "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 120",
     "mnist-320-best": "--dataset mnist --hidden 320 --epochs 300 --set elastic=1 --set windows=13 "
     "--set all_images=1",  # 32 KB

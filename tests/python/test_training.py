@@ -248,6 +248,12 @@ def test_learning_from_all_images(digits: Dataset, tmp_path: Path) -> None:
     last = slice(count * 5 // 6, count)
     known = reference.run(network, taught.train_images[last]).answer == taught.train_labels[last]
     assert known.mean() > 0.2
+    out = tmp_path / "n.bs4nn"
+    call = ("train", "--hidden", 16, "--epochs", 2, "--set", "all_images=1", "-o", out, "--json")
+    one = run_tool(*call, "--run", tmp_path / "one")
+    assert one.returncode == 0, one.stderr
+    assert json.loads(one.stdout)["validation"] == {}
+    assert json.loads(one.stdout)["test"]["images"] == len(digits.test_images)
     several = run_tool("train", "--seeds", 2, "--set", "all_images=1", "--run", tmp_path / "several")
     assert_refused(several, "all_images", "one seed")
 

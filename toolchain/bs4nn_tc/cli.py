@@ -311,7 +311,8 @@ def train(
                 raise
     all_figures = [_test_figures(one.network, loaded) for one in results]
     spread = evaluation.spread(all_figures)
-    chosen = max(range(len(numbers)), key=lambda number: results[number].validation["strict_accuracy"])
+    # With all_images there is one network and no figure to choose it by.
+    chosen = max(range(len(numbers)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
     result, figures = results[chosen], all_figures[chosen]
     test = {key: round(value, 6) for key, value in figures.as_dict().items()}
     facts = {**result.network.description, "test": test}

@@ -774,8 +774,8 @@ static ALWAYS_INLINE uint32_t find_nearest(layer_t *at, const uint32_t *planes, 
 }
 
 #if !BS4NN_ASSEMBLY
-/* Add `carry` to the planes from `plane` on. Returns the sign. */
-static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uint32_t carry)
+/* Add `carry` to the planes from `plane` on, of which there are at least `sure`, three or four. Returns the sign. */
+static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uint32_t carry, uint32_t sure)
 {
 #define UP(p) \
     x = plane[p] ^ carry; \
@@ -785,7 +785,10 @@ static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uin
     UP(0);
     UP(1);
     UP(2);
-    for (plane += 3; plane != end; plane++) {
+    if (sure == 4u) {
+        UP(3);
+    }
+    for (plane += sure; plane != end; plane++) {
         UP(0);
     }
     return x;
@@ -823,10 +826,11 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
     uint32_t carry = 0;
     uint32_t row, x;
     uint32_t count = at->n - seen;
+    const half_t *end = spike + (count & ~7u);
     pair_t a, b, twos, fours;
-    while (count >= 8u) {
+    while (spike != end) {
         if (eights != 0u) {
-            count_up(planes + 3, top, eights);
+            count_up(planes + 3, top, eights, 4);
         }
         ROWS(a);
         ROWS(b);
@@ -834,8 +838,8 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
         ROWS(a);
         ROWS(b);
         eights = add_pair(&p2, add_pairs(&p1, twos, add_pairs(&p0, a, b)));
-        count -= 8u;
     }
+    count &= 7u;
     if (count == 0u) {
         carry = eights;
         eights = 0;
@@ -870,7 +874,7 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
     if (drop == 0u) {
         x = *planes;
         *planes++ = x ^ eights ^ carry;
-        return count_up(planes, top, (x & (eights | carry)) | (eights & carry));
+        return count_up(planes, top, (x & (eights | carry)) | (eights & carry), 3);
     }
     if (drop == 1u) {
         return count_down(planes, top, eights, carry);
