@@ -41,19 +41,8 @@ UNDONE: dict[str, dict[str, str]] = {
     "rate": {"rate": "0.1"},
     "fall_every, settle": {"fall_every": "0", "settle": "0"},
     "shift": {"shift": "0"},
-    "all of them": {
-        "balanced": "0",
-        "silent_target": "0",
-        "window": "0",
-        "gamma": "1",
-        "alphas": "5,5",
-        "alpha_rate": "0.01",
-        "rate": "0.1",
-        "fall_every": "0",
-        "settle": "0",
-        "shift": "0",
-    },
 }
+UNDONE["all of them"] = {name: value for changes in UNDONE.values() for name, value in changes.items()}
 
 
 def main(
