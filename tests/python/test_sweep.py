@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import assert_refused, run_tool
 
-from bs4nn_tc import network_file, sweep
+from bs4nn_tc import datasets, network_file, sweep, training
 from bs4nn_tc.sweep import Outcome
 
 CALL = ("sweep", "--dataset", "digits", "--hidden", "8", "--hidden", "16,8", "--time-steps", "8", "--time-steps", "16",
@@ -56,6 +58,30 @@ def test_interrupted_and_shared_sweeps_train_every_network_once(tmp_path: Path) 
     # Whoever ends last has seen everything.
     last = max(said, key=lambda one: len(one["networks"]))
     assert {one["name"]: one for one in last["networks"]} == expected
+
+
+def test_an_interrupt_between_two_networks_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storages = pytest.importorskip("optuna").storages
+    tell = storages.RDBStorage.set_trial_state_values
+
+    def interrupted_tell(*arguments: Any, **named: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)  # while Optuna writes down what has become of a network
+        return tell(*arguments, **named)
+
+    digits = datasets.load("digits")
+    chosen = sweep.settings([(8,), (9,)], [8], ["best"], [0])
+    monkeypatch.setattr(storages.RDBStorage, "set_trial_state_values", interrupted_tell)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(digits, chosen, tmp_path / "out", epochs=1)
+    (first,) = (tmp_path / "out").glob("*.bs4nn")
+    monkeypatch.undo()
+    reports: list[training.Report] = []
+    outcomes = sweep.run(digits, chosen, tmp_path / "out", epochs=1, on_report=reports.append)
+    assert {one.name for one in outcomes} == {"8-best-T8-seed0", "9-best-T8-seed0"}
+    folders = {one.name for one in (tmp_path / "out").iterdir() if one.is_dir()}
+    assert folders == {"8-best-T8-seed0", "9-best-T8-seed0"} >= {first.stem}
+    assert sum(one.done == 1.0 for one in reports) == 1  # one epoch, of the one that was left
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

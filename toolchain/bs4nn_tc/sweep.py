@@ -21,6 +21,7 @@ from bs4nn_tc.codegen import memory, pack
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import MissingToolError, UserError
 from bs4nn_tc.files import disk_errors, write_atomically
+from bs4nn_tc.interrupts import interruptible
 from bs4nn_tc.network import Network
 
 # A worker that has not said anything for so long is taken for dead, and its setting is done by another.
@@ -101,6 +102,7 @@ def run(
     Raises:
         MissingToolError: Optuna is not installed.
         UserError: a value that does not fit, a store that cannot be reached, a full disk.
+        KeyboardInterrupt: Ctrl-C; what was learned is on disk.
     """
     try:
         import optuna  # noqa: PLC0415 - an extra
@@ -125,9 +127,13 @@ def run(
         raise UserError(f"the store {address} cannot be used: {str(error).splitlines()[0]}") from error
     states = optuna.trial.TrialState
 
+    def taken(but: int = -1) -> set[str]:
+        others = study.get_trials(states=(states.COMPLETE, states.RUNNING))
+        return {one.user_attrs.get("name", "") for one in others if one.number != but}
+
     def left() -> list[str]:
-        taken = {one.user_attrs.get("name") for one in study.get_trials(states=(states.COMPLETE, states.RUNNING))}
-        return [name for name in resolved if name not in taken]
+        done_or_begun = taken()
+        return [name for name in resolved if name not in done_or_begun]
 
     def work(trial: optuna.Trial) -> tuple[float, int]:
         names = left()
@@ -135,6 +141,8 @@ def run(
             raise optuna.TrialPruned
         name = random.choice(names)  # so that machines that start at once take different ones
         trial.set_user_attr("name", name)
+        if name in taken(but=trial.number):  # another one had the same idea at the same moment: choose again
+            raise optuna.TrialPruned
         outcome = _train(dataset, name, resolved[name], folder, on_report)
         for what, value in asdict(outcome).items():
             trial.set_user_attr(what, value)
@@ -143,8 +151,12 @@ def run(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
-        while left():
-            study.optimize(work, n_trials=1)
+        # Optuna is not to be cut while it writes down what has become of a network.
+        with interruptible() as interrupted:
+            while left():
+                if interrupted():
+                    raise KeyboardInterrupt
+                study.optimize(work, n_trials=1)
     done = {one.user_attrs["name"]: one.user_attrs for one in study.get_trials(states=(states.COMPLETE,))}
     return frontier([Outcome(**done[name]) for name in resolved if name in done])
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError, VerificationError
 from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
 from bs4nn_tc.host.real import RealHost
+from bs4nn_tc.interrupts import interruptible
 from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
@@ -115,7 +115,7 @@ def train(
             row = history.rows[-1] if history.rows else None
             on_report(Report(progress.epoch, trainer.epochs, done, row, not options.all_images))
 
-    with _interruptible() as interrupted, contextlib.ExitStack() as open_files:
+    with interruptible() as interrupted, contextlib.ExitStack() as open_files:
         scalars = None
         if tensorboard:
             scalars = open_files.enter_context(contextlib.closing(Scalars(folder, progress.epoch)))
@@ -298,23 +298,3 @@ def _check_against_reference(network: Network, images: NDArray[np.uint8], labels
     got = host_network(network).evaluate(images, labels)
     if not (np.array_equal(expected.answer, got.answer) and np.array_equal(expected.response_time, got.response_time)):
         raise VerificationError("the trainer and the reference disagree on the trained network; please report this")
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Within, Ctrl-C only raises a flag; yields the function that tells whether it is up."""
-    asked = False
-
-    def ask(_number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-
-    try:
-        before = signal.signal(signal.SIGINT, ask)
-    except ValueError:  # not the main thread: Ctrl-C goes elsewhere
-        yield lambda: False
-        return
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
