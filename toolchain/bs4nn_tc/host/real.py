@@ -25,6 +25,17 @@ class _Network(ctypes.Structure):
     )
 
 
+class S4nnStep(ctypes.Structure):
+    """`host_s4nn_learning_t` of host.h: how the recipe "s4nn" learns from one image."""
+
+    _fields_ = (
+        ("rate", ctypes.c_float),
+        ("window", ctypes.c_float),
+        ("gamma", ctypes.c_int32),
+        ("balanced", ctypes.c_int32),
+    )
+
+
 class RealHost:
     """An S4NN network whose weights may change in place, as the C code sees it.
 
@@ -74,8 +85,7 @@ class RealHost:
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
         order: NDArray[np.int64],
-        rate: float,
-        gamma: int,
+        step: S4nnStep,
         fired: NDArray[np.int64],
     ) -> int:
         """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
@@ -86,8 +96,7 @@ class RealHost:
             pointer(labels),
             pointer(order),
             ctypes.c_int64(len(order)),
-            ctypes.c_float(rate),
-            ctypes.c_int32(gamma),
+            ctypes.byref(step),
             pointer(fired),
         )
         check_memory(right)
