@@ -265,6 +265,27 @@ def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:
     assert result.validation["strict_accuracy"] > 0.5
 
 
+def test_two_hidden_layers_learn_from_a_mixed_start(digits: Dataset, tmp_path: Path) -> None:
+    options = training.PaperOptions(
+        *((40, 30), 30, 0),
+        theta=60.0,
+        alphas=(12.0, 20.0, 15.0),
+        alpha_rate=0.0,
+        starts=(5.0, 5.0, 5.0),
+        rate=0.3,
+        balanced=True,
+        silent_target=True,
+        window=10.0,
+        gamma=20,
+        settle=0.5,
+    )
+    ties = training.train(digits, dataclasses.replace(options, epochs=3), tmp_path / "positive").validation
+    assert ties["strict_accuracy"] < 0.2, "all start alike, and fire at once"
+    assert ties["tie_lenient_accuracy"] > 0.8
+    learned = training.train(digits, dataclasses.replace(options, mixed_start=True), tmp_path / "mixed").validation
+    assert learned["strict_accuracy"] > 0.4
+
+
 # ---- The recipe "s4nn" ----
 
 

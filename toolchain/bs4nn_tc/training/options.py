@@ -98,6 +98,8 @@ class PaperOptions:
         settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
         shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
         starts: proxy weights start uniform in 0 .. this, one a layer.
+        mixed_start: they start uniform in +- this. Else all neurons of a layer begin alike, and those above a first
+            hidden layer get all their spikes in one step, which leaves `window` nothing near a threshold.
     """
 
     hidden: tuple[int, ...]
@@ -127,6 +129,7 @@ class PaperOptions:
     mirror: bool = False
     all_images: bool = False
     starts: tuple[float, ...] = ()
+    mixed_start: bool = False
     recipe: str = "paper"
 
 

@@ -38,7 +38,7 @@ class PaperTrainer:
         rng = np.random.default_rng([options.seed, 0])
         starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
         self._proxies = [
-            rng.uniform(0, start, (inputs, neurons)).astype(np.float32)
+            rng.uniform(-start if options.mixed_start else 0, start, (inputs, neurons)).astype(np.float32)
             for inputs, neurons, start in zip(sizes[:-1], sizes[1:], starts, strict=True)
         ]
         self._alphas = np.array(options.alphas or [options.alpha] * (len(sizes) - 1), np.float64)
