@@ -106,12 +106,6 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
                          int64_t *flips);
 
-/*
- * Raise the smaller side of the output errors to the larger one: how much the right neuron is to fire earlier, or how
- * much those that are too early, together, are to fire later. Nothing where only the right neuron is early.
- */
-void host_balance(float *error, int32_t outputs, int32_t label);
-
 /* The errors of a layer (count) to length 1. Returns 0 if they are all zero. */
 int host_normalise(float *error, int32_t count);
 
@@ -126,27 +120,20 @@ typedef struct {
     const float *weights[HOST_MAX_LAYERS];    /* (inputs, neurons) */
 } host_s4nn_t;
 
-/* How "s4nn" learns from one image. */
-typedef struct {
-    float rate;       /* of the weights */
-    float window;     /* of the surrogate for hidden neurons, in units of potential; 0: none */
-    int32_t gamma;    /* margin of the target rules in steps */
-    int32_t balanced; /* errors as host_balance has them */
-} host_s4nn_learning_t;
-
 /*
- * As host_evaluate; silent images are answered by the potentials at step T - 3. `spikes` are input and hidden spikes
- * to decision.
+ * As host_evaluate, but run to the last step; silent images are answered by the potentials at step T - 3. `spikes`
+ * are input and hidden spikes to decision.
  */
 int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
                        int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
 
 /*
  * Learn from `count` images one after another: weights[l] (which network points to) change in place. `order` holds
- * the indices of the images, and `fired` counts on how many images every hidden neuron fired before the network was left.
- * Returns the number of images answered right before the update (ties forgiven), or -1 without memory.
+ * the indices of the images, `gamma` is the margin of the target rules in steps, and `fired` counts on how many images
+ * every hidden neuron fired. Returns the number of images answered right before the update (ties forgiven), or
+ * -1 without memory.
  */
 int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8_t *images, const int32_t *labels,
-                        const int64_t *order, int64_t count, const host_s4nn_learning_t *options, int64_t *fired);
+                        const int64_t *order, int64_t count, float rate, int32_t gamma, int64_t *fired);
 
 #endif /* BS4NN_HOST_H */

@@ -25,17 +25,6 @@ class _Network(ctypes.Structure):
     )
 
 
-class S4nnStep(ctypes.Structure):
-    """`host_s4nn_learning_t` of host.h: how the recipe "s4nn" learns from one image."""
-
-    _fields_ = (
-        ("rate", ctypes.c_float),
-        ("window", ctypes.c_float),
-        ("gamma", ctypes.c_int32),
-        ("balanced", ctypes.c_int32),
-    )
-
-
 class RealHost:
     """An S4NN network whose weights may change in place, as the C code sees it.
 
@@ -85,7 +74,8 @@ class RealHost:
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
         order: NDArray[np.int64],
-        step: S4nnStep,
+        rate: float,
+        gamma: int,
         fired: NDArray[np.int64],
     ) -> int:
         """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
@@ -96,7 +86,8 @@ class RealHost:
             pointer(labels),
             pointer(order),
             ctypes.c_int64(len(order)),
-            ctypes.byref(step),
+            ctypes.c_float(rate),
+            ctypes.c_int32(gamma),
             pointer(fired),
         )
         check_memory(right)

@@ -145,8 +145,6 @@ class S4nnOptions:
         all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
         theta: firing threshold of all layers.
         gamma: margin of the target rules in steps.
-        balanced: as in "paper".
-        window: as in "paper", in units of potential.
         rate: of the weights.
         decay: lambda, weight decay.
         settle: last share of the epochs in which the rate falls to a twentieth; 0 in the authors' program.
@@ -161,8 +159,6 @@ class S4nnOptions:
     time_steps: int = 256
     theta: float = 100.0
     gamma: int = 3
-    balanced: bool = False
-    window: float = 0.0
     rate: float = 0.2
     decay: float = 1e-6
     settle: float = 0.25

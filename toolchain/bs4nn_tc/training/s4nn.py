@@ -6,8 +6,7 @@ e = (target - firing time) / T, and each layer's errors at length 1,
 
     w_ij -= rate * e_j * [t_i < t_j]        e_i = sum over j of w_ij * e_j * [t_i < t_j]
 
-image by image. `balanced` and `window` are those of "paper": errors that balance, and a surrogate for hidden neurons.
-Weights decay by the factor (1 - rate * decay) an image, applied every few hundred images. After an
+image by image. Weights decay by the factor (1 - rate * decay) an image, applied every few hundred images. After an
 epoch, hidden neurons that fired on hardly any image are drawn anew.
 """
 
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.host.real import RealHost, S4nnStep
+from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import S4nnOptions
@@ -70,8 +69,7 @@ class S4nnTrainer:
         weights = self.host.network.weights
         before = [layer >= 0 for layer in weights]
         labels = np.ascontiguousarray(self._labels[chosen])
-        step = S4nnStep(rate, options.window, options.gamma, options.balanced)
-        right = self.host.learn(images, labels, np.arange(len(chosen)), step, self._fired)
+        right = self.host.learn(images, labels, np.arange(len(chosen)), rate, options.gamma, self._fired)
         for layer in weights:
             np.multiply(layer, np.float32((1 - rate * options.decay) ** len(chosen)), out=layer)
         if progress.piece == self.pieces - 1:
