@@ -12,7 +12,7 @@ PACKAGE = ROOT / "toolchain" / "bs4nn_tc"
 
 # From the ground up; a module may import only from lines above its own (and from its own package).
 FLOORS = [
-    {"errors", "resources"},
+    {"errors", "interrupts", "resources"},
     {"files", "network"},
     {"encoding", "network_file", "real_network", "datasets", "boards", "importers"},
     {"reference", "platformio"},
