@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import assert_refused, run_tool
+from optuna.storages import RDBStorage
 
 from bs4nn_tc import datasets, network_file, sweep, training
 from bs4nn_tc.sweep import Outcome
@@ -61,8 +62,7 @@ def test_interrupted_and_shared_sweeps_train_every_network_once(tmp_path: Path) 
 
 
 def test_an_interrupt_between_two_networks_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storages = pytest.importorskip("optuna").storages
-    tell = storages.RDBStorage.set_trial_state_values
+    tell = RDBStorage.set_trial_state_values
 
     def interrupted_tell(*arguments: Any, **named: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)  # while Optuna writes down what has become of a network
@@ -70,7 +70,7 @@ def test_an_interrupt_between_two_networks_loses_nothing(tmp_path: Path, monkeyp
 
     digits = datasets.load("digits")
     chosen = sweep.settings([(8,), (9,)], [8], ["best"], [0])
-    monkeypatch.setattr(storages.RDBStorage, "set_trial_state_values", interrupted_tell)
+    monkeypatch.setattr(RDBStorage, "set_trial_state_values", interrupted_tell)
     with pytest.raises(KeyboardInterrupt):
         sweep.run(digits, chosen, tmp_path / "out", epochs=1)
     (first,) = (tmp_path / "out").glob("*.bs4nn")
