@@ -267,7 +267,9 @@ def test_paper_recipe_learns(digits: Dataset, tmp_path: Path) -> None:
 
 def test_two_hidden_layers_learn_from_a_mixed_start(digits: Dataset, tmp_path: Path) -> None:
     options = training.PaperOptions(
-        *((40, 30), 30, 0),
+        (40, 30),
+        30,
+        0,
         theta=60.0,
         alphas=(12.0, 20.0, 15.0),
         alpha_rate=0.0,

@@ -21,7 +21,7 @@ class _Flag:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Within, Ctrl-C only raises a flag; yields the function that tells whether it is up.
 
-    One within another shares its flag, so that whoever looks first after Ctrl-C, stops. Outside the main thread, where
+    One within another shares its flag, so that whoever looks first after Ctrl-C stops. Outside the main thread, where
     Ctrl-C does not arrive, the flag stays down.
     """
     before = signal.getsignal(signal.SIGINT)
