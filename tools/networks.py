@@ -45,9 +45,9 @@ ARGUMENTS = {
     "--set silent_target=1 --set window=60 --set gamma=5 --set theta=300 --set alphas=3,1 --set alpha_rate=0 "
     "--set rate=3 --set black_fires=0 --set fall_every=15 --set settle=0.5 --set all_images=1",
     # Two hidden layers learn only where neurons do not begin alike.
-    "fashion-mnist-600-600-paper": "--recipe paper --dataset fashion-mnist --hidden 600 --hidden 600 --epochs 60 "
+    "fashion-mnist-600-600-paper": "--recipe paper --dataset fashion-mnist --hidden 600 --hidden 600 --epochs 100 "
     "--set balanced=1 --set silent_target=1 --set mixed_start=1 --set starts=5,5,5 --set window=30 --set gamma=20 "
-    "--set theta=300 --set alphas=10,20,5 --set alpha_rate=0 --set rate=0.3 --set black_fires=0 --set fall_every=15 "
+    "--set theta=300 --set alphas=10,20,5 --set alpha_rate=0 --set rate=0.3 --set black_fires=0 --set fall_every=25 "
     "--set settle=0.6 --set all_images=1",
 }
 # What `bs4nn-tc tune` is called with afterwards, if it is.
