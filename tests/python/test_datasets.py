@@ -45,6 +45,18 @@ def test_fashion_mnist(data_dir: Path) -> None:
     assert fashion.class_names[9] == "Ankle boot"
 
 
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_half_the_resolution(data_dir: Path, name: str) -> None:
+    whole, half = datasets.load(name, data_dir), datasets.load(f"{name}-14x14", data_dir)
+    assert half.image_shape == (14, 14)
+    assert half.name == f"{name}-14x14"
+    assert np.array_equal(half.train_labels, whole.train_labels)
+    squares = whole.test_images[:100].reshape(100, 28, 28).astype(int)
+    corners = squares[:, ::2, ::2] + squares[:, ::2, 1::2] + squares[:, 1::2, ::2] + squares[:, 1::2, 1::2]
+    assert np.array_equal(half.test_images[:100], (np.floor(corners / 4 + 0.5)).reshape(100, 196))
+    assert half.train_images.shape == (60_000, 196)
+
+
 def test_digits_are_split_the_same_way_everywhere() -> None:
     digits = datasets.load("digits")
     assert digits.train_images.shape == (1442, 64)

@@ -97,7 +97,10 @@ _HERE = Path()
 MOST_ROWS = 60
 DatasetOption = Annotated[
     str,
-    typer.Option(help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class."),
+    typer.Option(
+        help="mnist, fashion-mnist, either with -14x14 (half the resolution), digits, an IDX folder, or a folder of "
+        "images by class."
+    ),
 ]
 TestDatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="As for `train`. [default: what the network was trained on]")
@@ -247,7 +250,8 @@ def train(
     hidden: Annotated[
         list[int] | None,
         typer.Option(
-            help="Neurons of a hidden layer (repeat for several). [default: digits 128, mnist 600, else 1000]"
+            help="Neurons of a hidden layer (repeat for several). "
+            "[default: digits 128, mnist 600, mnist-14x14 288, else 1000]"
         ),
     ] = None,
     out: Annotated[
@@ -286,7 +290,7 @@ def train(
     from bs4nn_tc import ordering, training  # noqa: PLC0415 - only who trains needs them
 
     loaded = datasets.load(dataset, data_dir)
-    sizes = tuple(hidden or [{"digits": 128, "mnist": 600}.get(dataset, 1000)])
+    sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
     numbers = _seed_numbers(seeds, seed)
     all_options = [
         training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers

@@ -10,7 +10,7 @@ import difflib
 import gzip
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ from bs4nn_tc.errors import MissingToolError, UserError
 from bs4nn_tc.files import disk_errors
 
 DEFAULT_DATA_DIR = Path("data")
-NAMES = ("mnist", "fashion-mnist", "digits")
+NAMES = ("mnist", "fashion-mnist", "mnist-14x14", "fashion-mnist-14x14", "digits")
+# At the end of a name: every two by two pixels become one.
+_HALF_SIZE = "-14x14"
 _TRAIN_EXTRA = "install it with: pip install 'bs4nn-tc[train]'"
 _IMAGE_ENDINGS = (".png", ".bmp", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".pgm", ".webp")
 _FASHION_CLASSES = (
@@ -80,14 +82,25 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     """Load a data set.
 
     Args:
-        name: "mnist", "fashion-mnist", "digits", or the path of an IDX folder or of a folder of images
-            (CLASS/*.png, or train/CLASS/*.png beside test/CLASS/*.png).
+        name: "mnist", "fashion-mnist", the same with "-14x14" (half the resolution, see `half_size`), "digits", or
+            the path of an IDX folder or of a folder of images (CLASS/*.png, or train/CLASS/*.png beside
+            test/CLASS/*.png).
         data_dir: where MNIST and Fashion-MNIST lie in torchvision's layout; "data" by default.
 
     Raises:
         MissingToolError: the data set or the package that brings it is not on this machine.
         UserError: an unknown name, or damaged or unusable data.
     """
+    if name in NAMES and name.endswith(_HALF_SIZE):
+        whole = load(name.removesuffix(_HALF_SIZE), data_dir)
+        rows, columns = whole.image_shape
+        return replace(
+            whole,
+            name=name,
+            train_images=half_size(whole.train_images, whole.image_shape),
+            test_images=half_size(whole.test_images, whole.image_shape),
+            image_shape=(rows // 2, columns // 2),
+        )
     if name == "mnist":
         digits = tuple(str(digit) for digit in range(10))
         return _checked(_torchvision_set(name, "MNIST", data_dir or DEFAULT_DATA_DIR, digits))
@@ -103,6 +116,23 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     if _idx_path(folder, "train-images-idx3-ubyte") is not None:
         return _checked(_idx_set(name, folder, None))
     return _checked(_image_folder(name, folder))
+
+
+def half_size(images: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Images at half the resolution: the mean of every two by two pixels, (a + b + c + d + 2) >> 2 on a device.
+
+    Args:
+        images: (N, rows * columns) uint8.
+        shape: (rows, columns), both even.
+
+    Returns:
+        (N, rows * columns / 4) uint8.
+    """
+    rows, columns = shape
+    fours = images.reshape(len(images), rows // 2, 2, columns // 2, 2)
+    sums: NDArray[np.uint16] = fours.sum(axis=(2, 4), dtype=np.uint16)
+    means = (sums + 2) // 4
+    return means.astype(np.uint8).reshape(len(images), -1)
 
 
 def _checked(dataset: Dataset) -> Dataset:
