@@ -34,6 +34,7 @@ ARGUMENTS = {
     "--set all_images=1",  # 32 KB
     "mnist-160-best": "--dataset mnist --hidden 160 --epochs 150 --set elastic=0.5 --set windows=16",  # 16 KB
     "mnist-64-best": "--dataset mnist --hidden 64 --epochs 400 --set windows=7 --set all_images=1",  # 8 KB
+    "mnist-14x14-288-best": "--dataset mnist-14x14 --hidden 288 --epochs 300 --set all_images=1",  # 8 KB, fewer pixels
     # As the proxy weights that the authors have published say: they have decayed, and alpha has started at 4.
     "mnist-600-paper-authors": "--recipe paper --dataset mnist --hidden 600 --epochs 90 --set alpha=4 "
     "--set decay=0.000001 --seeds 3",

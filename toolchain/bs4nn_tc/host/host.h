@@ -106,6 +106,13 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
                          int64_t *flips);
 
+/*
+ * Errors of the output neurons (outputs) that sum to zero: the smaller side is raised to the larger one, which is how
+ * much neuron `label` is to fire earlier, or how much those that are too early, together, are to fire later. Nothing
+ * where only `label` is early.
+ */
+void host_balance(float *error, int32_t outputs, int32_t label);
+
 /* The errors of a layer (count) to length 1. Returns 0 if they are all zero. */
 int host_normalise(float *error, int32_t count);
 
@@ -127,13 +134,21 @@ typedef struct {
 int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
                        int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
 
+typedef struct {
+    float rate;                    /* of the weights */
+    int32_t gamma;                 /* margin of the target rules, in steps */
+    float window;                  /* half width of the hidden neurons' surrogate, in units of potential; 0: none */
+    int32_t balanced;              /* 1: where somebody fires, the errors of the output neurons sum to zero */
+    float limits[HOST_MAX_LAYERS]; /* weights of a layer stay within minus this .. this; may be infinite */
+} host_s4nn_rules_t;
+
 /*
  * Learn from `count` images one after another: weights[l] (which network points to) change in place. `order` holds
- * the indices of the images, `gamma` is the margin of the target rules in steps, and `fired` counts on how many images
- * every hidden neuron fired. Returns the number of images answered right before the update (ties forgiven), or
- * -1 without memory.
+ * the indices of the images, and `fired` counts on how many images every hidden neuron fired. Returns the number of
+ * images answered right before the update (ties forgiven), or -1 without memory.
  */
-int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8_t *images, const int32_t *labels,
-                        const int64_t *order, int64_t count, float rate, int32_t gamma, int64_t *fired);
+int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
+                        const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+                        int64_t *fired);
 
 #endif /* BS4NN_HOST_H */

@@ -21,11 +21,7 @@ typedef struct {
     float *lift;    /* d(potential) / d(alpha) of the neurons, weighted by their errors */
 } scratch_t;
 
-/*
- * Raise the smaller side to the larger one: how much the right neuron is to fire earlier, or how much those that are
- * too early, together, are to fire later. Nothing where only the right neuron is early.
- */
-static void balance(float *error, int32_t outputs, int32_t label)
+void host_balance(float *error, int32_t outputs, int32_t label)
 {
     float late = -error[label];
     float early = 0.0f;
@@ -72,7 +68,7 @@ static int output_error(const run_t *run, const host_paper_t *options, int32_t l
         error[o] = (float)(target - time[o]) / (float)steps;
     }
     if (options->balanced && first < steps) {
-        balance(error, outputs, label);
+        host_balance(error, outputs, label);
     }
     return first < steps ? time[label] == first : run->answer == label;
 }

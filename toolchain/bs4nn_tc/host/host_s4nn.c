@@ -7,6 +7,7 @@
  */
 #include "host.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@ typedef struct {
     float *potential;  /* (neurons) */
     float *crossing;   /* (neurons) potential at the step at which the threshold was crossed */
     float *error;      /* (neurons) */
+    float *peak;       /* (neurons) highest potential up to the last step that matters */
+    int32_t *until;    /* (neurons) the step after the one at which it first stood there */
 } layer_run_t;
 
 typedef struct {
@@ -38,7 +41,7 @@ static int run_open(run_t *run, const host_s4nn_t *network)
         widest = neurons > widest ? neurons : widest;
         all += neurons;
     }
-    size_t words = 5 * all + (size_t)network->time_steps + 2 + 2 * widest;
+    size_t words = 7 * all + (size_t)network->time_steps + 2 + 2 * widest;
     run->network = network;
     run->memory = malloc(words * sizeof(float));
     if (run->memory == NULL) {
@@ -53,7 +56,9 @@ static int run_open(run_t *run, const host_s4nn_t *network)
         layer->potential = next + 2 * neurons;
         layer->crossing = next + 3 * neurons;
         layer->error = next + 4 * neurons;
-        next += 5 * neurons;
+        layer->peak = next + 5 * neurons;
+        layer->until = (int32_t *)next + 6 * neurons;
+        next += 7 * neurons;
     }
     run->starts = (int32_t *)next;
     run->readout = next + network->time_steps + 2;
@@ -189,9 +194,47 @@ int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const 
     return 0;
 }
 
-/* (target - firing time) / T of the output neurons; returns 1 if the label is among the first to fire. */
-static int output_error(run_t *run, int32_t first, int32_t label, int32_t gamma)
+/* Find the peaks of hidden layer l up to step `last`. */
+static void find_peaks(run_t *run, int32_t l, int32_t last)
 {
+    const layer_run_t *below = &run->layers[l - 1];
+    layer_run_t *layer = &run->layers[l];
+    int32_t neurons = run->network->sizes[l];
+    const float *weights = run->network->weights[l - 1];
+    for (int32_t j = 0; j < neurons; j++) {
+        layer->potential[j] = 0.0f;
+        layer->peak[j] = 0.0f;
+        layer->until[j] = 0;
+    }
+    for (int32_t k = 0; k < below->count && below->time[below->order[k]] <= last;) {
+        int32_t step = below->time[below->order[k]];
+        for (; k < below->count && below->time[below->order[k]] == step; k++) {
+            const float *row = weights + (int64_t)below->order[k] * neurons;
+            for (int32_t j = 0; j < neurons; j++) {
+                layer->potential[j] += row[j];
+            }
+        }
+        for (int32_t j = 0; j < neurons; j++) {
+            layer->until[j] = layer->potential[j] > layer->peak[j] ? step + 1 : layer->until[j];
+            layer->peak[j] = layer->potential[j] > layer->peak[j] ? layer->potential[j] : layer->peak[j];
+        }
+    }
+}
+
+/* Errors of hidden neurons count by how near to their thresholds they have come: a triangle, 1 at its top. */
+static void narrow(const run_t *run, int32_t l, float window)
+{
+    layer_run_t *layer = &run->layers[l];
+    for (int32_t j = 0; j < run->network->sizes[l]; j++) {
+        float distance = fabsf(layer->peak[j] - run->network->thresholds[l - 1]) / window;
+        layer->error[j] *= distance < 1.0f ? 1.0f - distance : 0.0f;
+    }
+}
+
+/* (target - firing time) / T of the output neurons; returns 1 if the label is among the first to fire. */
+static int output_error(run_t *run, int32_t first, int32_t label, const host_s4nn_rules_t *rules)
+{
+    int32_t gamma = rules->gamma;
     const host_s4nn_t *network = run->network;
     layer_run_t *output = &run->layers[network->layer_count];
     int32_t never = network->time_steps;
@@ -206,16 +249,25 @@ static int output_error(run_t *run, int32_t first, int32_t label, int32_t gamma)
         }
         output->error[j] = (float)(target - output->time[j]) / (float)never;
     }
+    if (rules->balanced && first < never) {
+        host_balance(output->error, network->sizes[network->layer_count], label);
+    }
     return first < never ? output->time[label] == first : answer_of(run, first) == label;
 }
 
 /* Move the weights of layer l against its errors, and leave the errors of the layer below. */
-static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
+static void learn_layer(run_t *run, int32_t l, float *weights, const host_s4nn_rules_t *rules)
 {
+    float limit = rules->limits[l - 1];
     layer_run_t *layer = &run->layers[l];
     layer_run_t *below = &run->layers[l - 1];
     int32_t neurons = run->network->sizes[l];
+    const int32_t *until = layer->time;
     int32_t masked_for = -1;
+    if (rules->window > 0.0f && l < run->network->layer_count) {
+        narrow(run, l, rules->window);
+        until = layer->until;
+    }
     memset(below->error, 0, (size_t)run->network->sizes[l - 1] * sizeof *below->error);
     if (!host_normalise(layer->error, neurons)) {
         return;
@@ -227,11 +279,13 @@ static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
         if (below->time[i] != masked_for) {
             masked_for = below->time[i];
             for (int32_t j = 0; j < neurons; j++) {
-                run->masked[j] = masked_for < layer->time[j] ? layer->error[j] : 0.0f;
+                run->masked[j] = masked_for < until[j] ? layer->error[j] : 0.0f;
             }
         }
         for (int32_t j = 0; j < neurons; j++) {
-            row[j] -= rate * run->masked[j];
+            float weight = row[j] - rules->rate * run->masked[j];
+            weight = weight < limit ? weight : limit;
+            row[j] = weight > -limit ? weight : -limit;
             if (l > 1) {
                 sum += row[j] * run->masked[j];
             }
@@ -240,8 +294,9 @@ static void learn_layer(run_t *run, int32_t l, float *weights, float rate)
     }
 }
 
-int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8_t *images, const int32_t *labels,
-                        const int64_t *order, int64_t count, float rate, int32_t gamma, int64_t *fired)
+int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
+                        const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+                        int64_t *fired)
 {
     run_t run;
     int64_t right = 0;
@@ -249,17 +304,23 @@ int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const uint8
         return -1;
     }
     for (int64_t n = 0; n < count; n++) {
+        int32_t label = labels[order[n]];
         int32_t first = run_image(&run, images + order[n] * network->sizes[0]);
-        right += output_error(&run, first, labels[order[n]], gamma);
+        int32_t awaited = run.layers[network->layer_count].time[label];
+        int32_t last = first + rules->gamma - 1 > awaited ? first + rules->gamma - 1 : awaited;
+        right += output_error(&run, first, label, rules);
         int64_t *counter = fired;
         for (int32_t l = 1; l < network->layer_count; l++) {
             for (int32_t k = 0; k < run.layers[l].count; k++) {
                 counter[run.layers[l].order[k]]++;
             }
             counter += network->sizes[l];
+            if (rules->window > 0.0f) {
+                find_peaks(&run, l, last);
+            }
         }
         for (int32_t l = network->layer_count; l > 0; l--) {
-            learn_layer(&run, l, weights[l - 1], rate);
+            learn_layer(&run, l, weights[l - 1], rules);
         }
     }
     free(run.memory);

@@ -25,6 +25,18 @@ class _Network(ctypes.Structure):
     )
 
 
+class RealRules(ctypes.Structure):
+    """`host_s4nn_rules_t` of host.h: how the recipe "s4nn" learns from one image."""
+
+    _fields_ = (
+        ("rate", ctypes.c_float),
+        ("gamma", ctypes.c_int32),
+        ("window", ctypes.c_float),
+        ("balanced", ctypes.c_int32),
+        ("limits", ctypes.c_float * MAX_LAYERS),
+    )
+
+
 class RealHost:
     """An S4NN network whose weights may change in place, as the C code sees it.
 
@@ -74,20 +86,18 @@ class RealHost:
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
         order: NDArray[np.int64],
-        rate: float,
-        gamma: int,
+        rules: RealRules,
         fired: NDArray[np.int64],
     ) -> int:
         """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
         right = library().host_s4nn_learn(
             ctypes.byref(self._struct),
             pointers(self.network.weights),
+            ctypes.byref(rules),
             pointer(images),
             pointer(labels),
             pointer(order),
             ctypes.c_int64(len(order)),
-            ctypes.c_float(rate),
-            ctypes.c_int32(gamma),
             pointer(fired),
         )
         check_memory(right)

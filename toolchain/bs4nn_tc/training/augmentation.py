@@ -25,7 +25,7 @@ def affine_maps(
 ) -> NDArray[np.float32] | None:
     """(count, 6) random maps for `host.warp`, or None where nothing is to be augmented."""
     elastic = isinstance(options, BestOptions) and options.elastic
-    if not (options.shift or options.rotation or options.stretch or elastic or options.mirror):
+    if not (options.shift or options.whole_shift or options.rotation or options.stretch or elastic or options.mirror):
         return None
     angle = np.deg2rad(rng.uniform(-options.rotation, options.rotation, count))
     stretch_x, stretch_y, shear = 1 + rng.uniform(-options.stretch, options.stretch, (3, count))
@@ -34,7 +34,10 @@ def affine_maps(
     b = -np.sin(angle) * stretch_y + (shear - 1)
     c = np.sin(angle) * stretch_x * flip
     d = np.cos(angle) * stretch_y
-    shift_x, shift_y = rng.uniform(-options.shift, options.shift, (2, count))
+    shifts = rng.uniform(-options.shift, options.shift, (2, count))
+    if options.whole_shift:
+        shifts += rng.integers(-options.whole_shift, options.whole_shift + 1, (2, count))
+    shift_x, shift_y = shifts
     centre_y, centre_x = (shape[0] - 1) / 2, (shape[1] - 1) / 2
     from_x = centre_x - a * centre_x - b * centre_y + shift_x
     from_y = centre_y - c * centre_x - d * centre_y + shift_y

@@ -29,7 +29,8 @@ class BestOptions:
         start: proxy weights start uniform in +- this.
         rate: of Adam, falling to 0 by a cosine.
         batch: images an update.
-        shift: augmentation, up to this many pixels each way.
+        shift: augmentation, up to this many pixels each way, fractions of them, too, which blurs.
+        whole_shift: augmentation, up to this many whole pixels each way, which leaves images as sharp as they are.
         rotation: augmentation, up to this many degrees each way.
         stretch: augmentation, scale and shear by up to this share.
         elastic: augmentation, points of a coarse grid displaced by up to this many pixels each way.
@@ -50,6 +51,7 @@ class BestOptions:
     rate: float = 1e-3
     batch: int = 100
     shift: float = 0.0
+    whole_shift: int = 0
     rotation: float = 0.0
     stretch: float = 0.0
     elastic: float = 0.0
@@ -96,7 +98,7 @@ class PaperOptions:
         decay: lambda, weight decay.
         fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
         settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
-        shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
+        shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
         starts: proxy weights start uniform in 0 .. this, one a layer.
         mixed_start: they start uniform in +- this. Else all neurons of a layer begin alike, and those above a first
             hidden layer get all their spikes in one step, which leaves `window` nothing near a threshold.
@@ -124,6 +126,7 @@ class PaperOptions:
     fall_every: int = 0
     settle: float = 0.0
     shift: float = 0.0
+    whole_shift: int = 0
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
@@ -149,8 +152,12 @@ class S4nnOptions:
         decay: lambda, weight decay.
         settle: last share of the epochs in which the rate falls to a twentieth; 0 in the authors' program.
         redraw: hidden neurons that fire on a smaller share of an epoch's images are drawn anew.
-        shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
+        shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
         starts: weights start uniform in 0 .. this, one a layer.
+        mixed_start: they start uniform in +- this.
+        thetas: one a layer, in place of `theta`.
+        limits: weights stay within +- this, one a layer; none in the authors' program.
+        balanced, window: as in "paper".
     """
 
     hidden: tuple[int, ...]
@@ -164,11 +171,17 @@ class S4nnOptions:
     settle: float = 0.25
     redraw: float = 0.001
     shift: float = 0.0
+    whole_shift: int = 0
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
     all_images: bool = False
     starts: tuple[float, ...] = ()
+    mixed_start: bool = False
+    thetas: tuple[float, ...] = ()
+    limits: tuple[float, ...] = ()
+    balanced: bool = False
+    window: float = 0.0
     recipe: str = "s4nn"
 
 
@@ -191,6 +204,8 @@ def best_defaults(
         threshold, output, window, scale, start = 12, 6, 10.0, 0.5, 0.3
     elif dataset.name == "fashion-mnist":
         threshold, output, window, scale, start = 30, 80, 28.0, 0.08, 0.05
+    elif dataset.name == "mnist-14x14":
+        threshold, output, window, scale, start = 11, 14, 7.0, 0.4, 0.02
     elif width >= 400:
         threshold, output, window, scale, start = 20, 24, 28.0, 0.3, 0.02
     elif width >= 200:
@@ -200,7 +215,10 @@ def best_defaults(
     else:
         threshold, output, window, scale, start = 12, 9, 20.0, 0.6, 0.02
     deeper = len(hidden) - 1
-    is_fashion, is_mnist, is_digits = (dataset.name == name for name in ("fashion-mnist", "mnist", "digits"))
+    # Halves of a pixel of images at half the resolution are as much as whole ones of the others.
+    half = 0.5 if dataset.image_shape == (14, 14) else 1.0
+    is_fashion, is_mnist = (dataset.name in (name, f"{name}-14x14") for name in ("fashion-mnist", "mnist"))
+    is_digits = dataset.name == "digits"
     return BestOptions(
         hidden=hidden,
         epochs=epochs if epochs is not None else (100 if is_digits else 20),
@@ -213,7 +231,7 @@ def best_defaults(
         start=start,
         rate=1e-2 if is_digits else 1e-3,
         batch=20 if is_digits else 100,
-        shift=1.0 if is_mnist else 0.9 if is_fashion else 0.5 if is_digits else 0.0,
+        shift=half if is_mnist else 0.9 * half if is_fashion else 0.5 if is_digits else 0.0,
         rotation=6.0 if is_mnist or is_digits else 0.0,
         stretch=0.06 if is_mnist or is_digits else 0.0,
         mirror=is_fashion,
@@ -269,21 +287,25 @@ _FIXED = ("hidden", "epochs", "seed", "time_steps", "recipe")
 
 def _check(options: Options) -> None:
     """Refuse values that no run can be made of."""
+    if options.whole_shift < 0:
+        raise UserError(f"whole_shift is {options.whole_shift}; 0 or more pixels are allowed")
     if isinstance(options, BestOptions):
         _check_best(options)
         return
     layers = len(options.hidden) + 1
-    if options.starts and len(options.starts) != layers:
-        raise UserError(f"{layers} layers need as many starts, {len(options.starts)} given")
+    per_layer = ("starts", "alphas") if isinstance(options, PaperOptions) else ("starts", "thetas", "limits")
+    for name in per_layer:
+        values = getattr(options, name)
+        if values and len(values) != layers:
+            raise UserError(f"{layers} layers need as many {name}, {len(values)} given")
+        if name != "starts" and values and not min(values) > 0:
+            raise UserError(f"{name} must be more than 0")
     if not 0 <= options.gamma <= options.time_steps:
         raise UserError(f"gamma is {options.gamma}; 0 to the {options.time_steps} time steps is allowed")
     if not options.theta > 0 or not 0 <= options.settle <= 1 or not options.rate * options.decay < 1:
         raise UserError("theta must be more than 0, settle 0 to 1, rate times decay less than 1")
-    if isinstance(options, PaperOptions):
-        if options.alphas and len(options.alphas) != layers:
-            raise UserError(f"{layers} layers need as many alphas, {len(options.alphas)} given")
-        if options.delay not in (0, 1) or not min((options.alpha, *options.alphas)) > 0:
-            raise UserError("delay must be 0 or 1, alpha more than 0")
+    if isinstance(options, PaperOptions) and (options.delay not in (0, 1) or not options.alpha > 0):
+        raise UserError("delay must be 0 or 1, alpha more than 0")
 
 
 def _check_best(options: BestOptions) -> None:

@@ -6,8 +6,8 @@ e = (target - firing time) / T, and each layer's errors at length 1,
 
     w_ij -= rate * e_j * [t_i < t_j]        e_i = sum over j of w_ij * e_j * [t_i < t_j]
 
-image by image. Weights decay by the factor (1 - rate * decay) an image, applied every few hundred images. After an
-epoch, hidden neurons that fired on hardly any image are drawn anew.
+image by image. Weights decay by the factor (1 - rate * decay) an image, applied every few hundred images. Before an
+epoch, hidden neurons that fired on hardly any image of the one before are drawn anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.host.real import RealHost
+from bs4nn_tc.host.real import RealHost, RealRules
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import S4nnOptions
@@ -40,10 +40,9 @@ class S4nnTrainer:
         rng = np.random.default_rng([options.seed, 0])
         self._starts = options.starts or (*[_HIDDEN_START] * len(options.hidden), _OUTPUT_START)
         weights = tuple(
-            rng.uniform(0, start, shape).astype(np.float32)
-            for shape, start in zip(itertools.pairwise(sizes), self._starts, strict=True)
+            self._drawn(rng, start, shape) for shape, start in zip(itertools.pairwise(sizes), self._starts, strict=True)
         )
-        thresholds = np.full(len(weights), options.theta, np.float32)
+        thresholds = np.array(options.thetas or [options.theta] * len(weights), np.float32)
         self.host = RealHost(RealNetwork(weights, thresholds, options.time_steps, dataset.intensity_max))
         self._fired = np.zeros(self.host.hidden_neurons, np.int64)
 
@@ -60,6 +59,8 @@ class S4nnTrainer:
     def learn(self, progress: Progress) -> None:
         """Learn from one group of images, one after another; the loss counts wrong answers."""
         options = self._options
+        if progress.piece == 0 and progress.epoch > 0:  # not after an epoch: what is drawn anew knows nothing yet
+            self._redraw(progress.epoch)
         order = np.random.default_rng([options.seed, 1, progress.epoch]).permutation(len(self._images))
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
         images = np.ascontiguousarray(self._images[chosen])
@@ -69,22 +70,26 @@ class S4nnTrainer:
         weights = self.host.network.weights
         before = [layer >= 0 for layer in weights]
         labels = np.ascontiguousarray(self._labels[chosen])
-        right = self.host.learn(images, labels, np.arange(len(chosen)), rate, options.gamma, self._fired)
+        rules = RealRules(rate, options.gamma, options.window, options.balanced)
+        rules.limits[: len(weights)] = options.limits or [np.inf] * len(weights)
+        right = self.host.learn(images, labels, np.arange(len(chosen)), rules, self._fired)
         for layer in weights:
             np.multiply(layer, np.float32((1 - rate * options.decay) ** len(chosen)), out=layer)
-        if progress.piece == self.pieces - 1:
-            self._redraw(progress.epoch)
         progress.loss += len(chosen) - right
         progress.flips += sum(int((old != (layer >= 0)).sum()) for old, layer in zip(before, weights, strict=True))
 
+    def _drawn(self, rng: np.random.Generator, start: float, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Weights as they start."""
+        return rng.uniform(-start if self._options.mixed_start else 0, start, shape).astype(np.float32)
+
     def _redraw(self, epoch: int) -> None:
-        """Draw hidden neurons anew that fired on hardly any image of the epoch."""
-        rng = np.random.default_rng([self._options.seed, 3, epoch])
+        """Draw hidden neurons anew that fired on hardly any image of the epoch before this one."""
+        rng = np.random.default_rng([self._options.seed, 3, epoch - 1])
         first = 0
         for layer, start in zip(self.host.network.weights[:-1], self._starts, strict=False):
             fired = self._fired[first : first + layer.shape[1]]
             dead = np.flatnonzero(fired < self._options.redraw * len(self._images))
-            layer[:, dead] = rng.uniform(0, start, (len(layer), len(dead))).astype(np.float32)
+            layer[:, dead] = self._drawn(rng, start, (len(layer), len(dead)))
             first += layer.shape[1]
         self._fired[:] = 0
 
