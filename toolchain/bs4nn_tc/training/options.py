@@ -204,6 +204,8 @@ def best_defaults(
         threshold, output, window, scale, start = 12, 6, 10.0, 0.5, 0.3
     elif dataset.name == "fashion-mnist":
         threshold, output, window, scale, start = 30, 80, 28.0, 0.08, 0.05
+    elif dataset.name == "fashion-mnist-14x14":
+        threshold, output, window, scale, start = 16, 40, 10.0, 0.12, 0.05
     elif dataset.name == "mnist-14x14":
         threshold, output, window, scale, start = 11, 14, 7.0, 0.4, 0.02
     elif width >= 400:
@@ -215,8 +217,7 @@ def best_defaults(
     else:
         threshold, output, window, scale, start = 12, 9, 20.0, 0.6, 0.02
     deeper = len(hidden) - 1
-    # Halves of a pixel of images at half the resolution are as much as whole ones of the others.
-    half = 0.5 if dataset.image_shape == (14, 14) else 1.0
+    pixel = 0.5 if dataset.image_shape == (14, 14) else 1.0  # at half the resolution half a pixel is as much
     is_fashion, is_mnist = (dataset.name in (name, f"{name}-14x14") for name in ("fashion-mnist", "mnist"))
     is_digits = dataset.name == "digits"
     return BestOptions(
@@ -231,7 +232,7 @@ def best_defaults(
         start=start,
         rate=1e-2 if is_digits else 1e-3,
         batch=20 if is_digits else 100,
-        shift=half if is_mnist else 0.9 * half if is_fashion else 0.5 if is_digits else 0.0,
+        shift=pixel if is_mnist else 0.9 * pixel if is_fashion else 0.5 if is_digits else 0.0,
         rotation=6.0 if is_mnist or is_digits else 0.0,
         stretch=0.06 if is_mnist or is_digits else 0.0,
         mirror=is_fashion,
