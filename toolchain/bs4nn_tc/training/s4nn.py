@@ -7,7 +7,8 @@ e = (target - firing time) / T, and each layer's errors at length 1,
     w_ij -= rate * e_j * [t_i < t_j]        e_i = sum over j of w_ij * e_j * [t_i < t_j]
 
 image by image. Weights decay by the factor (1 - rate * decay) an image, applied every few hundred images. Before an
-epoch, hidden neurons that fired on hardly any image of the one before are drawn anew.
+epoch, hidden neurons that fired on hardly any image of the one before are drawn anew. What deviates from that (weights
+within bounds, errors that balance, a surrogate for hidden neurons) is named in `S4nnOptions`.
 """
 
 from __future__ import annotations
