@@ -29,7 +29,7 @@ class BestOptions:
         start: proxy weights start uniform in +- this.
         rate: of Adam, falling to 0 by a cosine.
         batch: images an update.
-        shift: augmentation, up to this many pixels each way, fractions of them, too, which blurs.
+        shift: augmentation, up to this many pixels each way, also by fractions of one, which blurs.
         whole_shift: augmentation, up to this many whole pixels each way, which leaves images as sharp as they are.
         rotation: augmentation, up to this many degrees each way.
         stretch: augmentation, scale and shear by up to this share.
