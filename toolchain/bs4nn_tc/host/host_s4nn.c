@@ -226,7 +226,7 @@ static void find_peaks(run_t *run, int32_t l, int32_t last)
 }
 
 /* Errors of hidden neurons count by how near to their thresholds they have come: a triangle, 1 at its top. */
-static void narrow(const run_t *run, int32_t l, float window)
+static void narrow(run_t *run, int32_t l, float window)
 {
     layer_run_t *layer = &run->layers[l];
     for (int32_t j = 0; j < run->network->sizes[l]; j++) {
