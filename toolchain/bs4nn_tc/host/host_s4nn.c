@@ -99,6 +99,22 @@ static void fire(layer_run_t *layer, int32_t neurons, float threshold, int32_t s
     }
 }
 
+/* Let all spikes arrive at layer l that come at the step of the k-th one below it; returns the index of the next. */
+static int32_t arrive(run_t *run, int32_t l, int32_t k)
+{
+    const layer_run_t *below = &run->layers[l - 1];
+    int32_t neurons = run->network->sizes[l];
+    int32_t step = below->time[below->order[k]];
+    float *restrict potential = run->layers[l].potential;
+    for (; k < below->count && below->time[below->order[k]] == step; k++) {
+        const float *restrict row = run->network->weights[l - 1] + (int64_t)below->order[k] * neurons;
+        for (int32_t j = 0; j < neurons; j++) {
+            potential[j] += row[j];
+        }
+    }
+    return k;
+}
+
 /* Run one layer from the spikes of the layer below. The potentials at the readout step are left in run->readout. */
 static void run_layer(run_t *run, int32_t l)
 {
@@ -107,7 +123,6 @@ static void run_layer(run_t *run, int32_t l)
     layer_run_t *layer = &run->layers[l];
     int32_t neurons = network->sizes[l];
     int32_t never = network->time_steps;
-    const float *weights = network->weights[l - 1];
     int32_t read = 0;
     for (int32_t j = 0; j < neurons; j++) {
         layer->time[j] = never;
@@ -120,12 +135,7 @@ static void run_layer(run_t *run, int32_t l)
             memcpy(run->readout, layer->potential, (size_t)neurons * sizeof *run->readout);
             read = 1;
         }
-        for (; k < below->count && below->time[below->order[k]] == step; k++) {
-            const float *row = weights + (int64_t)below->order[k] * neurons;
-            for (int32_t j = 0; j < neurons; j++) {
-                layer->potential[j] += row[j];
-            }
-        }
+        k = arrive(run, l, k);
         fire(layer, neurons, network->thresholds[l - 1], step, never);
     }
     if (!read) {
@@ -204,7 +214,6 @@ static void find_peaks(run_t *run, int32_t l, int32_t last)
     const layer_run_t *below = &run->layers[l - 1];
     layer_run_t *layer = &run->layers[l];
     int32_t neurons = run->network->sizes[l];
-    const float *weights = run->network->weights[l - 1];
     for (int32_t j = 0; j < neurons; j++) {
         layer->potential[j] = 0.0f;
         layer->peak[j] = 0.0f;
@@ -212,12 +221,7 @@ static void find_peaks(run_t *run, int32_t l, int32_t last)
     }
     for (int32_t k = 0; k < below->count && below->time[below->order[k]] <= last;) {
         int32_t step = below->time[below->order[k]];
-        for (; k < below->count && below->time[below->order[k]] == step; k++) {
-            const float *row = weights + (int64_t)below->order[k] * neurons;
-            for (int32_t j = 0; j < neurons; j++) {
-                layer->potential[j] += row[j];
-            }
-        }
+        k = arrive(run, l, k);
         for (int32_t j = 0; j < neurons; j++) {
             layer->until[j] = layer->potential[j] > layer->peak[j] ? step + 1 : layer->until[j];
             layer->peak[j] = layer->potential[j] > layer->peak[j] ? layer->potential[j] : layer->peak[j];
