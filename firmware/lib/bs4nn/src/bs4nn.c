@@ -673,6 +673,11 @@ static inline uint32_t *record_of(const layer_t *at, uint32_t w)
     return (uint32_t *)(void *)((uint8_t *)at->records + w * at->stride);
 }
 
+static inline const uint32_t *column_of(const layer_t *at, uint32_t w)
+{
+    return (const uint32_t *)(const void *)((const uint8_t *)at->columns + w * at->height);
+}
+
 /* Write the firing times of neurons of a word into the trace; `first` is its first neuron. */
 static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t fired)
 {
@@ -691,6 +696,10 @@ static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
 {
     run_t *run = at->run;
     uint32_t first = w * WORD_BITS;
+    if (at->firing_time >= run->network->time_steps) { /* too late to arrive anywhere */
+        return;
+    }
+    run->on_their_way = 1;
     if (run->trace != NULL) {
         note_firing_times(at, first, fired);
     }
@@ -714,6 +723,7 @@ static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
     const uint16_t *rows = run->network->output.rows + w * WORD_BITS;
     uint32_t *end = run->output_batch + BATCH;
     uint32_t *slot = run->slot;
+    run->on_their_way = 1;
     do {
         *slot++ = rows[lowest_bit(fired)];
         fired &= fired - 1u;
@@ -774,8 +784,8 @@ static ALWAYS_INLINE uint32_t find_nearest(layer_t *at, const uint32_t *planes, 
 }
 
 #if !BS4NN_ASSEMBLY
-/* Add `carry` to the planes from `plane` on, of which there are at least `sure`, three or four. Returns the sign. */
-static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uint32_t carry, uint32_t sure)
+/* Add `carry` to the planes from `plane` on, of which there are `more` than `sure`, three or four. Returns the sign. */
+static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, uint32_t more, uint32_t carry, uint32_t sure)
 {
 #define UP(p) \
     x = plane[p] ^ carry; \
@@ -788,7 +798,7 @@ static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, const uint32_t *end, uin
     if (sure == 4u) {
         UP(3);
     }
-    for (plane += sure; plane != end; plane++) {
+    for (plane += sure; more != 0u; more--, plane++) {
         UP(0);
     }
     return x;
@@ -815,7 +825,6 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
     row = column[*spike++]; \
     pair = pair_of(row, column[*spike++])
     uint32_t *planes = record + RECORD;
-    const uint32_t *top = planes + at->top;
     uint32_t seen = record[NEXT] >> 16;
     const half_t *spike = at->spikes + seen;
     uint32_t drop = at->eighths - ((seen + at->shift) >> 4);
@@ -828,17 +837,21 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
     uint32_t count = at->n - seen;
     const half_t *end = spike + (count & ~7u);
     pair_t a, b, twos, fours;
-    while (spike != end) {
-        if (eights != 0u) {
-            count_up(planes + 3, top, eights, 4);
+    if (spike != end) {
+        for (;;) {
+            ROWS(a);
+            ROWS(b);
+            twos = add_pairs(&p0, a, b);
+            ROWS(a);
+            ROWS(b);
+            eights = add_pair(&p2, add_pairs(&p1, twos, add_pairs(&p0, a, b)));
+            if (spike == end) {
+                break;
+            }
+            count_up(planes + 3, at->more, eights, 4);
         }
-        ROWS(a);
-        ROWS(b);
-        twos = add_pairs(&p0, a, b);
-        ROWS(a);
-        ROWS(b);
-        eights = add_pair(&p2, add_pairs(&p1, twos, add_pairs(&p0, a, b)));
     }
+    KEEP_HERE(spike);
     count &= 7u;
     if (count == 0u) {
         carry = eights;
@@ -874,8 +887,9 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
     if (drop == 0u) {
         x = *planes;
         *planes++ = x ^ eights ^ carry;
-        return count_up(planes, top, (x & (eights | carry)) | (eights & carry), 3);
+        return count_up(planes, at->more, (x & (eights | carry)) | (eights & carry), 3);
     }
+    const uint32_t *top = record + RECORD + at->top;
     if (drop == 1u) {
         return count_down(planes, top, eights, carry);
     }
@@ -905,53 +919,46 @@ static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint3
                                   : minus(at, planes, alive) & planes[0] & planes[1] & planes[2]);
 }
 
-/* Neurons of a word may fire. Returns after how many more spikes others could, or 0 if none is left. */
-#if BS4NN_ASSEMBLY
-/* The assembly does the most frequent kind itself. */
-uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
-#define fire_word bs4nn_fire_word
-COLD
-#else
-static APART
-#endif
-uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
+/* The neurons of word w that fire. */
+static ALWAYS_INLINE uint32_t firing(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t alive)
 {
-    const uint32_t *planes = record + RECORD;
-    uint32_t alive = record[ALIVE];
     uint32_t level = at->level;
+    /* Those whose counter is at least the level: plane by plane, from the lowest. */
+    uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
     uint32_t eights = 0;
+    fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
+    fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
     if (at->past) {
         for (uint32_t p = 3; p < at->top; p++) {
             eights |= planes[p];
         }
     }
-    /* Those whose counter is at least the level: plane by plane, from the lowest. */
-    uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
-    fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
-    fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
     fired = at->positive & (eights | fired);
     if (at->odd != 0u) {
         fired |= firing_odd(at, planes, w, alive, eights);
     }
-    if (fired != 0u) {
-        alive &= ~fired;
-        record[ALIVE] = alive;
-        if (at->firing_time < at->run->network->time_steps) { /* else too late to arrive anywhere */
+    return fired;
+}
+
+/* Neurons of word w fire, `fired` of them, at least one. Returns those that are left. */
+static ALWAYS_INLINE uint32_t fire(layer_t *at, uint32_t *record, uint32_t w, uint32_t fired)
+{
+    uint32_t alive = record[ALIVE] & ~fired;
+    record[ALIVE] = alive;
+    at->positive &= alive;
 #if !BS4NN_ASSEMBLY
-            if (at->direct) {
-                fire_direct(at->run, w, fired);
-            } else
-#endif
-            {
-                fire_hidden(at, w, fired);
-            }
-            at->run->on_their_way = 1;
-        }
-        if (alive == 0u) {
-            return 0;
-        }
-        at->positive &= alive;
+    if (at->direct) {
+        fire_direct(at->run, w, fired);
+        return alive;
     }
+#endif
+    fire_hidden(at, w, fired);
+    return alive;
+}
+
+/* Find the alive lanes that lack least. Returns after how many more spikes one of them could fire. */
+static ALWAYS_INLINE uint32_t find_gap(layer_t *at, const uint32_t *planes, uint32_t alive)
+{
     uint32_t gap = 2u * find_nearest(at, planes, alive) - at->sooner;
     if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
         gap = 1u;
@@ -959,6 +966,27 @@ uint32_t fire_word(layer_t *at, uint32_t *record, uint32_t w)
     }
     return gap;
 }
+
+#if BS4NN_ASSEMBLY
+/*
+ * Neurons of a word may fire, in a way that the assembly does not do itself. Returns after how many more spikes others
+ * could, or 0 if none is left.
+ */
+uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
+COLD uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w)
+{
+    const uint32_t *planes = record + RECORD;
+    uint32_t alive = record[ALIVE];
+    uint32_t fired = firing(at, planes, w, alive);
+    if (fired != 0u) {
+        alive = fire(at, record, w, fired);
+        if (alive == 0u) {
+            return 0;
+        }
+    }
+    return find_gap(at, planes, alive);
+}
+#endif
 
 /* Add the leads of neurons with lower thresholds to the counters. */
 static COLD void add_leads(const layer_t *at)
@@ -1083,20 +1111,25 @@ static APART void look_at_list(layer_t *at, uint32_t w)
 {
     do {
         uint32_t *record = record_of(at, w);
-        const uint32_t *column = at->columns + w * at->layer->inputs;
+        const uint32_t *column = column_of(at, w);
+        KEEP_HERE(record);
+        uint32_t sign = catch_up(at, record, column);
         uint32_t next = record[NEXT] & NO_WORD;
-        const half_t *spike = at->spikes + at->n;
-        uint32_t gap;
-        at->positive = record[ALIVE] & ~catch_up(at, record, column);
-        gap = 2u * find_nearest(at, record + RECORD, record[ALIVE]) - at->sooner;
-        if ((int32_t)gap <= 0 || (at->past && at->positive != 0u)) {
-            gap = fire_word(at, record, w);
-            if (gap == 0u) { /* nobody left: never put down again */
-                w = next;
-                continue;
+        uint32_t alive = record[ALIVE];
+        at->positive = alive & ~sign;
+        if (at->positive != 0u || at->odd != 0u) {
+            uint32_t fired = firing(at, record + RECORD, w, alive);
+            if (fired != 0u) {
+                alive = fire(at, record, w, fired);
+                if (alive == 0u) { /* nobody left: never put down again */
+                    w = next;
+                    continue;
+                }
             }
         }
+        uint32_t gap = find_gap(at, record + RECORD, alive);
         /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
+        const half_t *spike = at->spikes + at->n;
         const half_t *end = (uint32_t)(at->end - spike) < gap ? at->end : spike + gap;
         for (uint32_t lanes = at->nearest; spike != end;) {
             lanes &= column[*spike++];
