@@ -56,20 +56,36 @@ typedef uint16_t __attribute__((__may_alias__)) half_t;
 typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 /* Keeps the compiler from replacing a short loop by a call of memset. */
 #define KEEP_LOOP() __asm__ volatile("")
-/* Keeps what is computed from x from being computed before, for nothing. */
-#define KEEP_HERE(x) __asm__ volatile("" : "+r"(x))
 /* Keeps registers free for what is done most often. */
 #define APART __attribute__((__noinline__))
 #define ALWAYS_INLINE inline __attribute__((__always_inline__))
+/*
+ * KEEP_HERE(x): what is computed from x stays behind, what x is made of before this place. Compilers compute too much
+ * ahead, or one more time, and run out of registers; where a KEEP_HERE stands, it has been found to make code faster.
+ */
+#if defined(__thumb__) && !defined(__thumb2__) /* most instructions reach eight registers only */
+#define FEW_REGISTERS 1
+#define KEEP_HERE(x) __asm__ volatile("" : "+l"(x)) /* in one of the eight */
+#define KEEP_IF_ROOM(x) ((void)0)
+#define IN_PLACE_IF_ROOM APART
+#else
+#define FEW_REGISTERS 0
+#define KEEP_HERE(x) __asm__ volatile("" : "+r"(x))
+#define KEEP_IF_ROOM(x) KEEP_HERE(x)
+#define IN_PLACE_IF_ROOM ALWAYS_INLINE
+#endif
 /* Seldom done: small rather than fast. */
 #define COLD __attribute__((__noinline__, __cold__))
 #else
 typedef uint16_t half_t;
 typedef uint32_t word_t;
 #define KEEP_LOOP() ((void)0)
-#define KEEP_HERE(x) ((void)0)
 #define APART
 #define ALWAYS_INLINE inline
+#define FEW_REGISTERS 0
+#define KEEP_HERE(x) ((void)0)
+#define KEEP_IF_ROOM(x) ((void)0)
+#define IN_PLACE_IF_ROOM inline
 #define COLD
 #endif
 
@@ -273,7 +289,7 @@ static ALWAYS_INLINE void take_four(half_t *places, half_t *spikes, const uint8_
                                     task_t task)
 {
     if (task == PUT) {
-        KEEP_HERE(first);
+        KEEP_IF_ROOM(first);
     }
     uint32_t i = (uint32_t)(first - pixels);
     take_pixel(places, spikes, i, first[0], task);
@@ -316,7 +332,9 @@ static ALWAYS_INLINE uint32_t take_place(half_t *slot, uint32_t place)
 {
     uint32_t count = *slot;
     *slot = (uint16_t)place;
-    return place + count;
+    place += count;
+    KEEP_HERE(place);
+    return place;
 }
 
 /* Sort the pixels that are not black, the brightest first, and fill `places`. Returns how many they are. */
@@ -418,24 +436,59 @@ static ALWAYS_INLINE pair_t pair_of(uint32_t a, uint32_t b)
     return pair;
 }
 
+/* Add a bit to `sum`; returns the carry. */
+static ALWAYS_INLINE uint32_t add_bit(uint32_t *sum, uint32_t bit)
+{
+    *sum ^= bit;
+    return bit & ~*sum;
+}
+
 /* Add a pair to `sum`; returns the carry. */
 static ALWAYS_INLINE uint32_t add_pair(uint32_t *sum, pair_t pair)
 {
     uint32_t any = (*sum ^ pair.one) | pair.differ; /* the carry is the sum, turned round in these lanes */
     *sum ^= pair.differ;
-    return any ^ *sum;
+    any ^= *sum;
+    return any;
 }
 
 /* Add two pairs to `sum`; returns the two carries as a pair, in 8 operations (two full adders take 10). */
 static ALWAYS_INLINE pair_t add_pairs(uint32_t *sum, pair_t first, pair_t second)
 {
+#if FEW_REGISTERS
+    uint32_t carry = add_pair(sum, first);
+    return pair_of(carry, add_pair(sum, second));
+#else
     pair_t carries;
     uint32_t any = (*sum ^ first.one) | first.differ;
     uint32_t between = *sum ^ first.differ;
     carries.one = any ^ between;
+    KEEP_HERE(carries.one);
     carries.differ = any ^ ((between ^ second.one) & ~second.differ);
     *sum = between ^ second.differ;
     return carries;
+#endif
+}
+
+/* Two rows of a column. */
+static ALWAYS_INLINE pair_t two_rows(const uint32_t *column, const half_t *spike)
+{
+    uint32_t row = column[spike[0]];
+    pair_t pair = pair_of(row, column[spike[1]]);
+    KEEP_HERE(pair.differ);
+    return pair;
+}
+
+/* Add four rows of a column to `sum`; returns the carries. */
+static ALWAYS_INLINE pair_t add_four_rows(uint32_t *sum, const uint32_t *column, const half_t *spike)
+{
+#if FEW_REGISTERS
+    uint32_t carry = add_pair(sum, two_rows(column, spike));
+    return pair_of(carry, add_pair(sum, two_rows(column, spike + 2)));
+#else
+    pair_t first = two_rows(column, spike);
+    return add_pairs(sum, first, two_rows(column, spike + 2));
+#endif
 }
 
 /* ---- The output layer ---- */
@@ -452,6 +505,18 @@ static inline uint32_t output_arrived(const run_t *run)
     return run->output_counted + waiting(run);
 }
 
+/* Count eight rows in the planes of a word. */
+static void count_rows(uint32_t *planes, const uint32_t *row)
+{
+    pair_t twos = add_pairs(&planes[0], pair_of(row[0], row[1]), pair_of(row[2], row[3]));
+    pair_t more = add_pairs(&planes[0], pair_of(row[4], row[5]), pair_of(row[6], row[7]));
+    uint32_t eights = add_pair(&planes[2], add_pairs(&planes[1], twos, more));
+    for (uint32_t *plane = planes + 3; eights != 0u; plane++) {
+        *plane ^= eights;
+        eights &= ~*plane;
+    }
+}
+
 /* Count the rows of the batch. */
 static APART void count_batch(run_t *run)
 {
@@ -459,23 +524,14 @@ static APART void count_batch(run_t *run)
     uint32_t *planes = run->output_planes;
     uint32_t *row = run->output_batch;
     uint32_t rows = waiting(run);
-    if (rows == 0u) {
-        return;
-    }
     run->output_counted += rows;
     run->slot = row;
-    for (uint32_t w = 0; w < output_words(output); w++) {
+    for (uint32_t w = 0; w < output_words(output) && rows != 0u; w++) {
         for (uint32_t k = rows; k < BATCH; k++) {
             row[k] = 0;
             KEEP_LOOP();
         }
-        pair_t twos = add_pairs(&planes[0], pair_of(row[0], row[1]), pair_of(row[2], row[3]));
-        pair_t more = add_pairs(&planes[0], pair_of(row[4], row[5]), pair_of(row[6], row[7]));
-        uint32_t eights = add_pair(&planes[2], add_pairs(&planes[1], twos, more));
-        for (uint32_t *plane = planes + 3; eights != 0u; plane++) {
-            *plane ^= eights;
-            eights &= ~*plane;
-        }
+        count_rows(planes, row);
         planes += output->planes;
         row += BATCH;
     }
@@ -586,8 +642,13 @@ static COLD void look_at_output(run_t *run, uint32_t firing_time)
         uint32_t reach = 2u * highest_counter(planes, output->planes, alive) + (odd != 0u);
         if (reach >= n + output->threshold) {
             uint32_t fired = lanes_at_least(planes, output->planes, (n + output->threshold + 1u) >> 1);
-            fired |= lanes_at_least(planes, output->planes, (n + output->threshold) >> 1) & odd;
+            if (odd != 0u) {
+                fired |= lanes_at_least(planes, output->planes, (n + output->threshold) >> 1) & odd;
+            }
             fire_output(run, w, fired & alive, firing_time, &highest);
+            if (highest != INT32_MIN && run->trace == NULL) {
+                continue; /* the answer is all that is asked for */
+            }
             alive = run->output_alive[w];
             reach = 2u * highest_counter(planes, output->planes, alive) + (odd != 0u);
         }
@@ -646,8 +707,8 @@ typedef struct {
     uint32_t sooner;   /* spikes less than twice the lack that let a neuron fire */
     const half_t *end; /* of the spikes that are known */
     uint32_t more;     /* planes in use beyond MIN_PLANES */
-    uint32_t positive; /* alive lanes from 0 on */
-    uint32_t nearest;  /* the alive lanes that lack least */
+    uint32_t positive; /* alive lanes from 0 on; in assembly only, as is ... */
+    uint32_t nearest;  /* ... the alive lanes that lack least */
     uint32_t direct;   /* one threshold, an output layer of one half-word next, nobody traces, and in time */
     const uint16_t *rows; /* of the output layer */
     run_t *run;
@@ -656,6 +717,7 @@ typedef struct {
     uint32_t *counts;
     uint32_t top;      /* planes in use */
     uint32_t odd;      /* 1 if thresholds differ */
+    uint32_t unusual;  /* not 0 if thresholds differ or counters may have gone past 7 */
     uint32_t threshold;
     uint32_t l;
     uint32_t limit;    /* the planes in use hold the counters up to so many spikes */
@@ -721,17 +783,20 @@ static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
 static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
 {
     const uint16_t *rows = run->network->output.rows + w * WORD_BITS;
-    uint32_t *end = run->output_batch + BATCH;
     uint32_t *slot = run->slot;
+    uint32_t *end = run->output_batch + BATCH;
     run->on_their_way = 1;
+    KEEP_HERE(rows);
     do {
         *slot++ = rows[lowest_bit(fired)];
-        fired &= fired - 1u;
+        KEEP_HERE(slot);
         if (slot == end) {
-            run->slot = slot;
-            count_batch(run);
             slot -= BATCH;
+            run->output_counted += BATCH;
+            count_rows(run->output_planes, slot);
         }
+        KEEP_HERE(fired);
+        fired &= fired - 1u;
     } while (fired != 0u);
     run->slot = slot;
 }
@@ -751,16 +816,17 @@ static uint32_t minus(const layer_t *at, const uint32_t *planes, uint32_t alive)
  * Find the alive lanes that lack least to the level, and return how much: they are, if there are any, among the
  * positive ones, which lack 8 less than those from -8 to -1; without those either all lack more still.
  */
-static ALWAYS_INLINE uint32_t find_nearest(layer_t *at, const uint32_t *planes, uint32_t alive)
+static ALWAYS_INLINE uint32_t find_nearest(const layer_t *at, const uint32_t *planes, uint32_t alive, uint32_t positive,
+                                           uint32_t *nearest)
 {
-    uint32_t lanes = at->positive;
+    uint32_t lanes = positive;
     uint32_t lack = at->level;
     uint32_t x;
     if (lanes == 0u) {
         lanes = minus(at, planes, alive);
         lack += 8u;
         if (lanes == 0u) {
-            at->nearest = alive;
+            *nearest = alive;
             return lack;
         }
     }
@@ -779,7 +845,7 @@ static ALWAYS_INLINE uint32_t find_nearest(layer_t *at, const uint32_t *planes, 
         lanes = x;
         lack -= 1u;
     }
-    at->nearest = lanes;
+    *nearest = lanes;
     return lack;
 }
 
@@ -805,105 +871,93 @@ static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, uint32_t more, uint32_t 
 #undef UP
 }
 
-/* Add a + b - 1, which is -1, 0 or 1 in every lane, to the planes from `plane` on. Returns the sign. */
-static APART uint32_t count_down(uint32_t *plane, const uint32_t *end, uint32_t a, uint32_t b)
+/* Add a + b - 1, which is -1, 0 or 1 in every lane, to four planes and `more`. Returns the sign. */
+static IN_PLACE_IF_ROOM uint32_t count_down(uint32_t *plane, uint32_t more, uint32_t a, uint32_t b)
 {
+#define DOWN(p) \
+    x = plane[p] ^ change; \
+    plane[p] = x; \
+    change &= x ^ a
     uint32_t change = ~(a ^ b); /* up where a is set, down elsewhere */
     uint32_t x;
-    do {
-        x = *plane ^ change;
-        *plane++ = x;
-        change &= x ^ a;
-    } while (plane != end);
+    DOWN(0);
+    DOWN(1);
+    DOWN(2);
+    DOWN(3);
+    for (plane += 4; more != 0u; more--, plane++) {
+        DOWN(0);
+    }
     return x;
+#undef DOWN
+}
+
+/* Take one off in every lane: seldom more than one. */
+static COLD void count_one_down(uint32_t *plane, uint32_t more)
+{
+    count_down(plane, more, 0, 0);
 }
 
 /* Let a word catch up with all spikes. Returns the sign of the counters. */
 static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, const uint32_t *column)
 {
-#define ROWS(pair) \
-    row = column[*spike++]; \
-    pair = pair_of(row, column[*spike++])
     uint32_t *planes = record + RECORD;
     uint32_t seen = record[NEXT] >> 16;
     const half_t *spike = at->spikes + seen;
-    uint32_t drop = at->eighths - ((seen + at->shift) >> 4);
     uint32_t p0 = planes[0];
     uint32_t p1 = planes[1];
     uint32_t p2 = planes[2];
     uint32_t eights = 0;
+    KEEP_HERE(eights);
     uint32_t carry = 0;
-    uint32_t row, x;
     uint32_t count = at->n - seen;
     const half_t *end = spike + (count & ~7u);
-    pair_t a, b, twos, fours;
     if (spike != end) {
         for (;;) {
-            ROWS(a);
-            ROWS(b);
-            twos = add_pairs(&p0, a, b);
-            ROWS(a);
-            ROWS(b);
-            eights = add_pair(&p2, add_pairs(&p1, twos, add_pairs(&p0, a, b)));
+            pair_t twos = add_four_rows(&p0, column, spike);
+            pair_t more = add_four_rows(&p0, column, spike + 4);
+            spike += 8;
+            KEEP_IF_ROOM(spike);
+            eights = add_pair(&p2, add_pairs(&p1, twos, more));
             if (spike == end) {
                 break;
             }
             count_up(planes + 3, at->more, eights, 4);
         }
     }
-    KEEP_HERE(spike);
-    count &= 7u;
-    if (count == 0u) {
-        carry = eights;
-        eights = 0;
-    } else {
-        fours.one = 0;
-        x = 0;
-        if ((count & 4u) != 0u) {
-            ROWS(a);
-            ROWS(b);
-            fours.one = add_pair(&p1, add_pairs(&p0, a, b));
-        }
-        if ((count & 2u) != 0u) {
-            ROWS(a);
-            carry = add_pair(&p0, a);
-            x = p1 & carry;
-            p1 ^= carry;
-        }
-        if ((count & 1u) != 0u) {
-            row = column[*spike];
-            carry = p0 & row;
-            p0 ^= row;
-            x |= p1 & carry; /* not in a lane where it was set before: a plane and two carries are three at the most */
-            p1 ^= carry;
-        }
-        fours.differ = fours.one ^ x;
-        carry = add_pair(&p2, fours);
+    /* What is left makes a carry at the most in every lane. */
+    if ((count & 1u) != 0u) {
+        carry = add_bit(&p2, add_bit(&p1, add_bit(&p0, column[*spike++])));
     }
+#if FEW_REGISTERS
+    for (end = spike + (count & 6u); spike != end;) {
+        uint32_t row = add_pair(&p0, two_rows(column, spike));
+        spike += 2;
+        KEEP_HERE(spike);
+        carry |= add_bit(&p2, add_bit(&p1, row));
+    }
+#else
+    if ((count & 2u) != 0u) {
+        carry |= add_bit(&p2, add_bit(&p1, add_pair(&p0, two_rows(column, spike))));
+        spike += 2;
+    }
+    if ((count & 4u) != 0u) {
+        carry |= add_bit(&p2, add_pair(&p1, add_four_rows(&p0, column, spike)));
+    }
+#endif
     planes[0] = p0;
     planes[1] = p1;
     planes[2] = p2;
     planes += 3;
+    uint32_t drop = at->eighths - (((record[NEXT] >> 16) + at->shift) >> 4);
     if (drop == 0u) {
-        x = *planes;
+        uint32_t x = *planes;
         *planes++ = x ^ eights ^ carry;
         return count_up(planes, at->more, (x & (eights | carry)) | (eights & carry), 3);
     }
-    const uint32_t *top = record + RECORD + at->top;
-    if (drop == 1u) {
-        return count_down(planes, top, eights, carry);
+    for (; drop > 1u; drop--) { /* seldom */
+        count_one_down(planes, at->more);
     }
-    for (; drop > 2u; drop--) {
-        count_down(planes, top, 0, 0);
-    }
-    /* Two off: what is missing is a borrow, in one plane two of them. */
-    eights = ~eights;
-    carry = ~carry;
-    x = *planes;
-    row = eights ^ carry;
-    *planes++ = x ^ row;
-    return count_down(planes, top, 0, ~((eights & carry) | (row & ~x)));
-#undef ROWS
+    return count_down(planes, at->more, eights, carry);
 }
 #endif
 
@@ -915,37 +969,38 @@ static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint3
     if (((at->n + at->threshold) & 1u) == 0u) {
         return 0;
     }
-    return odd & (at->level != 0u ? at->positive & (eights | lanes_at_least(planes, 3, at->level - 1u))
+    return odd & (at->level != 0u ? alive & ~planes[at->top - 1u] & (eights | lanes_at_least(planes, 3, at->level - 1u))
                                   : minus(at, planes, alive) & planes[0] & planes[1] & planes[2]);
 }
 
 /* The neurons of word w that fire. */
-static ALWAYS_INLINE uint32_t firing(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t alive)
+static ALWAYS_INLINE uint32_t firing(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t alive,
+                                     uint32_t positive)
 {
     uint32_t level = at->level;
     /* Those whose counter is at least the level: plane by plane, from the lowest. */
     uint32_t fired = (level & 1u) != 0u ? planes[0] : UINT32_MAX;
-    uint32_t eights = 0;
     fired = (level & 2u) != 0u ? fired & planes[1] : fired | planes[1];
     fired = (level & 4u) != 0u ? fired & planes[2] : fired | planes[2];
-    if (at->past) {
-        for (uint32_t p = 3; p < at->top; p++) {
+    fired &= positive;
+    if (at->unusual != 0u) {
+        uint32_t eights = planes[3] | planes[4] | planes[5] | planes[6];
+        for (uint32_t p = MIN_PLANES; p < at->top; p++) {
             eights |= planes[p];
         }
-    }
-    fired = at->positive & (eights | fired);
-    if (at->odd != 0u) {
-        fired |= firing_odd(at, planes, w, alive, eights);
+        fired |= positive & eights;
+        if (at->odd != 0u) {
+            fired |= firing_odd(at, planes, w, alive, eights);
+        }
     }
     return fired;
 }
 
 /* Neurons of word w fire, `fired` of them, at least one. Returns those that are left. */
-static ALWAYS_INLINE uint32_t fire(layer_t *at, uint32_t *record, uint32_t w, uint32_t fired)
+static ALWAYS_INLINE uint32_t fire(const layer_t *at, uint32_t *record, uint32_t w, uint32_t fired)
 {
     uint32_t alive = record[ALIVE] & ~fired;
     record[ALIVE] = alive;
-    at->positive &= alive;
 #if !BS4NN_ASSEMBLY
     if (at->direct) {
         fire_direct(at->run, w, fired);
@@ -957,12 +1012,13 @@ static ALWAYS_INLINE uint32_t fire(layer_t *at, uint32_t *record, uint32_t w, ui
 }
 
 /* Find the alive lanes that lack least. Returns after how many more spikes one of them could fire. */
-static ALWAYS_INLINE uint32_t find_gap(layer_t *at, const uint32_t *planes, uint32_t alive)
+static ALWAYS_INLINE uint32_t find_gap(const layer_t *at, const uint32_t *planes, uint32_t alive, uint32_t positive,
+                                       uint32_t *nearest)
 {
-    uint32_t gap = 2u * find_nearest(at, planes, alive) - at->sooner;
+    uint32_t gap = 2u * find_nearest(at, planes, alive, positive, nearest) - at->sooner;
     if ((int32_t)gap <= 0) { /* it was the odd ones that might have fired */
         gap = 1u;
-        at->nearest = UINT32_MAX;
+        *nearest = UINT32_MAX;
     }
     return gap;
 }
@@ -977,14 +1033,14 @@ COLD uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w)
 {
     const uint32_t *planes = record + RECORD;
     uint32_t alive = record[ALIVE];
-    uint32_t fired = firing(at, planes, w, alive);
+    uint32_t fired = firing(at, planes, w, alive, at->positive);
     if (fired != 0u) {
         alive = fire(at, record, w, fired);
         if (alive == 0u) {
             return 0;
         }
     }
-    return find_gap(at, planes, alive);
+    return find_gap(at, planes, alive, at->positive & alive, &at->nearest);
 }
 #endif
 
@@ -1116,22 +1172,25 @@ static APART void look_at_list(layer_t *at, uint32_t w)
         uint32_t sign = catch_up(at, record, column);
         uint32_t next = record[NEXT] & NO_WORD;
         uint32_t alive = record[ALIVE];
-        at->positive = alive & ~sign;
-        if (at->positive != 0u || at->odd != 0u) {
-            uint32_t fired = firing(at, record + RECORD, w, alive);
+        uint32_t positive = alive & ~sign;
+        uint32_t lanes;
+        if (positive != 0u || at->odd != 0u) {
+            uint32_t fired = firing(at, record + RECORD, w, alive, positive);
             if (fired != 0u) {
                 alive = fire(at, record, w, fired);
                 if (alive == 0u) { /* nobody left: never put down again */
                     w = next;
                     continue;
                 }
+                positive &= alive;
             }
         }
-        uint32_t gap = find_gap(at, record + RECORD, alive);
+        uint32_t gap = find_gap(at, record + RECORD, alive, positive, &lanes);
+        KEEP_HERE(gap);
         /* If every neuron that could fire next is going to meet a synapse of -1 before, it is two spikes later. */
         const half_t *spike = at->spikes + at->n;
         const half_t *end = (uint32_t)(at->end - spike) < gap ? at->end : spike + gap;
-        for (uint32_t lanes = at->nearest; spike != end;) {
+        while (spike != end) {
             lanes &= column[*spike++];
             if (lanes == 0u) {
                 gap += 2u;
@@ -1175,6 +1234,7 @@ static APART void look_at_words(layer_t *at, uint32_t fresh)
     level = level >> 1 & 7u;
     at->level = level;
     at->past = level + (fresh >> 1) >= 8u;
+    at->unusual = at->past | at->odd;
     if (n > at->limit) {
         add_planes(at);
     }
@@ -1183,20 +1243,20 @@ static APART void look_at_words(layer_t *at, uint32_t fresh)
         k = n + 1u;
     }
     counts[ARRIVED] = n;
-    uint32_t last = n + RING;
-    for (;; k++) {
+    for (; k <= n; k++) {
         half_t *slot = &ring[k % RING];
         uint32_t w = *slot;
         if (w != NO_WORD) {
-            if (k > n) {
-                break;
-            }
             *slot = NO_WORD;
             look_at_list(at, w);
-        } else if (k > last) { /* nobody is left */
+        }
+    }
+    while (ring[k % RING] == NO_WORD) {
+        if (k == n + RING) {
             k = UINT16_MAX;
             break;
         }
+        k++;
     }
     counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where pass_over() ends */
 }
@@ -1269,10 +1329,11 @@ static inline int run_step(run_t *run, layer_t *at, uint32_t step)
         run_layer(run, at, l, step);
     } while (l-- != 0u);
     if (run->on_their_way && output_arrived(run) < run->output_due) {
-        for (l = 1; l < layers && counts_of(run, l)[SENT] < counts_of(run, l)[DUE]; l++) {
-            KEEP_LOOP();
-        }
-        run->on_their_way = l < layers; /* else what arrives makes nobody fire */
+        l = layers;
+        do {
+            l--;
+        } while (l != 0u && counts_of(run, l)[SENT] < counts_of(run, l)[DUE]);
+        run->on_their_way = l; /* else what arrives makes nobody fire */
     }
     return 0;
 }
@@ -1378,7 +1439,18 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
         return BS4NN_ERROR_ARGUMENT;
     }
     const bs4nn_network_t *network = net->network;
-    run_t run = {0};
+    run_t run; /* field by field, for an initializer would call memset */
+    run.output_counted = 0;
+    run.on_their_way = 0;
+    run.step = 0;
+    run.remainder = 0;
+    run.delivered = 0;
+    run.fresh = 0;
+    run.result.answer = 0;
+    run.result.spikes = 0;
+    run.decided = 0;
+    run.finished = 0;
+    run.read_out = 0;
     run.network = network;
     run.workspace = net->workspace;
     run.trace = trace;
