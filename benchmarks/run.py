@@ -37,10 +37,16 @@ def instruction_rows(dataset: datasets.Dataset, reference_dir: Path) -> list[tup
     network = importers.network_from_weights(signs, [25, 12], rules="authors")
     network = ordering.order_neurons(network, dataset.train_images)
     rows: list[tuple[str, str, float]] = []
-    variants = [(board, False) for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33")]
-    for board, portable in [*variants, ("qemu-m0", True), ("qemu-m4", True)]:
-        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels, portable=portable)
-        kernel = " in portable C" if portable else ""
+    kernels: dict[bench.Kernel, str] = {"assembly": "", "portable": " in portable C", "small": " by the small kernel"}
+    variants = [
+        (board, kernel)
+        for kernel in kernels
+        for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33")
+        if kernel == "assembly" or board in ("qemu-m0", "qemu-m4")
+    ]
+    for board, variant in variants:
+        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels, kernel=variant)
+        kernel = kernels[variant]
         what = f"authors' 784-600-10{kernel}, {cost.core}, {cost.images:,} test images"
         rows.append((what, "instructions an inference, mean", round(cost.instructions_mean)))
         rows.append((what, "instructions an inference, largest", cost.instructions_max))

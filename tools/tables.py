@@ -47,6 +47,7 @@ def kernel_table() -> str:
     rows = []
     variants = [(core, name, "") for core, name in CORES.items()]
     variants += [(core, f"{CORES[core]}, C alone", " in portable C") for core in ("cortex-m0", "cortex-m4")]
+    variants += [(core, f"{CORES[core]}, small", " by the small kernel") for core in ("cortex-m0", "cortex-m4")]
     for core, name, kernel in variants:
         (what,) = {what for what, _ in values if what.startswith(f"authors' 784-600-10{kernel}, {core},")}
         units = ("mean", "largest", "hardest synthetic image")

@@ -1,4 +1,4 @@
-"""The C kernel as a shared library, called on any network without generating or compiling anything.
+"""The C kernel, or the small one, as a shared library, called on any network without generating or compiling anything.
 
 Built once a session with the undefined-behaviour sanitizer, which stops the program at a finding; and with the
 address sanitizer where that one has been loaded before Python (see sanitized_environment).
@@ -14,12 +14,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from conftest import ROOT, require
+from conftest import require
 
+from bs4nn_tc import resources
 from bs4nn_tc.codegen import pack
 from bs4nn_tc.network import Network
-
-_SOURCE = ROOT / "firmware" / "lib" / "bs4nn" / "src" / "bs4nn.c"
 
 
 class _Hidden(ctypes.Structure):
@@ -80,12 +79,14 @@ class Result(ctypes.Structure):
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
+def _library(small: bool) -> ctypes.CDLL:
     target = Path(tempfile.mkdtemp(prefix="bs4nn-kernel-")) / "kernel.so"
     flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
         flags.append("-fsanitize=address")
-    subprocess.run([require("gcc", "gcc"), *flags, str(_SOURCE), "-o", str(target)], check=True)
+    include = f"-I{resources.KERNEL}"
+    sources = [str(path) for path in resources.kernel_files(small) if path.suffix == ".c"]
+    subprocess.run([require("gcc", "gcc"), *flags, include, *sources, "-o", str(target)], check=True)
     return ctypes.CDLL(str(target))
 
 
@@ -106,8 +107,9 @@ class Kernel:
 
     GUARD = 0xA5A5_5A5A
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, small: bool = False) -> None:
         self.network = network
+        self._library = _library(small)
         self._packed = packed = pack.pack(network)
         self._hidden = (_Hidden * max(1, len(packed.hidden)))()
         for index, layer in enumerate(packed.hidden):
@@ -149,7 +151,7 @@ class Kernel:
         self._memory = np.full(packed.workspace_words + 2, self.GUARD, np.uint32)
         self._instance = _Instance()
         workspace = self._memory[1:-1]
-        status = _library().bs4nn_init(
+        status = self._library.bs4nn_init(
             ctypes.byref(self._instance),
             ctypes.byref(self._struct),
             ctypes.c_void_p(workspace.ctypes.data),
@@ -160,7 +162,7 @@ class Kernel:
     def classify(self, image: np.ndarray) -> Result:
         """Early exit."""
         result = Result()
-        answer = _library().bs4nn_classify(
+        answer = self._library.bs4nn_classify(
             ctypes.byref(self._instance), ctypes.c_void_p(image.ctypes.data), ctypes.byref(result)
         )
         assert answer == result.answer
@@ -174,7 +176,7 @@ class Kernel:
         potentials = np.full(sizes[-1] + 1, 0x5555, np.int32)
         result = Result()
         to = _Trace(times.ctypes.data, potentials.ctypes.data)
-        answer = _library().bs4nn_trace(
+        answer = self._library.bs4nn_trace(
             ctypes.byref(self._instance), ctypes.c_void_p(image.ctypes.data), ctypes.byref(to), ctypes.byref(result)
         )
         assert answer == result.answer

@@ -1,7 +1,8 @@
-"""Random networks by the thousand: python tests/python/many_networks.py COUNT
+"""Random networks by the thousand: python tests/python/many_networks.py COUNT [small]
 
-Each runs random, constant and adversarial images through the C kernel and the naive simulator; every firing
-time, potential, answer and count of spikes has to be equal. Prints one line, or stops at the first difference.
+Each runs random, constant and adversarial images through the C kernel, or the small one, and the naive simulator;
+every firing time, potential, answer and count of spikes has to be equal. Prints one line, or stops at the first
+difference.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ def images(rng: np.random.Generator, made: Network) -> NDArray[np.uint8]:
     ).astype(np.uint8)
 
 
-def differences(made: Network, pixels: NDArray[np.uint8]) -> Iterator[str]:
+def differences(made: Network, pixels: NDArray[np.uint8], small: bool) -> Iterator[str]:
     """What the kernel has computed differently from the naive simulator."""
-    kernel = Kernel(made)
+    kernel = Kernel(made, small)
     for index, image in enumerate(pixels):
         expected = naive.run(made, image.tolist())
         result, times, potentials = kernel.trace(image)
@@ -76,18 +77,18 @@ def differences(made: Network, pixels: NDArray[np.uint8]) -> Iterator[str]:
                 yield f"image {index}: {found.answer} {found.response_time} {found.spikes}, expected {expected}"
 
 
-def main(count: int) -> None:
+def main(count: int, small: bool = False) -> None:
     """Compare `count` networks."""
     done = 0
     for seed in range(count):
         rng = np.random.default_rng(seed)
         made = network(rng)
         pixels = images(rng, made)
-        for difference in differences(made, pixels):
+        for difference in differences(made, pixels, small):
             sys.exit(f"seed {seed}, {made.shape_text}: {difference}")
         done += len(pixels)
     print(f"{count} networks, {done} images: all equal")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:] == ["small"])

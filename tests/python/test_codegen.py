@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, networks, random_network, require
 from hypothesis import given, settings
 
-from bs4nn_tc import boards
+from bs4nn_tc import boards, resources
 from bs4nn_tc.codegen import memory, pack, project, render
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.network import Layer, Network
@@ -114,7 +114,7 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
     else:
         port = "board_host.c" if compiler[0] == "gcc" else "board_semihosting.c"
         sources = [
-            KERNEL / "bs4nn.c",
+            *(path for path in {*resources.kernel_files(), *resources.kernel_files(small=True)} if path.suffix == ".c"),
             GOLDEN / "network" / "first.c",
             GOLDEN / "network" / "second.c",
             GOLDEN / "network" / "application.c",
@@ -195,3 +195,7 @@ def test_refusal_says_by_how_many_bytes() -> None:
     with pytest.raises(UserError, match=r"150 bytes of RAM .* 149 are there"):
         memory.check_fits(plan, "1-1", dataclasses.replace(toy, ram_bytes=149))
     assert memory.lacking(plan, dataclasses.replace(toy, flash_bytes=1400, ram_bytes=148)) == {"flash": 100, "RAM": 2}
+    tight = dataclasses.replace(toy, flash_bytes=5001, reserved_flash_bytes=5000)
+    with pytest.raises(UserError, match=r"999 too few; take the small kernel \(--small\), fewer neurons"):
+        memory.check_fits(plan, "1-1", tight)
+    memory.check_fits(plan, "1-1", tight, small=True)

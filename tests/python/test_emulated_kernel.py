@@ -1,4 +1,4 @@
-"""Random networks on emulated cores: the kernel with its assembly, and the portable one, against the naive simulator.
+"""Random networks on emulated cores: the kernel, with and without its assembly, and the small one, against the simulator.
 
 Sixty networks are compiled into one firmware, which prints one checksum a network of everything it computes.
 """
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, require
 
+from bs4nn_tc import resources
 from bs4nn_tc.boards import load_board
 from bs4nn_tc.codegen import pack, render
 from bs4nn_tc.network import Network
@@ -128,7 +129,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, expected
 
 
-@pytest.mark.parametrize("variant", ["assembly", "portable"])
+@pytest.mark.parametrize("variant", ["assembly", "portable", "small"])
 @pytest.mark.parametrize("name", ["qemu-m0", "qemu-m4"])
 def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str, tmp_path: Path) -> None:
     folder, expected = sources
@@ -142,14 +143,16 @@ def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str
         "STACK_BYTES": 2048,
     }
     kernel, port = FIRMWARE / "lib" / "bs4nn" / "src", FIRMWARE / "lib" / "board" / "src"
+    files = [path for path in resources.kernel_files(variant == "small") if path.suffix != ".h"]
     program = tmp_path / "many.elf"
     command = [
         require("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
-        *(f"-mcpu={board.core}", "-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding"),
+        *(f"-mcpu={board.core}", "-mthumb", "-mfloat-abi=soft", "-Os" if variant == "small" else "-O2"),
+        *("-std=c99", "-ffreestanding"),
         *("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-DBOARD_PORT_SEMIHOSTING"),
         *(["-DBS4NN_PORTABLE"] if variant == "portable" else []),
         *(f"-I{path}" for path in (kernel, port, folder)),
-        *map(str, [*sorted(folder.glob("*.c")), kernel / "bs4nn.c", kernel / "bs4nn_cortex_m.S"]),
+        *map(str, [*sorted(folder.glob("*.c")), *files]),
         str(port / "board_semihosting.c"),
         *(f"-Wl,--defsym={symbol}={value}" for symbol, value in memory.items()),
         *(f"-Wl,-T,{FIRMWARE / 'lib' / 'board' / 'board.ld'}", "-o", str(program)),

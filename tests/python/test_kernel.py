@@ -1,4 +1,4 @@
-"""The C kernel on the host, with the undefined-behaviour sanitizer, against the naive simulator and the authors."""
+"""The C kernels on the host, with the undefined-behaviour sanitizer, against the naive simulator and the authors."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ from bs4nn_tc.network import Layer, Network
 @given(networks_and_images())
 def test_kernel_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) -> None:
     network, images = case
-    kernel = Kernel(network)
+    kernels = Kernel(network), Kernel(network, small=True)
     for image in images:
         expected = naive.run(network, image.tolist())
-        result, times, potentials = kernel.trace(image)
-        assert times == expected.firing_times
-        assert potentials == expected.readout_potential
-        for found in (result, kernel.classify(image)):
-            assert found.answer == expected.answer
-            assert found.response_time == expected.response_time
-            assert found.spikes == expected.spikes
+        for kernel in kernels:
+            result, times, potentials = kernel.trace(image)
+            assert times == expected.firing_times
+            assert potentials == expected.readout_potential
+            for found in (result, kernel.classify(image)):
+                assert found.answer == expected.answer
+                assert found.response_time == expected.response_time
+                assert found.spikes == expected.spikes
 
 
-def test_many_networks_with_the_sanitizers() -> None:
+@pytest.mark.parametrize("kernel", [[], ["small"]], ids=["fast", "small"])
+def test_many_networks_with_the_sanitizers(kernel: list[str]) -> None:
     """2,000 random networks under the address and undefined-behaviour sanitizers (many_networks.py)."""
     script = Path(__file__).with_name("many_networks.py")
     done = subprocess.run(
-        [sys.executable, str(script), "2000"],
+        [sys.executable, str(script), "2000", *kernel],
         env=sanitized_environment(),
         capture_output=True,
         text=True,
@@ -47,12 +49,13 @@ def test_many_networks_with_the_sanitizers() -> None:
     assert done.stdout == "2000 networks, 14000 images: all equal\n"
 
 
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("delay", [0, 1])
 @pytest.mark.parametrize("sizes", [(2500, 40), (1300, 1100, 11), (784, 600, 600, 10), (40, 2100, 70)])
-def test_wide_and_deep_networks(sizes: tuple[int, ...], delay: int) -> None:
+def test_wide_and_deep_networks(sizes: tuple[int, ...], delay: int, small: bool) -> None:
     rng = np.random.default_rng(len(sizes) + delay)
     network = random_network(rng, sizes, time_steps=64, delay=delay)
-    kernel = Kernel(network)
+    kernel = Kernel(network, small)
     density = np.array([[0.1]] * 3 + [[0.9]] * 3)
     images = (rng.integers(0, 256, (6, sizes[0])) * (rng.random((6, sizes[0])) < density)).astype(np.uint8)
     expected = reference.run(network, images)
@@ -63,8 +66,9 @@ def test_wide_and_deep_networks(sizes: tuple[int, ...], delay: int) -> None:
         assert result.answer == kernel.classify(image).answer == expected.answer[index]
 
 
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("threshold", [1, 32_767, 65_533, 65_534, 65_535])
-def test_the_largest_fan_in(threshold: int) -> None:
+def test_the_largest_fan_in(threshold: int, small: bool) -> None:
     """65,535 inputs, all +1 or all but one: the counters must neither overflow nor miss the last spike."""
     inputs = 65_535
     signs = np.ones((3, inputs), np.int8)
@@ -73,16 +77,17 @@ def test_the_largest_fan_in(threshold: int) -> None:
     network = Network((Layer(signs, threshold), Layer([[1, 1, 1], [1, -1, 1]], [1, 65_535])), time_steps=3)
     image = np.full((1, inputs), 255, np.uint8)
     expected = reference.run(network, image)
-    result, times, potentials = Kernel(network).trace(image[0])
+    result, times, potentials = Kernel(network, small).trace(image[0])
     assert times == [layer[0].tolist() for layer in expected.firing_times]
     assert times[0] == [0, 0 if threshold <= 65_533 else 3, 3]
     assert potentials == expected.readout_potential[0].tolist()
     assert result.answer == expected.answer[0]
 
 
-def test_authors_network(authors: Network, data_dir: Path, reference_dir: Path) -> None:
-    """Every firing time of the published answers, by the C kernel."""
-    kernel = Kernel(authors)
+@pytest.mark.parametrize("small", [False, True])
+def test_authors_network(authors: Network, data_dir: Path, reference_dir: Path, small: bool) -> None:
+    """Every firing time of the published answers, by the C kernels."""
+    kernel = Kernel(authors, small)
     images = datasets.load("mnist", data_dir).test_images[:2000]
     with np.load(reference_dir / "official_mnist_first2000.npz") as official:
         hidden, output = official["hidden_firing_time"], official["output_firing_time"]

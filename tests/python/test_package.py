@@ -58,6 +58,15 @@ def test_cmake(network: Network, folder: Path, tmp_path: Path) -> None:
     assert run(build / "classify") == expected(network)
 
 
+def test_the_small_kernel(network: Network, tmp_path: Path) -> None:
+    """Its library has other sources, and CMake knows them."""
+    network_file.save(network, tmp_path / "small.bs4nn")
+    assert run_tool("package", "small.bs4nn", "--small", "-o", "library", cwd=tmp_path).returncode == 0
+    found = sorted(path.name for path in (tmp_path / "library" / "src").iterdir())
+    assert found == ["bs4nn.h", "bs4nn_init.c", "bs4nn_layout.h", "bs4nn_small.c", "small.c", "small.h"]
+    test_cmake(network, tmp_path / "library", tmp_path)
+
+
 def test_platformio(network: Network, folder: Path, tmp_path: Path) -> None:
     """Packed by `pio pkg pack`, unpacked elsewhere, and used by a project through its path."""
     pack = [sys.executable, "-m", "platformio", "pkg", "pack", "-o", str(tmp_path / "small.tar.gz")]

@@ -69,6 +69,22 @@ def test_every_target_equals_the_reference(
     assert report.equal == len(images)
 
 
+def test_the_small_kernel_equals_the_reference(network: Network, images: np.ndarray, tmp_path: Path) -> None:
+    network_file.save(network, tmp_path / "odd.bs4nn")
+    done = run_tool("generate", "odd.bs4nn", "--board", "qemu-m0", "--small", "-o", "project", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = project.open_project(tmp_path / "project")
+    expected = reference.run(network, images)
+    for build in building.build(made, [building.NATIVE, "qemu-m0"]):
+        symbols = building.read_elf(build.program).symbols
+        assert "odd_layer1_columns" in symbols
+        with open_target(made, build.environment) as target:
+            assert verify.verify(target, "test", network, images, expected).equal == len(images)
+    kernel = made.folder / "lib" / "bs4nn" / "src"
+    assert not (kernel / "bs4nn.c").exists()
+    assert (kernel / "bs4nn_small.c").exists()
+
+
 @pytest.mark.parametrize("environment", EMULATED)
 def test_elf_holds_exactly_what_was_planned(environment: str, made: project.Project) -> None:
     sizes = building.read_elf(building.program_path(made, environment))

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
@@ -29,12 +29,16 @@ from bs4nn_tc.files import write_atomically
 from bs4nn_tc.network import Network
 from bs4nn_tc.targets.application import LapTooLongError
 
-KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src" / "bs4nn.c"
-ASSEMBLY = KERNEL.with_name("bs4nn_cortex_m.S")
 HARD_IMAGES = 24
-# As the platform compiles it (firmware/platform/builder/main.py).
+Kernel = Literal["assembly", "portable", "small"]
 _PORTABLE = ("-DBS4NN_PORTABLE",)
-_FLAGS = ("-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding", "-ffunction-sections")
+# As the platform (firmware/platform/builder/main.py) and generated projects compile them.
+_FLAGS = ("-mthumb", "-mfloat-abi=soft", "-std=c99", "-ffreestanding", "-ffunction-sections")
+_OPTIMIZED: dict[Kernel, tuple[str, ...]] = {
+    "assembly": ("-O2",),
+    "portable": ("-O2", *_PORTABLE),
+    "small": ("-Os",),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Cost:
     Attributes:
         board: the board.
         core: its core.
-        kernel: "assembly" with the inner loops in assembly, "portable" in C alone.
+        kernel: "assembly" with the inner loops in assembly, "portable" in C alone, "small" the small kernel.
         images: how many images were run.
         instructions_mean: executed instructions an inference, over all images.
         instructions_p99: 99 % of the images need no more.
@@ -87,7 +91,7 @@ def measure(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     on_image: Callable[[], None] | None = None,
-    portable: bool = False,
+    kernel: Kernel = "assembly",
 ) -> Cost:
     """Build the network for an emulated board, run every image there and count.
 
@@ -97,7 +101,7 @@ def measure(
         images: (N, pixels) uint8.
         labels: (N,) classes, for the means by class.
         on_image: called after every image.
-        portable: in C alone, without the inner loops in assembly.
+        kernel: see `Cost`.
 
     Raises:
         TargetError: a real board, or a build or emulator that fails.
@@ -106,8 +110,8 @@ def measure(
     if board.emulator is None:
         raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
     with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
-        made = project.generate(network, "bench", [board], Path(folder) / "project")
-        building.build(made, [board.id], flags=_PORTABLE if portable else ())
+        made = project.generate(network, "bench", [board], Path(folder) / "project", small=kernel == "small")
+        building.build(made, [board.id], flags=_PORTABLE if kernel == "portable" else ())
         counts = []
         with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
             target.expect(network)
@@ -127,13 +131,13 @@ def measure(
     return Cost(
         board=board.id,
         core=board.core,
-        kernel="portable" if portable else "assembly",
+        kernel=kernel,
         images=len(images),
         instructions_mean=mean,
         instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
         instructions_max=int(counted.max()),
         instructions_hardest=max(hard) if hard else None,
-        instructions_bound=bound.instructions_at_most(network, board.core),
+        instructions_bound=bound.instructions_at_most(network, board.core, small=kernel == "small"),
         instructions_by_class=tuple(
             float(counted[labels == label].mean()) if (labels == label).any() else 0.0
             for label in range(network.outputs)
@@ -141,7 +145,7 @@ def measure(
         code_bytes=code,
         constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
         workspace_bytes=4 * pack.pack(network).workspace_words,
-        stack_bytes=stack_bytes(board.core, portable=portable),
+        stack_bytes=stack_bytes(board.core, kernel),
         milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
     )
 
@@ -177,34 +181,37 @@ def _object_bytes(path: Path) -> int:
     return sum(size for name, size in sections if name.startswith((".text", ".rodata")))
 
 
-def kernel_bytes(core: str) -> dict[str, int]:
-    """Bytes of the kernel's code and constants ("code") and of its deepest stack ("stack") on a core.
+def _compile(core: str, kernel: Kernel, source: Path, folder: Path) -> Path:
+    """Compile a source of a kernel, with its call graph beside it; returns the object file."""
+    target = folder / f"{source.stem}.o"
+    flags = [f"-mcpu={core}", *_FLAGS, *_OPTIMIZED[kernel], f"-I{resources.KERNEL}", "-fcallgraph-info=su"]
+    command = [platformio.require(platformio.ARM_COMPILER), *flags, "-c", str(source), "-o", str(target)]
+    subprocess.run(command, check=True, cwd=folder)
+    return target
+
+
+def kernel_bytes(core: str, kernel: Kernel = "assembly") -> dict[str, int]:
+    """Bytes of a kernel's code and constants ("code") and of its deepest stack ("stack") on a core.
 
     Raises:
         MissingToolError: no compiler.
     """
-    compiler = platformio.require(platformio.ARM_COMPILER)
-    code = 0
+    sources = [path for path in resources.kernel_files(kernel == "small") if path.suffix != ".h"]
     with tempfile.TemporaryDirectory(prefix="bs4nn-code-") as folder:
-        for source in (KERNEL, ASSEMBLY):
-            target = Path(folder) / f"{source.stem}.o"
-            subprocess.run([compiler, f"-mcpu={core}", *_FLAGS, "-c", str(source), "-o", str(target)], check=True)
-            code += _object_bytes(target)
-    return {"code": code, "stack": stack_bytes(core)}
+        code = sum(_object_bytes(_compile(core, kernel, source, Path(folder))) for source in sources)
+    return {"code": code, "stack": stack_bytes(core, kernel)}
 
 
-def stack_bytes(core: str, entry: str = "bs4nn_classify", portable: bool = False) -> int:
-    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel count as 0.
+def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_classify") -> int:
+    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel's main source count as 0.
 
     Raises:
+        MissingToolError: no compiler.
         TargetError: the call graph has a loop or a frame of unknown size.
     """
-    compiler = platformio.require(platformio.ARM_COMPILER)
+    files = {path.name: path for path in resources.kernel_files(kernel == "small")}
     with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
-        target = Path(folder) / "bs4nn.o"
-        flags = [*_FLAGS, *(_PORTABLE if portable else ())]
-        command = [compiler, f"-mcpu={core}", *flags, "-fcallgraph-info=su", "-c", str(KERNEL), "-o", str(target)]
-        subprocess.run(command, check=True, cwd=folder)
+        _compile(core, kernel, files["bs4nn_small.c" if kernel == "small" else "bs4nn.c"], Path(folder))
         graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
     frames: dict[str, int] = {}
     for name, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]+)"', graph):
@@ -215,11 +222,13 @@ def stack_bytes(core: str, entry: str = "bs4nn_classify", portable: bool = False
     calls: dict[str, set[str]] = {}
     for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
         calls.setdefault(source, set()).add(callee)
-    # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
-    pushed = dict(re.findall(r"#define (\w+)_STACK (\d+)", ASSEMBLY.read_text(encoding="utf-8")))
-    version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
-    frames["bs4nn_look_at_list"], frames["batch"] = (int(pushed[f"{version}_{part}"]) for part in ("LOOK", "BATCH"))
-    calls["bs4nn_look_at_list"] = {"batch", "bs4nn_fire_word"}
+    if kernel == "assembly":
+        # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
+        assembly = files["bs4nn_cortex_m.S"].read_text(encoding="utf-8")
+        pushed = dict(re.findall(r"#define (\w+)_STACK (\d+)", assembly))
+        version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
+        frames["bs4nn_look_at_list"], frames["batch"] = (int(pushed[f"{version}_{part}"]) for part in ("LOOK", "BATCH"))
+        calls["bs4nn_look_at_list"] = {"batch", "bs4nn_fire_word"}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

@@ -110,6 +110,9 @@ DataDirOption = Annotated[
 ]
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+SmallOption = Annotated[
+    bool, typer.Option("--small", help="The small kernel: two fifths of the code, two to three times the instructions.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 
 
@@ -793,17 +796,18 @@ def generate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
+    small: SmallOption = False,
 ) -> None:
     """Turn a network into a PlatformIO project that stands alone."""
     network = network_file.load(network_path)
     c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
     out = out or Path(f"{c_name}-project")
-    made = project.generate(network, c_name, chosen, out, force)
+    made = project.generate(network, c_name, chosen, out, force, small)
     output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
     packed = pack.pack(network)
     for one in chosen:
-        most = bound.instructions_at_most(network, one.core, packed)
+        most = bound.instructions_at_most(network, one.core, packed, small)
         output.print(
             f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
             highlight=False,
@@ -819,15 +823,16 @@ def make_package(
         typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+    small: SmallOption = False,
 ) -> None:
     """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
     network = network_file.load(network_path)
     c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
     out = out or Path(f"{c_name}-library")
     if out.suffix == ".zip":
-        package.write_zip(network, c_name, out)
+        package.write_zip(network, c_name, out, small)
     else:
-        package.write_folder(network, c_name, out)
+        package.write_folder(network, c_name, out, small)
     output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library", highlight=False)
 
 
@@ -1156,17 +1161,21 @@ def bench(
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     portable: Annotated[bool, typer.Option("--portable", help="The kernel in C alone, without assembly.")] = False,
+    small: SmallOption = False,
     csv_path: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file, too.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Count what an inference costs on emulated cores: instructions, code, constants, RAM, stack."""
+    if portable and small:
+        raise UserError("--portable and --small are two kernels; count one at a time")
+    kernel: benchmark.Kernel = "portable" if portable else "small" if small else "assembly"
     network = network_file.load(network_path)
     dataset, pixels, labels = _test_images(dataset, data_dir, images, network)
     costs = []
     for chosen in [boards.load_board(board_id) for board_id in dict.fromkeys(board)]:
         with _progress(chosen.id, len(pixels), quiet) as advance:
-            costs.append(benchmark.measure(network, chosen, pixels, labels, advance, portable))
+            costs.append(benchmark.measure(network, chosen, pixels, labels, advance, kernel))
     if csv_path is not None:
         benchmark.write_csv(costs, csv_path)
     if as_json:

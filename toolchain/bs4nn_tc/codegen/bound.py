@@ -1,7 +1,7 @@
 """An upper bound of the instructions of one inference, whatever the image.
 
-A count of what the kernel (firmware/lib/bs4nn) can do at most, times what each of these things costs at most,
-read off the compiled code of the two instruction sets. It is a model, not a proof: the tests hold it against
+A count of what a kernel (firmware/lib/bs4nn, firmware/small) can do at most, times what each of these things costs at
+most, read off the compiled code of the two instruction sets. It is a model, not a proof: the tests hold it against
 what emulated cores execute. For a time, multiply by the cycles that an instruction takes on the core.
 """
 
@@ -20,19 +20,20 @@ class Costs:
     Attributes:
         image: once: setting up, reading the result.
         pixel: sorting one pixel that is not black.
-        intensity: looking for the pixels of one intensity.
+        intensity: looking for the pixels of one intensity; time: for each of the T steps.
         step: one visited step; layer: what each hidden layer adds to it.
         record: setting up one word of neurons; plane: the same for each of its bit planes.
         look: looking at one word, with up to seven spikes and neurons that fire; look_plane: for each plane
             beyond the seventh.
         spike: counting one spike in one word; spike_plane: for each plane beyond the seventh.
-        fire: sending one spike; batch: for every word of output neurons.
+        fire: sending one spike; batch: for every word of output neurons; batch_plane: for every plane of it.
         output: looking at the output layer; output_plane: for every word and plane of it.
     """
 
     image: int
     pixel: int
     intensity: int
+    time: int
     step: int
     layer: int
     record: int
@@ -43,17 +44,22 @@ class Costs:
     spike_plane: int
     fire: int
     batch: int
+    batch_plane: int
     output: int
     output_plane: int
 
 
 THUMB_1_CORES = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
-THUMB_2 = Costs(1600, 14, 40, 45, 120, 40, 24, 340, 14, 10, 2, 30, 16, 160, 26)
-THUMB_1 = Costs(2000, 22, 60, 75, 190, 60, 36, 540, 22, 16, 2, 50, 30, 260, 40)
+THUMB_2 = Costs(1600, 14, 40, 0, 45, 120, 40, 24, 340, 14, 10, 2, 30, 16, 0, 160, 26)
+THUMB_1 = Costs(2000, 22, 60, 0, 75, 190, 60, 36, 540, 22, 16, 2, 50, 30, 0, 260, 40)
+SMALL_THUMB_2 = Costs(3000, 20, 30, 6, 80, 100, 60, 8, 360, 22, 40, 2, 260, 40, 14, 400, 10)
+SMALL_THUMB_1 = Costs(4000, 26, 40, 8, 120, 150, 80, 10, 480, 28, 52, 3, 360, 60, 18, 600, 14)
 
 
-def costs_of(core: str) -> Costs:
-    """The costs for a core, e.g. "cortex-m4"."""
+def costs_of(core: str, small: bool = False) -> Costs:
+    """The costs for a core, e.g. "cortex-m4", of the kernel or of the small one."""
+    if small:
+        return SMALL_THUMB_1 if core in THUMB_1_CORES else SMALL_THUMB_2
     return THUMB_1 if core in THUMB_1_CORES else THUMB_2
 
 
@@ -63,12 +69,12 @@ def steps_at_most(network: Network) -> int:
     return min(network.time_steps, with_input * (len(network.layers) if network.delay else 1))
 
 
-def instructions_at_most(network: Network, core: str, packed: PackedNetwork | None = None) -> int:
-    """Upper bound of the instructions that the kernel executes for one image on a core."""
+def instructions_at_most(network: Network, core: str, packed: PackedNetwork | None = None, small: bool = False) -> int:
+    """Upper bound of the instructions that the kernel, or the small one, executes for one image on a core."""
     packed = packed or pack(network)
-    costs = costs_of(core)
+    costs = costs_of(core, small)
     steps = steps_at_most(network)
-    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
+    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256 + costs.time * network.time_steps
     total += steps * (costs.step + costs.layer * len(packed.hidden))
     output_words = (packed.output.halfwords + 1) // 2
     for hidden in packed.hidden:
@@ -78,6 +84,7 @@ def instructions_at_most(network: Network, core: str, packed: PackedNetwork | No
         total += hidden.words * looks * (costs.look + costs.look_plane * more_planes)
         total += hidden.words * hidden.inputs * (costs.spike + costs.spike_plane * more_planes)
         total += hidden.neurons * costs.fire
-    total += packed.output.inputs * costs.batch * output_words
+    total += packed.output.inputs * output_words * (costs.batch + costs.batch_plane * packed.output.planes)
+    total += network.outputs * costs.fire
     total += steps * (costs.output + costs.output_plane * packed.output.planes * output_words)
     return total

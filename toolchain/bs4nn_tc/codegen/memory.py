@@ -17,6 +17,8 @@ from bs4nn_tc.network import Network
 HIDDEN_STRUCT_BYTES = 24
 NETWORK_STRUCT_BYTES = 44
 DIGEST_BYTES = 32
+# Flash that the small kernel leaves free, on any core.
+SMALL_SAVES_BYTES = 3800
 
 
 @dataclass(frozen=True)
@@ -92,46 +94,38 @@ def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
     return rows
 
 
-def lacking(network_plan: Plan, board: Board) -> dict[str, int]:
-    """Bytes that a board lacks for a network and the program around it, by memory; empty if it fits."""
+def lacking(network_plan: Plan, board: Board, small: bool = False) -> dict[str, int]:
+    """Bytes that a board lacks for a network and the program (with the small kernel?) around it; empty if it fits."""
+    program = board.reserved_flash_bytes - (SMALL_SAVES_BYTES if small else 0)
     missing = {
-        "flash": network_plan.flash_bytes + board.reserved_flash_bytes - board.flash_bytes,
+        "flash": network_plan.flash_bytes + program - board.flash_bytes,
         "RAM": network_plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes,
     }
     return {memory: count for memory, count in missing.items() if count > 0}
 
 
-def check_fits(network_plan: Plan, shape: str, board: Board) -> None:
+def check_fits(network_plan: Plan, shape: str, board: Board, small: bool = False) -> None:
     """Refuse a network that a board has no room for.
 
     Args:
         network_plan: what the network needs.
         shape: the network's sizes, for the message.
         board: with what its firmware takes besides the network.
+        small: with the small kernel.
 
     Raises:
         UserError: with needed, available and missing bytes, and what to change.
     """
-    missing = lacking(network_plan, board)
-    for memory, network_bytes, reserved, available, remedy in (
-        (
-            "flash",
-            network_plan.flash_bytes,
-            board.reserved_flash_bytes,
-            board.flash_bytes,
-            "fewer neurons, or a larger board",
-        ),
-        (
-            "RAM",
-            network_plan.ram_bytes,
-            board.reserved_ram_bytes,
-            board.ram_bytes,
-            "fewer neurons, or a board with more RAM",
-        ),
+    missing = lacking(network_plan, board, small)
+    smaller = "the small kernel (--small), " if not small and not lacking(network_plan, board, small=True) else ""
+    for memory, network_bytes, available, remedy in (
+        ("flash", network_plan.flash_bytes, board.flash_bytes, f"{smaller}fewer neurons, or a larger board"),
+        ("RAM", network_plan.ram_bytes, board.ram_bytes, "fewer neurons, or a board with more RAM"),
     ):
         if memory in missing:
+            needed = available + missing[memory]
             raise UserError(
-                f"{shape} does not fit {board.id}: it needs {network_bytes + reserved:,} bytes of {memory} "
-                f"({network_bytes:,} network + {reserved:,} program), {available:,} are there, "
+                f"{shape} does not fit {board.id}: it needs {needed:,} bytes of {memory} "
+                f"({network_bytes:,} network + {needed - network_bytes:,} program), {available:,} are there, "
                 f"{missing[memory]:,} too few; take {remedy}"
             )

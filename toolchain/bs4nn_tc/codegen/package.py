@@ -14,26 +14,28 @@ from bs4nn_tc.errors import UserError
 from bs4nn_tc.files import staging_for, write_atomically
 from bs4nn_tc.network import Network
 
-KERNEL = resources.FIRMWARE / "lib" / "bs4nn" / "src"
 # Dates in an archive would make two archives of one network differ.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def package_files(network: Network, name: str) -> dict[str, str]:
+def package_files(network: Network, name: str, small: bool = False) -> dict[str, str]:
     """Every file of the library, by its path in the folder.
 
     Args:
         network: the network.
         name: its name in C, see `render.check_name`.
+        small: with the small kernel.
 
     Raises:
         UserError: a name that cannot be used.
     """
+    kernel = resources.kernel_files(small)
+    sources = [path.name for path in kernel if path.suffix != ".h"]
     image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.intensity_max)
     result = reference.run(network, image[None])
-    texts = render.render_package(network, name, image, int(result.answer[0]), int(result.response_time[0]))
+    texts = render.render_package(network, name, image, int(result.answer[0]), int(result.response_time[0]), sources)
     texts |= {f"src/{file}": text for file, text in render.render_network(network, name).items()}
-    for path in sorted(KERNEL.iterdir()):
+    for path in kernel:
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
     version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
     # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.
@@ -69,13 +71,13 @@ def package_files(network: Network, name: str) -> dict[str, str]:
     return texts
 
 
-def write_folder(network: Network, name: str, folder: Path) -> None:
-    """Write the library as a folder, all of it or nothing.
+def write_folder(network: Network, name: str, folder: Path, small: bool = False) -> None:
+    """Write the library as a folder, all of it or nothing; see `package_files`.
 
     Raises:
         UserError: a bad name, a folder that is there already and not empty, or a full disk.
     """
-    texts = package_files(network, name)
+    texts = package_files(network, name, small)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
     with staging_for(folder) as staging:
@@ -87,7 +89,7 @@ def write_folder(network: Network, name: str, folder: Path) -> None:
         staging.rename(folder)
 
 
-def write_zip(network: Network, name: str, path: Path) -> None:
+def write_zip(network: Network, name: str, path: Path, small: bool = False) -> None:
     """Write the library as the archive that the Arduino IDE takes; the same network gives the same bytes.
 
     Raises:
@@ -95,7 +97,7 @@ def write_zip(network: Network, name: str, path: Path) -> None:
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, text in sorted(package_files(network, name).items()):
+        for file, text in sorted(package_files(network, name, small).items()):
             entry = zipfile.ZipInfo(f"{name}/{file}", _NO_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

@@ -75,7 +75,9 @@ def open_project(folder: Path) -> Project:
     )
 
 
-def generate(network: Network, name: str, boards: list[Board], folder: Path, force: bool = False) -> Project:
+def generate(
+    network: Network, name: str, boards: list[Board], folder: Path, force: bool = False, small: bool = False
+) -> Project:
     """Write the project, all of it or nothing.
 
     Args:
@@ -84,6 +86,7 @@ def generate(network: Network, name: str, boards: list[Board], folder: Path, for
         boards: the boards to build for, besides the computer itself.
         folder: new, empty, or an earlier project of this tool in which nothing was changed by hand.
         force: replace an earlier project even if files in it were changed.
+        small: with the small kernel.
 
     Raises:
         UserError: a bad name, a network that does not fit a board, a folder that holds something
@@ -92,10 +95,10 @@ def generate(network: Network, name: str, boards: list[Board], folder: Path, for
     render.check_name(name)
     plan = memory.plan(network, pack.pack(network), name)
     for board in boards:
-        memory.check_fits(plan, network.shape_text, board)
+        memory.check_fits(plan, network.shape_text, board, small)
     _check_folder(folder, force)
     with staging_for(folder) as staging:
-        _write(staging, network, name, boards, plan)
+        _write(staging, network, name, boards, plan, small)
         _swap(staging, folder)
     return open_project(folder)
 
@@ -106,18 +109,24 @@ def _write(
     name: str,
     boards: list[Board],
     plan: memory.Plan,
+    small: bool,
 ) -> None:
     firmware = resources.FIRMWARE
     skip = shutil.ignore_patterns("__pycache__", ".*")
     for part in ("lib", "platform", "src"):
         shutil.copytree(firmware / part, folder / part, ignore=skip)
+    kernel = folder / "lib" / "bs4nn" / "src"
+    shutil.rmtree(kernel)
+    kernel.mkdir()
+    for path in resources.kernel_files(small):
+        shutil.copyfile(path, kernel / path.name)
     (folder / "boards").mkdir()
     for board in boards:
         if board.kind == "emulated":
             shutil.copyfile(board.manifest, folder / "boards" / board.manifest.name)
     texts = {f"src/{file}": text for file, text in render.render_network(network, name).items()}
     texts |= {f"src/{file}": text for file, text in render.render_application(network, name).items()}
-    texts |= render.render_project(network, name, boards)
+    texts |= render.render_project(network, name, boards, small)
     texts[".gitignore"] = ".pio/\n"
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8", newline="\n")

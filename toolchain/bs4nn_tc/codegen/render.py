@@ -128,23 +128,24 @@ def render_application(network: Network, name: str) -> dict[str, str]:
     return _render({"application.h": "application.h.j2", "application.c": "application.c.j2"}, values)
 
 
-def render_project(network: Network, name: str, boards: Sequence[object]) -> dict[str, str]:
+def render_project(network: Network, name: str, boards: Sequence[object], small: bool = False) -> dict[str, str]:
     """The project's own texts: {"platformio.ini": text, "README.md": text}.
 
     Args:
         network: the network.
         name: its name in C.
         boards: the `boards.Board`s to build for.
+        small: with the small kernel.
 
     Raises:
         UserError: `name` is no usable C identifier.
     """
-    values = {**_values(network, name), "boards": boards}
+    values = {**_values(network, name), "boards": boards, "small": small}
     return _render({"platformio.ini": "platformio.ini.j2", "README.md": "README.md.j2"}, values)
 
 
 def render_package(
-    network: Network, name: str, image: NDArray[np.uint8], answer: int, response_time: int
+    network: Network, name: str, image: NDArray[np.uint8], answer: int, response_time: int, sources: Sequence[str]
 ) -> dict[str, str]:
     """What a library folder holds besides sources and metadata: CMakeLists.txt, README.md and examples.
 
@@ -154,11 +155,18 @@ def render_package(
         image: (pixels,) of the examples.
         answer: the network's answer on it.
         response_time: its response time on it.
+        sources: file names of the kernel's sources.
 
     Raises:
         UserError: `name` is no usable C identifier.
     """
-    values = {**_values(network, name), "image": image, "answer": answer, "response_time": response_time}
+    values = {
+        **_values(network, name),
+        "image": image,
+        "answer": answer,
+        "response_time": response_time,
+        "sources": sources,
+    }
     templates = {
         "CMakeLists.txt": "package_CMakeLists.txt.j2",
         "README.md": "package_README.md.j2",

@@ -25,7 +25,7 @@
  * next g, where those are known. It is put down for the spike at which it is due, catches up then with all
  * that it has missed, and is put down again.
  */
-#include "bs4nn.h"
+#include "bs4nn_layout.h"
 
 /* What is done most often is there in assembly for Cortex-M, too (bs4nn_cortex_m.S); BS4NN_PORTABLE does without. */
 #if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
@@ -34,28 +34,10 @@
 #define BS4NN_ASSEMBLY 0
 #endif
 
-/* Counters for 65,535 inputs and the largest threshold and lead. */
-#define MAX_PLANES 18u
-#define MIN_PLANES 7u
-#define MAX_OUTPUT_PLANES 17u
-#define MIN_OUTPUT_PLANES 3u
-#define WORD_BITS 32u
-
-/* Words are put down for one of the next RING spikes; who is due later is looked at for nothing, once. */
-#define RING 32u
-#define RING_WORDS (RING / 2u)
-
 #define NO_WORD 0xFFFFu
 
-/* Words that hold a place for every intensity. */
-#define PLACES_WORDS 128u
-
-/* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
-typedef uint16_t __attribute__((__may_alias__)) half_t;
 typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
-/* Keeps the compiler from replacing a short loop by a call of memset. */
-#define KEEP_LOOP() __asm__ volatile("")
 /* Keeps registers free for what is done most often. */
 #define APART __attribute__((__noinline__))
 #define ALWAYS_INLINE inline __attribute__((__always_inline__))
@@ -74,19 +56,14 @@ typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 #define KEEP_IF_ROOM(x) KEEP_HERE(x)
 #define IN_PLACE_IF_ROOM ALWAYS_INLINE
 #endif
-/* Seldom done: small rather than fast. */
-#define COLD __attribute__((__noinline__, __cold__))
 #else
-typedef uint16_t half_t;
 typedef uint32_t word_t;
-#define KEEP_LOOP() ((void)0)
 #define APART
 #define ALWAYS_INLINE inline
 #define FEW_REGISTERS 0
 #define KEEP_HERE(x) ((void)0)
 #define KEEP_IF_ROOM(x) ((void)0)
 #define IN_PLACE_IF_ROOM inline
-#define COLD
 #endif
 
 /*
@@ -98,16 +75,11 @@ typedef uint32_t word_t;
 #define SENT 1u    /* spikes that have been sent to it */
 #define DUE 2u     /* the spike at which a word has to be looked at */
 #define TOP 3u     /* planes that the counters need by now; the highest is the sign */
-#define COUNTS 4u
 
 /* The record of a word of neurons; its bit planes follow. */
 #define ALIVE 0u /* set bits have not fired yet */
 #define NEXT 1u  /* the next word that is due at the same spike; in the upper half how many spikes have been counted */
-#define RECORD 2u
 #define SEEN 0xFFFF0000u /* the upper half of NEXT */
-
-/* Spikes to the output layer are counted eight at a time. */
-#define BATCH 8u
 
 /* One inference. */
 typedef struct {
@@ -139,60 +111,6 @@ typedef struct {
     uint8_t read_out;           /* the readout step has passed */
 } run_t;
 
-/* ---- Bits ---- */
-
-/* Index of the lowest set bit. */
-static uint32_t lowest_bit(uint32_t word)
-{
-#if defined(__GNUC__) && (!defined(__arm__) || defined(__ARM_FEATURE_CLZ))
-    return (uint32_t)__builtin_ctz(word);
-#else /* a core without a count of zeros: a multiplication by a de Bruijn sequence */
-    static const uint8_t index[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
-                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
-    return index[(uint32_t)((word & (0u - word)) * 0x077CB531u) >> 27];
-#endif
-}
-
-/* The lanes of word w that hold one of so many neurons. */
-static uint32_t alive_lanes(uint32_t neurons, uint32_t w)
-{
-    neurons -= w * WORD_BITS;
-    return neurons < WORD_BITS ? ((uint32_t)1u << neurons) - 1u : UINT32_MAX;
-}
-
-/* ---- Sizes and checks ---- */
-
-uint16_t bs4nn_inputs(const bs4nn_network_t *network)
-{
-    return network->hidden_layers != 0u ? network->hidden[0].inputs : network->output.inputs;
-}
-
-uint32_t bs4nn_neurons(const bs4nn_network_t *network)
-{
-    uint32_t neurons = network->output.neurons;
-    for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        neurons += network->hidden[l].neurons;
-    }
-    return neurons;
-}
-
-static uint32_t spikes_words(uint32_t inputs)
-{
-    return (inputs + 1u) / 2u;
-}
-
-static uint32_t output_words(const bs4nn_output_t *output)
-{
-    return (output->halfwords + 1u) / 2u;
-}
-
-static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
-{
-    const bs4nn_hidden_t *layer = &network->hidden[l];
-    return layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
-         + (l != 0u ? spikes_words(layer->inputs) : 0u);
-}
-
 static uint32_t *counts_of(const run_t *run, uint32_t l)
 {
     return run->workspace + run->network->hidden[l].state;
@@ -204,58 +122,6 @@ static half_t *spikes_of(const run_t *run, uint32_t l)
     return l == 0u ? run->spikes
                    : (half_t *)(counts_of(run, l) + COUNTS + RING_WORDS
                                 + (uint32_t)layer->words * (RECORD + layer->planes));
-}
-
-/* After so many spikes `planes` planes still hold every counter that matters, which is below 2^(planes - 1). */
-static uint32_t spikes_held(const bs4nn_hidden_t *layer, uint32_t planes)
-{
-    uint32_t most = ((uint32_t)1u << (planes - 1u)) - 8u; /* of (n + threshold + 1) / 2 + spread */
-    uint32_t taken = 2u * layer->spread + layer->threshold;
-    return 2u * most > taken ? 2u * most - taken : 0u;
-}
-
-static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
-{
-    return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->columns != NULL
-        && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS && layer->threshold != 0u
-        && layer->planes >= MIN_PLANES && layer->planes <= MAX_PLANES && spikes_held(layer, layer->planes) >= inputs
-        && (layer->start == NULL ? layer->spread == 0u
-                                 : layer->start_planes < layer->planes)
-        && layer->state == state;
-}
-
-COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
-{
-    if (net == NULL || network == NULL || workspace == NULL) {
-        return BS4NN_ERROR_ARGUMENT;
-    }
-    const bs4nn_output_t *output = &network->output;
-    if (network->time_steps == 0u || network->readout_step >= network->time_steps || network->delay > 1u
-        || network->intensity_max == 0u || (network->hidden_layers != 0u && network->hidden == NULL)
-        || output->rows == NULL || output->neurons == 0u || output->inputs == 0u || output->threshold == 0u
-        || output->halfwords != (output->neurons + 15u) / 16u || output->planes < MIN_OUTPUT_PLANES
-        || output->planes > MAX_OUTPUT_PLANES || ((uint32_t)output->inputs + output->spread) >> output->planes != 0u
-        || (output->spread != 0u && output->thresholds == NULL)) {
-        return BS4NN_ERROR_NETWORK;
-    }
-    uint32_t inputs = bs4nn_inputs(network);
-    uint32_t words = PLACES_WORDS + spikes_words(inputs) + output_words(output) * (output->planes + 2u + BATCH);
-    for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        if (!hidden_is_sound(&network->hidden[l], inputs, words)) {
-            return BS4NN_ERROR_NETWORK;
-        }
-        inputs = network->hidden[l].neurons;
-        words += state_words(network, l);
-    }
-    if (output->inputs != inputs || network->workspace_words != words) {
-        return BS4NN_ERROR_NETWORK;
-    }
-    if (workspace_bytes / sizeof(uint32_t) < words || ((uintptr_t)workspace & 3u) != 0u) {
-        return BS4NN_ERROR_WORKSPACE;
-    }
-    net->network = network;
-    net->workspace = workspace;
-    return 0;
 }
 
 /* ---- Encoding: pixels to spikes ---- */
@@ -1454,7 +1320,7 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.network = network;
     run.workspace = net->workspace;
     run.trace = trace;
-    run.inputs = bs4nn_inputs(network);
+    run.inputs = inputs_of(network);
     run.spikes = (half_t *)(net->workspace + PLACES_WORDS);
     run.output_planes = net->workspace + PLACES_WORDS + spikes_words(run.inputs);
     run.place = places_of(&run) + network->intensity_max;
