@@ -1,4 +1,4 @@
-"""Random networks on emulated cores: the kernel, with and without its assembly, and the small one, against the simulator.
+"""Random networks on emulated cores: the kernel, with and without assembly, and the small one, against the simulator.
 
 Sixty networks are compiled into one firmware, which prints one checksum a network of everything it computes.
 """
