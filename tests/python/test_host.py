@@ -18,6 +18,7 @@ from hypothesis import given, settings
 import bs4nn_tc
 from bs4nn_tc import ordering, reference
 from bs4nn_tc.host import library
+from bs4nn_tc.host.network import Dropout
 from bs4nn_tc.network import Layer, Network
 from bs4nn_tc.training.loop import host_network
 
@@ -134,6 +135,7 @@ def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], tim
             windows=windows,
             gradients=got,
             threshold_gradients=of_thresholds,
+            dropout=Dropout(),
         )
         dense = [
             dense_gradients(network, image, label, 0.3, windows) for image, label in zip(images, labels, strict=True)

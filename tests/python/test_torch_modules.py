@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from bs4nn_tc import datasets, network_file, reference
 from bs4nn_tc.errors import VerificationError
-from bs4nn_tc.host.network import host_network
+from bs4nn_tc.host.network import Dropout, host_network
 from bs4nn_tc.network import Layer, Network
 
 try:
@@ -78,6 +78,7 @@ def test_gradients_are_those_of_the_compiled_trainer(hidden: tuple[int, ...], ti
         windows=[7.0] * len(hidden),
         gradients=expected,
         threshold_gradients=[np.zeros(neurons, np.float32) for neurons in hidden],
+        dropout=Dropout(),
     )
     modules = torch_modules.BinaryIFNetwork.from_network(network, window=7.0)
     potentials = modules(torch.tensor(images)).potentials

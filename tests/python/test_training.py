@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from bs4nn_tc import datasets, files, network_file, real_network, reference, training
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import MissingToolError, UserError
-from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, PaperStep, warp
+from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, PaperStep, warp
 from bs4nn_tc.host.real import RealHost, RealRules
 from bs4nn_tc.network import Network
 from bs4nn_tc.real_network import RealNetwork
@@ -126,10 +126,120 @@ def test_gradients_equal_a_slow_computation(sizes: tuple[int, ...]) -> None:
             windows=windows,
             gradients=found,
             threshold_gradients=of_thresholds,
+            dropout=Dropout(),
         )
         expected, expected_of_thresholds = slow_gradients(network, image, label, 0.3, windows)
         for mine, theirs in zip([*found, *of_thresholds], [*expected, *expected_of_thresholds], strict=True):
             np.testing.assert_allclose(mine, theirs, atol=2e-5)
+
+
+def silent_case(seed: int) -> tuple[np.random.Generator, list[np.ndarray], np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Weights (inputs, neurons) of 50-30-20-5, an image, who of its 50 hidden neurons stays silent, and who is left."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.uniform(-2, 3, shape).astype(np.float32) for shape in ((50, 30), (30, 20), (20, 5))]
+    image = (rng.integers(0, 256, (1, 50)) * (rng.random((1, 50)) < 0.6)).astype(np.uint8)
+    silent = (rng.random((1, 50)) < 0.3).astype(np.uint8)
+    left = [np.arange(50), np.flatnonzero(silent[0, :30] == 0), np.flatnonzero(silent[0, 30:] == 0), np.arange(5)]
+    return rng, weights, image, silent, left
+
+
+def of_those_left(weights: list[np.ndarray], left: list[np.ndarray]) -> list[np.ndarray]:
+    """The same of a network that has only these neurons."""
+    return [np.ascontiguousarray(one[np.ix_(*left[layer : layer + 2])]) for layer, one in enumerate(weights)]
+
+
+def host_of(weights: list[np.ndarray], thresholds: list[int], delay: int) -> HostNetwork:
+    return HostNetwork(
+        [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in weights],
+        [np.full(layer.shape[1], threshold, np.int32) for layer, threshold in zip(weights, thresholds, strict=True)],
+        time_steps=16,
+        intensity_max=255,
+        delay=delay,
+        readout_step=13,
+    )
+
+
+# With 0.7 of the neurons left, thresholds above them of 3 and 4 become 2.1 and 2.8, rounded.
+WHOLE, LOWERED = [3, 3, 4], [3, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_gradients_with_dropout_are_those_without_the_silent_neurons(seed: int) -> None:
+    _, weights, image, silent, left = silent_case(seed)
+    fewer = of_those_left(weights, left)
+    found = []
+    for layers, thresholds, dropout in (
+        (weights, WHOLE, Dropout(silent, 0.3)),
+        (fewer, LOWERED, Dropout()),
+    ):
+        gradients = [np.zeros_like(layer) for layer in layers]
+        of_thresholds = [np.zeros(layer.shape[1], np.float32) for layer in layers[:-1]]
+        loss = host_of(layers, thresholds, 0).surrogate_gradients(
+            image,
+            np.array([2], np.int32),
+            scale=0.3,
+            windows=[6.0, 5.0],
+            gradients=gradients,
+            threshold_gradients=of_thresholds,
+            dropout=dropout,
+        )
+        found.append((loss, gradients))
+    assert found[0][0] == found[1][0]
+    assert sum(np.abs(layer).sum() for layer in found[1][1]) > 0
+    for mine, theirs in zip(of_those_left(found[0][1], left), found[1][1], strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    for mine, theirs in zip(found[0][1], found[1][1], strict=True):  # the silent ones learn nothing
+        np.testing.assert_allclose(np.abs(mine).sum(), np.abs(theirs).sum(), rtol=1e-5)
+
+
+def assert_only_the_others_learn(
+    before: list[np.ndarray], after: list[np.ndarray], fewer: list[np.ndarray], left: list[np.ndarray]
+) -> None:
+    moved = 0
+    for start, mine, part, theirs in zip(before, after, of_those_left(after, left), fewer, strict=True):
+        np.testing.assert_allclose(part, theirs, atol=1e-5)
+        moved += int((mine != start).sum())
+    started = of_those_left(before, left)
+    assert moved == sum(int((mine != start).sum()) for mine, start in zip(fewer, started, strict=True))
+
+
+@pytest.mark.parametrize("window", [0.0, 5.0])
+def test_paper_with_dropout_learns_as_without_the_silent_neurons(window: float) -> None:
+    step = PaperStep(20.0, 0.2, 0.0, 0.0, 2, 0, 1, 1, 1, window, 1)
+    learned = 0
+    for seed in range(10):
+        _, weights, image, silent, left = silent_case(seed)
+        fewer, start = of_those_left(weights, left), [layer.copy() for layer in weights]
+        for layers, thresholds, dropout in (
+            (weights, WHOLE, Dropout(silent, 0.3)),
+            (fewer, LOWERED, Dropout()),
+        ):
+            host = host_of(layers, thresholds, 1)
+            host.paper_learn(layers, np.full(3, 4.0), step, image, np.array([2], np.int32), np.zeros(1, int), dropout)
+        assert_only_the_others_learn(start, weights, fewer, left)
+        learned += int((weights[0] != start[0]).any())
+    assert learned > 0
+
+
+@pytest.mark.parametrize("window", [0.0, 5.0])
+def test_s4nn_with_dropout_learns_as_without_the_silent_neurons(window: float) -> None:
+    rules = RealRules(0.2, 3, window, 1)
+    rules.limits[:3] = [np.inf] * 3
+    learned = 0
+    for seed in range(10):
+        _, weights, image, silent, left = silent_case(seed)
+        fewer, start = of_those_left(weights, left), [layer.copy() for layer in weights]
+        lower = np.array([6, 6 * 0.7, 9 * 0.7], np.float32)
+        for layers, thresholds, dropout in (
+            (weights, np.array([6, 6, 9], np.float32), Dropout(silent, 0.3)),
+            (fewer, lower, Dropout()),
+        ):
+            host = RealHost(RealNetwork(tuple(layers), thresholds, 16, 255))
+            fired = np.zeros(host.hidden_neurons, np.int64)
+            host.learn(image, np.array([2], np.int32), np.zeros(1, int), rules, dropout, fired)
+        assert_only_the_others_learn(start, weights, fewer, left)
+        learned += int((weights[0] != start[0]).any())
+    assert learned > 0
 
 
 def test_adam_equals_its_definition() -> None:
@@ -232,7 +342,7 @@ def test_paper_learning_equals_a_slow_computation(
         delay=1,
         readout_step=time_steps - 3,
     )
-    host.paper_learn(proxies, alphas, step, images, labels, order)
+    host.paper_learn(proxies, alphas, step, images, labels, order, Dropout())
 
     wanted, wanted_alphas = [start.astype(np.float64) for start in starts], np.full(2, 4.0)
     for image, label in zip(images, labels, strict=True):
@@ -374,7 +484,7 @@ def test_s4nn_learns_by_its_equations(sizes: tuple[int, ...], limit: float, wind
             masked = (times[layer][:, None] < until[None, :]) * error
             wanted[layer] = np.clip(wanted[layer] - rate * masked, -limit, limit)
             error = (wanted[layer] * masked).sum(axis=1)
-        host.learn(image[None], labels[number : number + 1], np.zeros(1, np.int64), rules, fired)
+        host.learn(image[None], labels[number : number + 1], np.zeros(1, np.int64), rules, Dropout(), fired)
         for mine, theirs in zip(network.weights, wanted, strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
     assert learned

@@ -9,6 +9,7 @@
 #ifndef BS4NN_HOST_H
 #define BS4NN_HOST_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define HOST_MAX_LAYERS 16
@@ -50,6 +51,21 @@ int host_evaluate(const host_network_t *network, const uint8_t *images, const in
 int host_times(const host_network_t *network, const uint8_t *images, int32_t count, uint16_t *times, int32_t *readout,
                int32_t *answer, int32_t *response_time, int32_t *spikes);
 
+/*
+ * Dropout, in all recipes: hidden neurons that stay silent on an image while it is learned from. Layers above them get so
+ * much less, so their thresholds are multiplied by `kept` meanwhile (and rounded, where they are whole numbers).
+ */
+typedef struct {
+    const uint8_t *silent; /* (count, hidden neurons of all layers) 1: stays silent; or NULL */
+    float kept;            /* share of the hidden neurons that do not */
+} host_dropout_t;
+
+/* The silent neurons of image n of those that are learned from; NULL: none. */
+static inline const uint8_t *host_silent(const host_dropout_t *dropout, int64_t n, int64_t hidden_neurons)
+{
+    return dropout->silent != NULL ? dropout->silent + n * hidden_neurons : NULL;
+}
+
 /* ---- host_surrogate.c: the recipe "best" ---- */
 
 /*
@@ -59,8 +75,8 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
  * hidden layer l's thresholds. Returns 0, or -1 without memory.
  */
 int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, float scale, const float *windows, float *const *gradients,
-                             float *const *threshold_gradients, double *loss);
+                             int32_t count, const host_dropout_t *dropout, float scale, const float *windows,
+                             float *const *gradients, float *const *threshold_gradients, double *loss);
 
 /*
  * One step of Adam on `count` proxy weights: the gradient is the sum of `parts` arrays, which are
@@ -104,7 +120,7 @@ typedef struct {
 int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
                          int32_t *const *thresholds, double *alphas, const host_paper_t *options,
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                         int64_t *flips);
+                         const host_dropout_t *dropout, int64_t *flips);
 
 /*
  * Errors of the output neurons (outputs) that sum to zero: the smaller side is raised to the larger one, which is how
@@ -149,6 +165,6 @@ typedef struct {
  */
 int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                        int64_t *fired);
+                        const host_dropout_t *dropout, int64_t *fired);
 
 #endif /* BS4NN_HOST_H */

@@ -185,16 +185,23 @@ static void read_out(run_t *run)
 static void begin(run_t *run)
 {
     const host_network_t *network = run->network;
+    const uint8_t *silent = run->silent;
     for (int32_t l = 0; l < network->layer_count; l++) {
         layer_run_t *layer = &run->layers[l];
         int32_t neurons = network->layers[l].neurons;
         memset(layer->potential, 0, (size_t)neurons * sizeof *layer->potential);
         memset(layer->peak_step, 0, (size_t)neurons * sizeof *layer->peak_step);
         for (int32_t j = 0; j < neurons; j++) {
-            int32_t threshold = network->layers[l].thresholds[j];
+            int32_t threshold = run_threshold(run, l, j);
             layer->peak[j] = 0; /* where it stands until something arrives */
             layer->level[j] = (int16_t)(threshold < INT16_MAX ? threshold : INT16_MAX);
             layer->time[j] = network->time_steps;
+        }
+        if (silent != NULL && l + 1 < network->layer_count) {
+            for (int32_t j = 0; j < neurons; j++) {
+                layer->level[j] = silent[j] ? INT16_MAX : layer->level[j];
+            }
+            silent += neurons;
         }
         layer->spike_count = 0;
         layer->fresh = 0;

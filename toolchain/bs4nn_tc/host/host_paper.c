@@ -96,7 +96,7 @@ int host_normalise(float *error, int32_t count)
 static void narrow(const run_t *run, int32_t l, float window, float *error, int32_t *until)
 {
     for (int32_t j = 0; j < run->network->layers[l].neurons; j++) {
-        error[j] *= host_surrogate(run->layers[l].peak[j], run->network->layers[l].thresholds[j], window);
+        error[j] *= host_surrogate(run->layers[l].peak[j], run_threshold(run, l, j), window);
         until[j] = run->layers[l].peak_step[j] + 1;
     }
 }
@@ -188,16 +188,18 @@ static void multiply_proxies(const host_network_t *network, float *const *proxie
 int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
                          int32_t *const *thresholds, double *alphas, const host_paper_t *options,
                          const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                         int64_t *flips)
+                         const host_dropout_t *dropout, int64_t *flips)
 {
     run_t run;
     scratch_t scratch;
     size_t widest = (size_t)network->layers[0].inputs;
     int32_t last = network->layer_count - 1;
     int64_t right = 0;
+    int64_t hidden = 0;
     for (int32_t l = 0; l <= last; l++) {
         size_t neurons = (size_t)network->layers[l].neurons;
         widest = neurons > widest ? neurons : widest;
+        hidden += l < last ? network->layers[l].neurons : 0;
     }
     float *memory = malloc(4 * widest * sizeof *memory);
     scratch.until = malloc(widest * sizeof *scratch.until);
@@ -207,6 +209,7 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         return -1;
     }
     run.wants_peaks = options->window > 0.0f;
+    run.kept = dropout->kept;
     scratch.error = memory;
     scratch.below = memory + widest;
     scratch.masked = memory + 2 * widest;
@@ -219,6 +222,7 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
     for (int64_t n = 0; n < count; n++) {
         decayed *= 1.0 - (double)options->rate * (double)options->lambda;
         float rate = (float)((double)options->rate / decayed);
+        run.silent = host_silent(dropout, n, hidden);
         run_image(&run, images + order[n] * network->layers[0].inputs, options->gamma - 1, labels[order[n]]);
         right += output_error(&run, options, labels[order[n]], scratch.error);
         for (int32_t l = last; l >= 0; l--) {

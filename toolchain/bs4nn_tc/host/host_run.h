@@ -29,6 +29,8 @@ typedef struct {
     int32_t answer;
     int32_t *readout;     /* (outputs) potentials at the readout step */
     int wants_peaks;      /* set it after run_open if peak and peak_step are to be followed */
+    const uint8_t *silent; /* (hidden neurons) set it before an image if some are to stay silent, and ... */
+    float kept;            /* ... the share of those that do not */
     void *memory;
 } run_t;
 
@@ -44,6 +46,13 @@ void run_close(run_t *run);
  * `awaited` has fired, at most to the last step. Who has not fired by then has the firing time T.
  */
 void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited);
+
+/* The threshold of neuron j of layer l, where some neurons below may have to stay silent. */
+static inline int32_t run_threshold(const run_t *run, int32_t l, int32_t j)
+{
+    int32_t threshold = run->network->layers[l].thresholds[j];
+    return run->silent == NULL || l == 0 ? threshold : (int32_t)((float)threshold * run->kept + 0.5f);
+}
 
 /* The surrogate of firing: a triangle of half width `window` around the threshold, 1 at its top. */
 static inline float host_surrogate(int32_t peak, int32_t threshold, float window)

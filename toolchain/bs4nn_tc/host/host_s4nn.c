@@ -30,6 +30,8 @@ typedef struct {
     float *readout;                          /* (outputs) potentials at the readout step */
     float *masked;                           /* errors of the neurons that an input fired before */
     void *memory;
+    const uint8_t *silent;                   /* (hidden neurons) those that have to stay silent; NULL: none */
+    float kept;                              /* share of those that do not */
 } run_t;
 
 static int run_open(run_t *run, const host_s4nn_t *network)
@@ -43,6 +45,7 @@ static int run_open(run_t *run, const host_s4nn_t *network)
     }
     size_t words = 7 * all + (size_t)network->time_steps + 2 + 2 * widest;
     run->network = network;
+    run->silent = NULL;
     run->memory = malloc(words * sizeof(float));
     if (run->memory == NULL) {
         return -1;
@@ -115,6 +118,13 @@ static int32_t arrive(run_t *run, int32_t l, int32_t k)
     return k;
 }
 
+/* The threshold of layer l, where some neurons below may have to stay silent. */
+static float threshold_of(const run_t *run, int32_t l)
+{
+    float threshold = run->network->thresholds[l - 1];
+    return run->silent == NULL || l == 1 ? threshold : threshold * run->kept;
+}
+
 /* Run one layer from the spikes of the layer below. The potentials at the readout step are left in run->readout. */
 static void run_layer(run_t *run, int32_t l)
 {
@@ -136,10 +146,19 @@ static void run_layer(run_t *run, int32_t l)
             read = 1;
         }
         k = arrive(run, l, k);
-        fire(layer, neurons, network->thresholds[l - 1], step, never);
+        fire(layer, neurons, threshold_of(run, l), step, never);
     }
     if (!read) {
         memcpy(run->readout, layer->potential, (size_t)neurons * sizeof *run->readout);
+    }
+    if (run->silent != NULL && l < network->layer_count) {
+        const uint8_t *silent = run->silent;
+        for (int32_t k = 1; k < l; k++) {
+            silent += network->sizes[k];
+        }
+        for (int32_t j = 0; j < neurons; j++) {
+            layer->time[j] = silent[j] ? never : layer->time[j];
+        }
     }
     sort_spikes(run, layer, neurons);
 }
@@ -234,7 +253,7 @@ static void narrow(run_t *run, int32_t l, float window)
 {
     layer_run_t *layer = &run->layers[l];
     for (int32_t j = 0; j < run->network->sizes[l]; j++) {
-        float distance = fabsf(layer->peak[j] - run->network->thresholds[l - 1]) / window;
+        float distance = fabsf(layer->peak[j] - threshold_of(run, l)) / window;
         layer->error[j] *= distance < 1.0f ? 1.0f - distance : 0.0f;
     }
 }
@@ -304,15 +323,21 @@ static void learn_layer(run_t *run, int32_t l, float *weights, const host_s4nn_r
 
 int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                        int64_t *fired)
+                        const host_dropout_t *dropout, int64_t *fired)
 {
     run_t run;
     int64_t right = 0;
+    int64_t hidden = 0;
+    for (int32_t l = 1; l < network->layer_count; l++) {
+        hidden += network->sizes[l];
+    }
     if (run_open(&run, network) != 0) {
         return -1;
     }
     for (int64_t n = 0; n < count; n++) {
         int32_t label = labels[order[n]];
+        run.silent = host_silent(dropout, n, hidden);
+        run.kept = dropout->kept;
         int32_t first = run_image(&run, images + order[n] * network->sizes[0]);
         int32_t awaited = run.layers[network->layer_count].time[label];
         int32_t last = first + rules->gamma - 1 > awaited ? first + rules->gamma - 1 : awaited;

@@ -31,15 +31,16 @@ static double output_slope(const run_t *run, int32_t label, float scale, float *
     return loss;
 }
 
-/* Slopes of a hidden layer from those of the layer above, through the signs and the surrogate. */
-static void hidden_slope(const run_t *run, int32_t l, float window, const float *above, float *slope)
+/* Slopes of a hidden layer from those of the layer above, through the signs and the surrogate; 0 of silent neurons. */
+static void hidden_slope(const run_t *run, int32_t l, const uint8_t *silent, float window, const float *above,
+                         float *slope)
 {
     const host_layer_t *layer = &run->network->layers[l];
     const host_layer_t *next = &run->network->layers[l + 1];
     for (int32_t j = 0; j < layer->neurons; j++) {
-        float share = host_surrogate(run->layers[l].peak[j], layer->thresholds[j], window);
+        float share = host_surrogate(run->layers[l].peak[j], run_threshold(run, l, j), window);
         slope[j] = 0.0f;
-        if (share > 0.0f) {
+        if (share > 0.0f && (silent == NULL || !silent[j])) {
             const int8_t *row = next->signs + (int64_t)j * next->neurons;
             float sum = 0.0f;
             for (int32_t o = 0; o < next->neurons; o++) {
@@ -76,15 +77,17 @@ static void add_gradients(const run_t *run, int32_t l, const float *slope, float
 }
 
 int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, float scale, const float *windows, float *const *gradients,
-                             float *const *threshold_gradients, double *loss)
+                             int32_t count, const host_dropout_t *dropout, float scale, const float *windows,
+                             float *const *gradients, float *const *threshold_gradients, double *loss)
 {
     run_t run;
     size_t widest = 0;
     int32_t last = network->layer_count - 1;
+    int32_t hidden = 0;
     for (int32_t l = 0; l <= last; l++) {
         size_t neurons = (size_t)network->layers[l].neurons;
         widest = neurons > widest ? neurons : widest;
+        hidden += l < last ? network->layers[l].neurons : 0;
     }
     float *memory = malloc(3 * widest * sizeof *memory);
     if (memory == NULL || run_open(&run, network) != 0) {
@@ -92,16 +95,20 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
         return -1;
     }
     run.wants_peaks = 1;
+    run.kept = dropout->kept;
     float *slope = memory;
     float *below = memory + widest;
     float *masked = memory + 2 * widest;
     for (int32_t n = 0; n < count; n++) {
+        run.silent = host_silent(dropout, n, hidden);
+        const uint8_t *silent = run.silent != NULL ? run.silent + hidden : NULL; /* behind those of layer l */
         run_image(&run, images + (int64_t)n * network->layers[0].inputs, 0, NOBODY);
         *loss += output_slope(&run, labels[n], scale, slope);
         for (int32_t l = last; l >= 0; l--) {
             add_gradients(&run, l, slope, masked, gradients[l]);
             if (l > 0) {
-                hidden_slope(&run, l - 1, windows[l - 1], slope, below);
+                silent = silent != NULL ? silent - network->layers[l - 1].neurons : NULL;
+                hidden_slope(&run, l - 1, silent, windows[l - 1], slope, below);
                 for (int32_t j = 0; j < network->layers[l - 1].neurons; j++) {
                     threshold_gradients[l - 1][j] -= below[j];
                 }

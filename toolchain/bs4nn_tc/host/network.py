@@ -58,6 +58,29 @@ class PaperStep(ctypes.Structure):
     )
 
 
+class Dropout(ctypes.Structure):
+    """`host_dropout_t` of host.h: hidden neurons that stay silent while images are learned from."""
+
+    _fields_ = (("silent", ctypes.c_void_p), ("kept", ctypes.c_float))
+
+    def __init__(self, silent: NDArray[np.uint8] | None = None, share: float = 0.0) -> None:
+        """Keep the array (no copy).
+
+        Args:
+            silent: (N, hidden neurons of all layers) uint8, 1 where one stays silent; None if nobody does.
+            share: of the hidden neurons that do.
+        """
+        super().__init__(None if silent is None else silent.ctypes.data, 1 - share)
+        self._array = silent
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, count: int, hidden_neurons: int, share: float) -> Dropout:
+        """Draw, for each of `count` images, who stays silent; takes nothing from `rng` if share is 0."""
+        if share == 0:
+            return cls()
+        return cls((rng.random((count, hidden_neurons)) < share).astype(np.uint8), share)
+
+
 @dataclass(frozen=True)
 class HostAnswers:
     """What `HostNetwork.evaluate` returns.
@@ -203,6 +226,7 @@ class HostNetwork:
         windows: Sequence[float],
         gradients: Sequence[NDArray[np.float32]],
         threshold_gradients: Sequence[NDArray[np.float32]],
+        dropout: Dropout,
     ) -> float:
         """Add the summed gradients of (N, inputs) images to the arrays given; returns the summed loss.
 
@@ -213,6 +237,7 @@ class HostNetwork:
             windows: half width of the surrogate's triangle, one a hidden layer.
             gradients: (inputs, neurons) float32 a layer, of the signs.
             threshold_gradients: (neurons,) float32 a hidden layer.
+            dropout: of these images.
         """
         loss = ctypes.c_double(0)
         status = library().host_surrogate_gradients(
@@ -220,6 +245,7 @@ class HostNetwork:
             pointer(images),
             pointer(labels),
             ctypes.c_int32(len(images)),
+            ctypes.byref(dropout),
             ctypes.c_float(scale),
             (ctypes.c_float * len(windows))(*windows),
             pointers(gradients),
@@ -237,6 +263,7 @@ class HostNetwork:
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
         order: NDArray[np.int64],
+        dropout: Dropout,
     ) -> tuple[int, int]:
         """Learn from images[order] one by one; returns (answered right with ties forgiven, sign flips)."""
         flips = ctypes.c_int64(0)
@@ -251,6 +278,7 @@ class HostNetwork:
             pointer(labels),
             pointer(order),
             ctypes.c_int64(len(order)),
+            ctypes.byref(dropout),
             ctypes.byref(flips),
         )
         check_memory(right)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bs4nn_tc import encoding
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.library import check_memory, library, pointer, pointers
-from bs4nn_tc.host.network import MAX_LAYERS, HostAnswers
+from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers
 from bs4nn_tc.real_network import RealNetwork
 
 
@@ -87,6 +87,7 @@ class RealHost:
         labels: NDArray[np.int32],
         order: NDArray[np.int64],
         rules: RealRules,
+        dropout: Dropout,
         fired: NDArray[np.int64],
     ) -> int:
         """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
@@ -98,6 +99,7 @@ class RealHost:
             pointer(labels),
             pointer(order),
             ctypes.c_int64(len(order)),
+            ctypes.byref(dropout),
             pointer(fired),
         )
         check_memory(right)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.host.network import WARP_POINTS, AdamStep, HostNetwork, warp
+from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, warp
 from bs4nn_tc.network import MAX_THRESHOLD, Network
 from bs4nn_tc.training.augmentation import affine_maps
 from bs4nn_tc.training.options import BestOptions
@@ -94,9 +94,11 @@ class BestTrainer:
         maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
         drawn = rng.uniform(-options.elastic, options.elastic, (len(chosen), 2, WARP_POINTS, WARP_POINTS))
         fields = drawn.astype(np.float32)
+        parts = [slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS) for part in range(PARTS)]
+        dropouts = [Dropout.drawn(rng, own.stop - own.start, sum(options.hidden), options.dropout) for own in parts]
 
         def learn_part(part: int) -> float:
-            own = slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS)
+            own = parts[part]
             images = self._images[chosen[own]]
             if maps is not None:
                 images = warp(images, self.dataset.image_shape, maps[own], fields[own])
@@ -107,6 +109,7 @@ class BestTrainer:
                 windows=options.windows,
                 gradients=self._gradients[part],
                 threshold_gradients=self._threshold_gradients[part],
+                dropout=dropouts[part],
             )
 
         progress.loss += sum(self._threads.map(learn_part, range(PARTS)))

@@ -35,6 +35,8 @@ class BestOptions:
         stretch: augmentation, scale and shear by up to this share.
         elastic: augmentation, points of a coarse grid displaced by up to this many pixels each way.
         mirror: augmentation, half of the images left to right.
+        dropout: share of the hidden neurons that stay silent on an image while it is learned from; thresholds above
+            them are lowered by as much meanwhile.
         threshold_rate: the hidden neurons' thresholds are learned, too, at so many times the rate; 0: they stay.
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
     """
@@ -56,6 +58,7 @@ class BestOptions:
     stretch: float = 0.0
     elastic: float = 0.0
     mirror: bool = False
+    dropout: float = 0.0
     all_images: bool = False
     threshold_rate: float = 0.0
     max_silent: float = 0.1
@@ -99,6 +102,7 @@ class PaperOptions:
         fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
         settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
         shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
+        dropout: as in "best"; 0 in the authors' program.
         starts: proxy weights start uniform in 0 .. this, one a layer.
         mixed_start: they start uniform in +- this. Else all neurons of a layer begin alike, and those above a first
             hidden layer get all their spikes in one step, which leaves `window` nothing near a threshold.
@@ -130,6 +134,7 @@ class PaperOptions:
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
+    dropout: float = 0.0
     all_images: bool = False
     starts: tuple[float, ...] = ()
     mixed_start: bool = False
@@ -153,6 +158,7 @@ class S4nnOptions:
         settle: last share of the epochs in which the rate falls to a twentieth; 0 in the authors' program.
         redraw: hidden neurons that fire on a smaller share of an epoch's images are drawn anew.
         shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
+        dropout: as in "best"; 0 in the authors' program.
         starts: weights start uniform in 0 .. this, one a layer.
         mixed_start: they start uniform in +- this.
         thetas: one a layer, in place of `theta`.
@@ -175,6 +181,7 @@ class S4nnOptions:
     rotation: float = 0.0
     stretch: float = 0.0
     mirror: bool = False
+    dropout: float = 0.0
     all_images: bool = False
     starts: tuple[float, ...] = ()
     mixed_start: bool = False
@@ -290,6 +297,10 @@ def _check(options: Options) -> None:
     """Refuse values that no run can be made of."""
     if options.whole_shift < 0:
         raise UserError(f"whole_shift is {options.whole_shift}; 0 or more pixels are allowed")
+    if not 0 <= options.dropout < 1:
+        raise UserError(
+            f"dropout is {options.dropout}; a share of the hidden neurons, 0 or more and less than 1, is allowed"
+        )
     if isinstance(options, BestOptions):
         _check_best(options)
         return

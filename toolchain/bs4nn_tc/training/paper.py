@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.host.network import HostNetwork, PaperStep
+from bs4nn_tc.host.network import Dropout, HostNetwork, PaperStep
 from bs4nn_tc.importers import Rules, threshold_from_alpha
 from bs4nn_tc.network import Network
 from bs4nn_tc.training.augmentation import moved
@@ -99,6 +99,7 @@ class PaperTrainer:
             images,
             np.ascontiguousarray(self._labels[chosen]),
             np.arange(len(chosen)),
+            Dropout.drawn(moving, len(chosen), sum(options.hidden), options.dropout),
         )
         if not (self._alphas > 0).all():
             raise UserError("a scaling factor alpha has fallen to zero; lower --alpha-rate")

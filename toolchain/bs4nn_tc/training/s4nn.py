@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.host.network import Dropout
 from bs4nn_tc.host.real import RealHost, RealRules
 from bs4nn_tc.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
@@ -73,7 +74,8 @@ class S4nnTrainer:
         labels = np.ascontiguousarray(self._labels[chosen])
         rules = RealRules(rate, options.gamma, options.window, options.balanced)
         rules.limits[: len(weights)] = options.limits or [np.inf] * len(weights)
-        right = self.host.learn(images, labels, np.arange(len(chosen)), rules, self._fired)
+        dropout = Dropout.drawn(rng, len(chosen), sum(options.hidden), options.dropout)
+        right = self.host.learn(images, labels, np.arange(len(chosen)), rules, dropout, self._fired)
         for layer in weights:
             np.multiply(layer, np.float32((1 - rate * options.decay) ** len(chosen)), out=layer)
         progress.loss += len(chosen) - right
