@@ -621,11 +621,11 @@ def test_thresholds_are_learned(digits: Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", ["best", "paper", "s4nn"])
 def test_resumed_equals_uninterrupted(recipe: str, digits: Dataset, tmp_path: Path) -> None:
     """Interrupted by Ctrl-C in the middle of an epoch, twice."""
-    options: training.Options = short(digits)
+    options: training.Options = dataclasses.replace(short(digits), dropout=0.1)
     if recipe == "paper":
-        options = training.PaperOptions((24,), 3, 0, theta=20.0)
+        options = training.PaperOptions((24,), 3, 0, theta=20.0, dropout=0.1)
     if recipe == "s4nn":
-        options = training.S4nnOptions((24,), 3, 0, theta=10.0, rate=0.05, shift=0.5)
+        options = training.S4nnOptions((24,), 3, 0, theta=10.0, rate=0.05, shift=0.5, dropout=0.1)
     whole = training.train(digits, options, tmp_path / "whole")
     reports = 0
 
@@ -688,6 +688,23 @@ def test_a_run_folder_is_never_overwritten(digits: Dataset, tmp_path: Path) -> N
     (tmp_path / "thesis" / "chapter1.tex").write_text("precious")
     with pytest.raises(UserError, match="something else"):
         training.train(digits, short(digits), tmp_path / "thesis")
+
+
+def test_a_run_of_an_older_release_goes_on_without_what_it_does_not_know(digits: Dataset, tmp_path: Path) -> None:
+    whole = training.train(digits, short(digits), tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    older = json.loads(path.read_text())
+    del older["dropout"]
+    path.write_text(json.dumps(older))
+    again = training.train(digits, short(digits), tmp_path / "run", resume=True)
+    assert isinstance(whole.network, Network)
+    assert isinstance(again.network, Network)
+    assert again.network.digest == whole.network.digest
+    with pytest.raises(UserError, match=r"dropout is None there, 0\.1 here"):
+        training.train(digits, dataclasses.replace(short(digits), dropout=0.1), tmp_path / "run", resume=True)
+    path.write_text("[1, 2]")
+    with pytest.raises(UserError, match="cannot be read"):
+        training.train(digits, short(digits), tmp_path / "run", resume=True)
 
 
 def test_a_damaged_checkpoint_is_named(digits: Dataset, tmp_path: Path) -> None:

@@ -73,8 +73,9 @@ class RunFolder:
                 held = (path / CONFIG).read_text(encoding="utf-8")
             if not resume:
                 raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
-            if held != text:
-                raise UserError(f"{path} holds a run with other options ({_first_difference(held, config)})")
+            difference = _first_difference(held, json.loads(text))
+            if difference:
+                raise UserError(f"{path} holds a run with other options ({difference})")
             return
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} holds something else; name another folder with --run")
@@ -172,12 +173,16 @@ def _csv(rows: list[dict[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _first_difference(held: str, config: dict[str, Any]) -> str:
+def _first_difference(held: str, config: dict[str, Any]) -> str | None:
+    """How a run's configuration differs from the one that is asked for, if it does.
+
+    An option that a run of an older release does not have is off there: 0, empty or no.
+    """
     try:
-        old = json.loads(held)
-    except ValueError:
+        old = dict(json.loads(held))
+    except (ValueError, TypeError):
         return "its configuration cannot be read"
     for key in sorted({*old, *config}, key=lambda key: (key not in ("recipe", "dataset"), key)):
-        if old.get(key) != json.loads(json.dumps(config.get(key))):
+        if old.get(key) != config.get(key) and (key in old or config[key]):
             return f"{key} is {old.get(key)} there, {config.get(key)} here"
-    return "of another release"
+    return None
