@@ -50,10 +50,82 @@ class Costs:
 
 
 THUMB_1_CORES = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
-THUMB_2 = Costs(1600, 14, 40, 0, 45, 120, 40, 24, 340, 14, 10, 2, 30, 16, 0, 160, 26)
-THUMB_1 = Costs(2000, 22, 60, 0, 75, 190, 60, 36, 540, 22, 16, 2, 50, 30, 0, 260, 40)
-SMALL_THUMB_2 = Costs(3000, 20, 30, 6, 80, 100, 60, 8, 360, 22, 40, 2, 260, 40, 14, 400, 10)
-SMALL_THUMB_1 = Costs(4000, 26, 40, 8, 120, 150, 80, 10, 480, 28, 52, 3, 360, 60, 18, 600, 14)
+THUMB_2 = Costs(
+    image=1600,
+    pixel=14,
+    intensity=40,
+    time=0,
+    step=45,
+    layer=120,
+    record=40,
+    plane=24,
+    look=340,
+    look_plane=14,
+    spike=10,
+    spike_plane=2,
+    fire=30,
+    batch=16,
+    batch_plane=0,
+    output=160,
+    output_plane=26,
+)
+THUMB_1 = Costs(
+    image=2000,
+    pixel=22,
+    intensity=60,
+    time=0,
+    step=75,
+    layer=190,
+    record=60,
+    plane=36,
+    look=540,
+    look_plane=22,
+    spike=16,
+    spike_plane=2,
+    fire=50,
+    batch=30,
+    batch_plane=0,
+    output=260,
+    output_plane=40,
+)
+SMALL_THUMB_2 = Costs(
+    image=3000,
+    pixel=20,
+    intensity=30,
+    time=6,
+    step=80,
+    layer=100,
+    record=60,
+    plane=8,
+    look=360,
+    look_plane=22,
+    spike=40,
+    spike_plane=2,
+    fire=260,
+    batch=40,
+    batch_plane=14,
+    output=400,
+    output_plane=10,
+)
+SMALL_THUMB_1 = Costs(
+    image=4000,
+    pixel=26,
+    intensity=40,
+    time=8,
+    step=120,
+    layer=150,
+    record=80,
+    plane=10,
+    look=480,
+    look_plane=28,
+    spike=52,
+    spike_plane=3,
+    fire=360,
+    batch=60,
+    batch_plane=18,
+    output=600,
+    output_plane=14,
+)
 
 
 def costs_of(core: str, small: bool = False) -> Costs:
