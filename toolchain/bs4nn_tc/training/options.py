@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
 from bs4nn_tc.datasets import Dataset
@@ -13,15 +13,42 @@ from bs4nn_tc.network import MAX_THRESHOLD
 
 
 @dataclass(frozen=True)
-class BestOptions:
-    """The recipe "best": few time steps, a surrogate, cross-entropy, Adam. Delay 0.
+class _EveryOptions:
+    """What every recipe has.
 
     Attributes:
         hidden: neurons of each hidden layer.
         epochs: passes over the training images.
         seed: of everything random.
-        time_steps: T.
         all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
+        shift: augmentation, up to this many pixels each way, also by fractions of one, which blurs.
+        whole_shift: augmentation, up to this many whole pixels each way, which leaves images as sharp as they are.
+        rotation: augmentation, up to this many degrees each way.
+        stretch: augmentation, scale and shear by up to this share.
+        mirror: augmentation, half of the images left to right.
+        dropout: share of the hidden neurons that stay silent on an image while it is learned from; thresholds above
+            them are lowered by as much meanwhile.
+    """
+
+    hidden: tuple[int, ...]
+    epochs: int
+    seed: int
+    _: KW_ONLY
+    all_images: bool = False
+    shift: float = 0.0
+    whole_shift: int = 0
+    rotation: float = 0.0
+    stretch: float = 0.0
+    mirror: bool = False
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class BestOptions(_EveryOptions):
+    """The recipe "best": few time steps, a surrogate, cross-entropy, Adam. Delay 0.
+
+    Attributes:
+        time_steps: T.
         hidden_thresholds: one a hidden layer.
         output_threshold: while training; afterwards it is swept on the validation images.
         windows: half width of the surrogate's triangle, one a hidden layer, in units of potential.
@@ -29,21 +56,11 @@ class BestOptions:
         start: proxy weights start uniform in +- this.
         rate: of Adam, falling to 0 by a cosine.
         batch: images an update.
-        shift: augmentation, up to this many pixels each way, also by fractions of one, which blurs.
-        whole_shift: augmentation, up to this many whole pixels each way, which leaves images as sharp as they are.
-        rotation: augmentation, up to this many degrees each way.
-        stretch: augmentation, scale and shear by up to this share.
         elastic: augmentation, points of a coarse grid displaced by up to this many pixels each way.
-        mirror: augmentation, half of the images left to right.
-        dropout: share of the hidden neurons that stay silent on an image while it is learned from; thresholds above
-            them are lowered by as much meanwhile.
         threshold_rate: the hidden neurons' thresholds are learned, too, at so many times the rate; 0: they stay.
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
     """
 
-    hidden: tuple[int, ...]
-    epochs: int
-    seed: int
     time_steps: int
     hidden_thresholds: tuple[int, ...]
     output_threshold: int
@@ -52,21 +69,48 @@ class BestOptions:
     start: float
     rate: float = 1e-3
     batch: int = 100
-    shift: float = 0.0
-    whole_shift: int = 0
-    rotation: float = 0.0
-    stretch: float = 0.0
     elastic: float = 0.0
-    mirror: bool = False
-    dropout: float = 0.0
-    all_images: bool = False
     threshold_rate: float = 0.0
     max_silent: float = 0.1
     recipe: str = "best"
 
 
 @dataclass(frozen=True)
-class PaperOptions:
+class _TimedOptions(_EveryOptions):
+    """What the two recipes have that learn from errors in firing times, one image at a time.
+
+    Attributes:
+        time_steps: T.
+        theta: firing threshold of all layers.
+        gamma: margin of the target rules in steps.
+        rate: of the (proxy) weights.
+        decay: lambda, weight decay.
+        settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' programs.
+        starts: (proxy) weights start uniform in 0 .. this, one a layer.
+        mixed_start: they start uniform in +- this. Else all neurons of a layer begin alike, and those above a first
+            hidden layer get all their spikes in one step, which leaves `window` nothing near a threshold.
+        balanced: the right neuron is drawn forward as much as those that are too early are pushed back, together. The
+            authors' programs draw far more than they push; grey images then make all fire ever earlier.
+        window: errors of hidden neurons count by how near to their thresholds they have come, a triangle of this half
+            width in units of potential, and for the inputs that brought them there, as in "best"; 0, as in the text:
+            all count alike, for all inputs before the firing time.
+    """
+
+    time_steps: int = 256
+    _: KW_ONLY
+    theta: float = 100.0
+    gamma: int
+    rate: float
+    decay: float
+    settle: float
+    starts: tuple[float, ...] = ()
+    mixed_start: bool = False
+    balanced: bool = False
+    window: float = 0.0
+
+
+@dataclass(frozen=True)
+class PaperOptions(_TimedOptions):
     """The recipe "paper": equations 5 to 16 of arXiv 2007.04039, one image at a time.
 
     To the letter (no delay, V >= theta / alpha, a target gamma before the first spike) learning does
@@ -74,121 +118,56 @@ class PaperOptions:
     input is earlier than they are. The defaults are therefore what the authors' program does.
 
     Attributes:
-        hidden: neurons of each hidden layer.
-        epochs: passes over the training images.
-        seed: of everything random.
-        time_steps: T.
-        all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
         delay: 1 in the authors' program, 0 in the text (equation 3).
         strict: fires when V > theta / alpha (authors' program); the text says V >= theta / alpha.
         early_target: the right neuron is to fire gamma before the first spike, and before T where nobody
             fires (equations 6 to 8); the authors' program asks for the first spike, and for nothing.
-        replacement: images are drawn with replacement (authors' program).
-        black_fires: black pixels count as fired at the last step when weights are updated.
         silent_target: where nobody fires, the right neuron is to fire gamma before T (equation 8), as with
             `early_target`.
-        balanced: the right neuron is drawn forward as much as those that are too early are pushed back, together. The
-            authors' program draws far more than it pushes; grey images then make all fire ever earlier.
-        window: errors of hidden neurons count by how near to their thresholds they have come, a triangle of this half
-            width in units of potential, and for the inputs that brought them there, as in "best"; 0, as in the text:
-            all count alike, for all inputs before the firing time.
-        gamma: margin of the target rules in steps.
-        theta: firing threshold of all layers.
+        replacement: images are drawn with replacement (authors' program).
+        black_fires: black pixels count as fired at the last step when weights are updated.
         alpha: where the scaling factors start.
         alphas: the same, one a layer, in place of `alpha`.
-        rate: of the proxy weights.
         alpha_rate: of the scaling factors.
-        decay: lambda, weight decay.
         fall_every: rates fall by 30 % every so many epochs (10 in the text); 0, as in the authors' program: never.
-        settle: last share of the epochs in which the rates fall to a twentieth; 0 in the authors' program.
-        shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
-        dropout: as in "best"; 0 in the authors' program.
-        starts: proxy weights start uniform in 0 .. this, one a layer.
-        mixed_start: they start uniform in +- this. Else all neurons of a layer begin alike, and those above a first
-            hidden layer get all their spikes in one step, which leaves `window` nothing near a threshold.
     """
 
-    hidden: tuple[int, ...]
-    epochs: int
-    seed: int
-    time_steps: int = 256
+    _: KW_ONLY
+    gamma: int = 1
+    rate: float = 0.1
+    decay: float = 0.0
+    settle: float = 0.0
     delay: int = 1
     strict: bool = True
     early_target: bool = False
+    silent_target: bool = False
     replacement: bool = True
     black_fires: bool = True
-    silent_target: bool = False
-    balanced: bool = False
-    window: float = 0.0
-    gamma: int = 1
-    theta: float = 100.0
     alpha: float = 5.0
     alphas: tuple[float, ...] = ()
-    rate: float = 0.1
     alpha_rate: float = 0.01
-    decay: float = 0.0
     fall_every: int = 0
-    settle: float = 0.0
-    shift: float = 0.0
-    whole_shift: int = 0
-    rotation: float = 0.0
-    stretch: float = 0.0
-    mirror: bool = False
-    dropout: float = 0.0
-    all_images: bool = False
-    starts: tuple[float, ...] = ()
-    mixed_start: bool = False
     recipe: str = "paper"
 
 
 @dataclass(frozen=True)
-class S4nnOptions:
+class S4nnOptions(_TimedOptions):
     """The recipe "s4nn": real-valued weights (arXiv 1910.09495), by the authors' program, one image at a time.
 
     Attributes:
-        hidden: neurons of each hidden layer.
-        epochs: passes over the training images.
-        seed: of everything random.
-        time_steps: T.
-        all_images: learn from the validation images, too, which leaves none to choose by; see `train`.
-        theta: firing threshold of all layers.
-        gamma: margin of the target rules in steps.
-        rate: of the weights.
-        decay: lambda, weight decay.
-        settle: last share of the epochs in which the rate falls to a twentieth; 0 in the authors' program.
-        redraw: hidden neurons that fire on a smaller share of an epoch's images are drawn anew.
-        shift, whole_shift, rotation, stretch, mirror: augmentation as in "best"; none in the authors' program.
-        dropout: as in "best"; 0 in the authors' program.
-        starts: weights start uniform in 0 .. this, one a layer.
-        mixed_start: they start uniform in +- this.
         thetas: one a layer, in place of `theta`.
         limits: weights stay within +- this, one a layer; none in the authors' program.
-        balanced, window: as in "paper".
+        redraw: hidden neurons that fire on a smaller share of an epoch's images are drawn anew.
     """
 
-    hidden: tuple[int, ...]
-    epochs: int
-    seed: int
-    time_steps: int = 256
-    theta: float = 100.0
+    _: KW_ONLY
     gamma: int = 3
     rate: float = 0.2
     decay: float = 1e-6
     settle: float = 0.25
-    redraw: float = 0.001
-    shift: float = 0.0
-    whole_shift: int = 0
-    rotation: float = 0.0
-    stretch: float = 0.0
-    mirror: bool = False
-    dropout: float = 0.0
-    all_images: bool = False
-    starts: tuple[float, ...] = ()
-    mixed_start: bool = False
     thetas: tuple[float, ...] = ()
     limits: tuple[float, ...] = ()
-    balanced: bool = False
-    window: float = 0.0
+    redraw: float = 0.001
     recipe: str = "s4nn"
 
 
