@@ -1,0 +1,133 @@
+"""What the verbs share: the program they belong to, options, bars, tables, and whose images are meant."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from bs4nn_tc import datasets, evaluation, reference
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.network import Network
+from bs4nn_tc.real_network import RealNetwork
+
+app = typer.Typer(
+    help="Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit status: 0 done, 1 a target differs from the reference, 2 bad input, 3 something is not installed, "
+    "4 a build or target failed, 130 interrupted.",
+)
+
+# Panels of --help, one for each kind of verb.
+GET, LOOK = "Get a network", "Look at it"
+DEPLOY, RUN = "Put it on a board", "See that it computes the same, and what it takes"
+
+# Results go to standard output, everything for people who watch to standard error.
+output = Console()
+
+progress_console = Console(stderr=True)
+
+NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file (.bs4nn).")]
+
+ProjectArgument = Annotated[
+    Path, typer.Argument(metavar="[DIR]", show_default=False, help="A folder that `generate` made. [default: here]")
+]
+
+HERE = Path()
+
+DatasetOption = Annotated[
+    str,
+    typer.Option(
+        help="mnist, fashion-mnist, either with -14x14 (half the resolution), digits, an IDX folder, or a folder of "
+        "images by class."
+    ),
+]
+
+TestDatasetOption = Annotated[
+    str | None, typer.Option("--dataset", help="As for `train`. [default: what the network was trained on]")
+]
+
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Where MNIST and Fashion-MNIST lie, in torchvision's layout. [default: data]")
+]
+
+ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+
+SmallOption = Annotated[
+    bool, typer.Option("--small", help="The small kernel: two fifths of the code, two to three times the instructions.")
+]
+
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+
+
+@contextlib.contextmanager
+def progress_bar(text: str, total: int | None, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar on standard error; yields the function that moves it by one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task(text, total=total)
+        yield lambda: bars.advance(bar)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """The result of a verb with --json."""
+    print(json.dumps(value, indent=2))
+
+
+def print_table(title: str, rows: list[tuple[str, str]]) -> None:
+    """What is what: names on the left, values on the right."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    output.print(table)
+
+
+def test_images(
+    dataset: str | None, data_dir: Path | None, count: int | None, network: Network
+) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
+    """Name, images and labels to test `network` with."""
+    dataset = dataset or network.description.get("dataset")
+    if dataset is None:
+        raise UserError("the network does not say what it was trained on; name the images with --dataset")
+    loaded = datasets.load(dataset, data_dir)
+    images, labels = loaded.test_images[:count], loaded.test_labels[:count]
+    reference.check_images(network, images)
+    if len(loaded.class_names) > network.outputs:
+        raise UserError(
+            f"{dataset} has {len(loaded.class_names)} classes, but the network has {network.outputs} output neurons"
+        )
+    return dataset, images, labels
+
+
+def figure_rows(figures: evaluation.Figures, network: Network | RealNetwork) -> list[tuple[str, str]]:
+    """Figures as rows of `print_table`."""
+    return [
+        ("images", f"{figures.images:,}"),
+        ("strict accuracy", f"{figures.strict_accuracy:.2%}"),
+        ("tie-lenient accuracy", f"{figures.tie_lenient_accuracy:.2%}"),
+        ("response time", f"{figures.response_time:.2f} of {network.time_steps} steps"),
+        ("silent share", f"{figures.silent_share:.2%}"),
+        ("spikes to decision", f"{figures.spikes_to_decision:.1f}"),
+    ]

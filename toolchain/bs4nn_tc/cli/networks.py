@@ -1,0 +1,281 @@
+"""Verbs that make a network file of weights, or tell what is in one and what it does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bs4nn_tc import boards, datasets, evaluation, importers, network_file, reference
+from bs4nn_tc.cli.common import (
+    GET,
+    LOOK,
+    DataDirOption,
+    ImagesOption,
+    JsonOption,
+    NetworkArgument,
+    QuietOption,
+    TestDatasetOption,
+    app,
+    figure_rows,
+    output,
+    print_json,
+    print_table,
+    progress_bar,
+    progress_console,
+    test_images,
+)
+from bs4nn_tc.codegen import memory, pack
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.files import disk_errors
+
+
+class Rules(StrEnum):
+    """Whose rules imported weights follow."""
+
+    PAPER = "paper"
+    AUTHORS = "authors"
+
+
+@app.command(
+    "import",
+    epilog="Example: bs4nn-tc import W0.npy W1.npy --theta 100 --alpha 4 --alpha 9 -o my.bs4nn",
+    rich_help_panel=GET,
+)
+def import_weights(
+    weights: Annotated[
+        list[Path], typer.Argument(help="One .npy file a layer, (neurons, inputs); only the signs are used.")
+    ],
+    out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
+    theta: Annotated[float | None, typer.Option(help="Firing threshold of all layers; goes with --alpha.")] = None,
+    alpha: Annotated[
+        list[float] | None, typer.Option(help="Scaling factor, one a layer: the threshold is theta / alpha.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of theta and alpha: a whole number, or a .npy file with one a neuron; one a layer."),
+    ] = None,
+    rules: Annotated[
+        Rules,
+        typer.Option(help="`paper`: V >= theta/alpha, no delay. `authors`: V > theta/alpha, one step of delay."),
+    ] = Rules.PAPER,
+    time_steps: Annotated[int, typer.Option(help="T, the number of time steps.")] = 256,
+    readout_step: Annotated[
+        int | None, typer.Option(help="Step whose potentials decide a silent image. [default: T-1; authors: T-3]")
+    ] = None,
+    intensity_max: Annotated[int, typer.Option(help="Intensity of a pixel that fires at step 0.")] = 255,
+) -> None:
+    """Make a network file of other people's weights."""
+    signs = [importers.load_weights(path) for path in weights]
+    thresholds = importers.thresholds_of_layers(signs, theta, alpha or [], threshold or [], rules.value)
+    network = importers.network_from_weights(
+        signs,
+        thresholds,
+        rules=rules.value,
+        time_steps=time_steps,
+        readout_step=readout_step,
+        intensity_max=intensity_max,
+        description={
+            "source": "imported weights",
+            "rules": rules.value,
+            **({"theta": theta, "alphas": alpha} if theta is not None else {}),
+        },
+    )
+    network_file.save(network, out)
+    output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}", highlight=False)
+
+
+# Longer tables are in the CSV file only.
+MOST_ROWS = 60
+
+
+@app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits", rich_help_panel=LOOK)
+def evaluate(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    images: ImagesOption = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write answers, firing times and potentials to this .npz file.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a network on the test images with the Python reference, and print the figures."""
+    network = network_file.load(network_path)
+    dataset, pixels, labels = test_images(dataset, data_dir, images, network)
+    with progress_bar("evaluating", len(pixels), quiet) as advance:
+        result = reference.run(network, pixels, advance)
+    figures = evaluation.figures(network, result, labels)
+    if save is not None:
+        evaluation.save_result(result, save)
+    if as_json:
+        print_json(
+            {
+                "network": str(network_path),
+                "digest": network.digest,
+                "dataset": dataset,
+                "time_steps": network.time_steps,
+                **figures.as_dict(),
+            }
+        )
+    else:
+        print_table(f"{network_path.name} on the test images of {dataset}", figure_rows(figures, network))
+
+
+@app.command(epilog="Example: bs4nn-tc inspect digits.bs4nn", rich_help_panel=LOOK)
+def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
+    """Show what a network file holds and the exact memory it takes on a board."""
+    network = network_file.load(network_path)
+    packed = pack.pack(network)
+    plan = memory.plan(network, packed, "network")
+    if as_json:
+        print_json(
+            {
+                "digest": network.digest,
+                "sizes": list(network.sizes),
+                "time_steps": network.time_steps,
+                "delay": network.delay,
+                "readout_step": network.readout_step,
+                "intensity_max": network.intensity_max,
+                "synapses": network.synapses,
+                "flash_bytes": plan.flash_bytes,
+                "ram_bytes": plan.ram_bytes,
+                "workspace_bytes": 4 * packed.workspace_words,
+                "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
+                "description": network.description,
+            }
+        )
+        return
+    rows = [
+        ("digest", network.digest),
+        ("time steps", f"{network.time_steps}, delay {network.delay}, readout at step {network.readout_step}"),
+        ("intensities", f"0 .. {network.intensity_max}"),
+        ("synapses", f"{network.synapses:,}"),
+    ]
+    for number, layer in enumerate(network.layers, start=1):
+        low, high = int(layer.thresholds.min()), int(layer.thresholds.max())
+        positive = float((layer.signs > 0).mean())
+        thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
+        rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
+    rows += [(f"{key}", str(value)) for key, value in sorted(network.description.items())]
+    print_table(f"{network_path.name}: {network.shape_text}", rows)
+    rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
+    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]
+    rows += [("flash", f"{plan.flash_bytes:,}"), ("RAM", f"{plan.ram_bytes:,}")]
+    print_table("bytes on a 32-bit core, without the program", rows)
+
+
+@app.command(
+    epilog="Example: bs4nn-tc experiment all authors.bs4nn --dataset mnist --data-dir data", rich_help_panel=LOOK
+)
+def experiment(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="noise, thresholds, spikes, firing-times, confusion, weights, membrane, reconstructed, alpha, "
+            "proxies, learning, or all.",
+        ),
+    ],
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    proxies: Annotated[
+        list[Path] | None,
+        typer.Option(help="The proxy weights: best-proxies.npz of a run, or one .npy file a layer (repeat)."),
+    ] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Folder of a run, for learning curves (repeat).")] = None,
+    image: Annotated[int, typer.Option(min=0, help="Test image that membrane looks at.")] = 0,
+    out: Annotated[
+        Path, typer.Option("-o", "--output", help="The folder for figures (SVG, PNG) and data (CSV).")
+    ] = Path("experiments"),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the paper's figures and tables of a network, on the test images."""
+    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - need a C compiler, and matplotlib
+
+    if name != "all" and name not in experiments.EXPERIMENTS:
+        raise UserError(f"unknown experiment '{name}'; there are {', '.join(experiments.EXPERIMENTS)}, all")
+    network = network_file.load(network_path)
+    dataset, images, labels = test_images(dataset, data_dir, None, network)
+    if image >= len(images):
+        raise UserError(f"--image {image}: {dataset} has {len(images):,} test images")
+    loaded = datasets.load(dataset, data_dir)
+    material = experiments.Material(
+        network,
+        images,
+        labels,
+        loaded.class_names,
+        dataset,
+        loaded.image_shape,
+        importers.load_proxies(proxies, network) if proxies else (),
+        tuple(run or []),
+        image,
+    )
+    chosen = list(experiments.EXPERIMENTS) if name == "all" else [name]
+    done, left_out = [], []
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with progress_bar("experiments", len(chosen), quiet) as advance:
+        for one in chosen:
+            try:
+                result = experiments.EXPERIMENTS[one](material)
+            except UserError as error:
+                if name != "all" or one not in experiments.DEMANDING:
+                    raise
+                left_out.append(f"left out: {error}" if str(error).startswith(one) else f"left out: {one}: {error}")
+                continue
+            figures.write_csv(result, out / f"{one}.csv")
+            figures.draw(result, out / one)
+            done.append(result)
+            advance()
+    if as_json:
+        print_json({"network": str(network_path), "experiments": [result.as_dict() for result in done]})
+        return
+    for result in done:
+        table = Table(title=f"{result.title} ({network_path.name}, test images of {dataset})", title_justify="left")
+        is_matrix = result.kind == "matrix"
+        headings = [heading.split()[-1] for heading in result.headings] if is_matrix else list(result.headings)
+        for heading in (*headings, *(["the paper"] if result.paper else [])):
+            table.add_column(heading, justify="right")
+        for index, row in enumerate(result.rows):
+            cells = [result.text(value).removesuffix(".0") for value in row]
+            table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
+        if len(result.rows) <= MOST_ROWS:
+            output.print(table)
+            if result.note:
+                output.print(result.note, highlight=False, markup=False)
+    for line in left_out:
+        output.print(line, highlight=False, markup=False)
+    output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)
+
+
+@app.command(
+    epilog="Example: bs4nn-tc report mnist.bs4nn --data-dir data --board qemu-m0 --board qemu-m4", rich_help_panel=LOOK
+)
+def report(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Count instructions on this emulated board (repeat for several).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The HTML file to write. [default: NAME.html]")
+    ] = None,
+) -> None:
+    """Write one HTML file about a network: accuracy, costs, behaviour, errors. It stands alone."""
+    from bs4nn_tc import report as reporting  # noqa: PLC0415 - needs a C compiler, and matplotlib
+
+    network = network_file.load(network_path)
+    dataset, _, _ = test_images(dataset, data_dir, 1, network)
+    counted = [boards.load_board(one) for one in dict.fromkeys(board or [])]
+    out = out or Path(f"{network_path.stem}.html")
+    with progress_console.status("making the report"):
+        reporting.write(network, network_path.name, datasets.load(dataset, data_dir), counted, out)
+    output.print(f"{out}: open it in a browser", highlight=False)

@@ -1,0 +1,226 @@
+"""Verbs that turn a network into C, and C into what runs on a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from bs4nn_tc import boards, building, doctor, network_file
+from bs4nn_tc.cli.common import (
+    DEPLOY,
+    HERE,
+    JsonOption,
+    NetworkArgument,
+    ProjectArgument,
+    QuietOption,
+    SmallOption,
+    app,
+    output,
+    print_json,
+    progress_bar,
+    progress_console,
+)
+from bs4nn_tc.codegen import bound, pack, package, project, render
+from bs4nn_tc.errors import UserError
+
+
+@app.command(epilog="Example: bs4nn-tc generate digits.bs4nn --board qemu-m4 -o digits-project", rich_help_panel=DEPLOY)
+def generate(
+    network_path: NetworkArgument,
+    board: Annotated[list[str], typer.Option(help="A board to build for (repeat for several); see `boards`.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The folder to make. [default: NAME-project]")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
+    small: SmallOption = False,
+) -> None:
+    """Turn a network into a PlatformIO project that stands alone."""
+    network = network_file.load(network_path)
+    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
+    chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
+    out = out or Path(f"{c_name}-project")
+    made = project.generate(network, c_name, chosen, out, force, small)
+    output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
+    packed = pack.pack(network)
+    for one in chosen:
+        most = bound.instructions_at_most(network, one.core, packed, small)
+        output.print(
+            f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
+            highlight=False,
+        )
+    output.print(f"next: bs4nn-tc build {out}", highlight=False)
+
+
+@app.command("package", epilog="Example: bs4nn-tc package digits.bs4nn -o digits.zip", rich_help_panel=DEPLOY)
+def make_package(
+    network_path: NetworkArgument,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+    small: SmallOption = False,
+) -> None:
+    """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
+    network = network_file.load(network_path)
+    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
+    out = out or Path(f"{c_name}-library")
+    if out.suffix == ".zip":
+        package.write_zip(network, c_name, out, small)
+    else:
+        package.write_folder(network, c_name, out, small)
+    output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library", highlight=False)
+
+
+EnvironmentOption = Annotated[
+    list[str] | None, typer.Option("-e", "--environment", help="Only this one: native, or a board of the project.")
+]
+
+
+def _environments(made: project.Project, chosen: list[str] | None) -> list[str]:
+    """What `build` builds: everything that the project was generated for, or what was chosen of it."""
+    known = [building.NATIVE, *made.boards]
+    for environment in chosen or []:
+        if environment not in known:
+            raise UserError(f"{made.folder} was not generated for '{environment}'; it has {', '.join(known)}")
+    return chosen or known
+
+
+def build_with_bar(
+    made: project.Project, environments: list[str], quiet: bool, verbose: bool = False
+) -> list[building.Build]:
+    """Build some environments of a project; `verbose` shows what PlatformIO prints."""
+    builds = []
+    with progress_bar("building", len(environments), quiet) as advance:
+        for environment in environments:
+            on_line = progress_console.out if verbose else None
+            builds += building.build(made, [environment], on_line)
+            advance()
+    return builds
+
+
+@app.command(epilog="Example: bs4nn-tc build digits-project", rich_help_panel=DEPLOY)
+def build(
+    folder: ProjectArgument = HERE,
+    environment: EnvironmentOption = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compile a project with PlatformIO, and check the memory plan against the ELF files."""
+    made = project.open_project(folder)
+    builds = build_with_bar(made, _environments(made, environment), quiet, verbose)
+    rows: list[dict[str, Any]] = []
+    for result in builds:
+        row: dict[str, Any] = {"environment": result.environment, "program": str(result.program)}
+        if result.sizes is not None:
+            planned = {kind: sum(i.bytes for i in made.items if i.memory == kind) for kind in ("flash", "ram")}
+            row |= {
+                "flash_bytes": result.sizes.flash,
+                "network_flash_bytes": planned["flash"],
+                "ram_bytes": result.sizes.ram,
+                "network_ram_bytes": planned["ram"],
+            }
+        rows.append(row)
+    if as_json:
+        print_json({"project": str(folder), "builds": rows})
+        return
+    table = Table(title=f"{made.name}: bytes on the board, equal to the plan", title_justify="left")
+    for heading in ("environment", "flash", "of it network", "RAM with stack", "of it network"):
+        table.add_column(heading, justify="left" if heading == "environment" else "right")
+    for row in rows:
+        sizes = [f"{row[key]:,}" if key in row else "-" for key in _SIZE_KEYS]
+        table.add_row(row["environment"], *sizes)
+    output.print(table)
+
+
+_SIZE_KEYS = ("flash_bytes", "network_flash_bytes", "ram_bytes", "network_ram_bytes")
+
+
+@app.command(epilog="Example: bs4nn-tc flash digits-project --board nucleo_f401re", rich_help_panel=DEPLOY)
+def flash(
+    folder: ProjectArgument = HERE,
+    board: Annotated[
+        str | None, typer.Option(help="The board. [default: the only real one of the project, or the only one]")
+    ] = None,
+    port: Annotated[str | None, typer.Option(help="Upload port, where the board needs one.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show what PlatformIO prints.")] = False,
+) -> None:
+    """Put the firmware on a board through PlatformIO's upload; an emulated board that runs starts anew with it."""
+    made = project.open_project(folder)
+    real = [board_id for board_id in made.boards if boards.load_board(board_id).emulator is None]
+    candidates = real or list(made.boards)
+    chosen = board or (candidates[0] if len(candidates) == 1 else None)
+    if chosen is None or chosen not in made.boards:
+        raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
+    building.flash(made, chosen, port, progress_console.out if verbose else None)
+    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial", highlight=False)
+
+
+@app.command("boards", epilog="Example: bs4nn-tc boards --json", rich_help_panel=DEPLOY)
+def list_boards(
+    installed: Annotated[
+        bool, typer.Option("--installed", help="Also those of the PlatformIO platforms that are installed.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the boards that `generate` knows."""
+    known = boards.list_boards()
+    if installed:
+        own = {board.id for board in known}
+        others = (boards.find_board(board_id) for board_id in sorted(boards.installed_boards().keys() - own))
+        known += [board for board in others if board is not None]
+    if as_json:
+        print_json(
+            {
+                "boards": [
+                    {
+                        "id": board.id,
+                        "name": board.name,
+                        "kind": board.kind,
+                        "core": board.core,
+                        "clock_hz": board.f_cpu,
+                        "flash_bytes": board.flash_bytes,
+                        "ram_bytes": board.ram_bytes,
+                    }
+                    for board in known
+                ]
+            }
+        )
+        return
+    table = Table(title="boards", title_justify="left")
+    for heading in ("--board", "name", "core", "clock", "flash", "RAM"):
+        right = heading in ("clock", "flash", "RAM")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name")
+    for board in known:
+        table.add_row(
+            board.id,
+            board.name,
+            board.core,
+            f"{board.f_cpu / 1e6:g} MHz",
+            f"{board.flash_bytes // 1024:,} KiB",
+            f"{board.ram_bytes // 1024:,} KiB",
+        )
+    output.print(table)
+
+
+@app.command("doctor", epilog="Example: bs4nn-tc doctor", rich_help_panel=DEPLOY)
+def show_doctor(as_json: JsonOption = False) -> None:
+    """Say what is installed, what is missing, and how to get it."""
+    findings = doctor.examine()
+    if as_json:
+        print_json({"findings": [finding.as_dict() for finding in findings]})
+    else:
+        table = Table(title="what this machine has", title_justify="left")
+        for heading in ("", "what", "found", "for"):
+            table.add_column(heading, overflow="fold")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.found else ("[red]missing[/]" if finding.needed else "[yellow]optional[/]")
+            table.add_row(mark, finding.what, finding.found or finding.remedy, finding.purpose)
+        output.print(table)
+    if any(finding.needed and not finding.found for finding in findings):
+        raise typer.Exit(3)

@@ -1,0 +1,407 @@
+"""Verbs that learn from a data set, or choose by it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bs4nn_tc import datasets, evaluation, network_file, real_network, reference
+from bs4nn_tc.cli.common import (
+    GET,
+    DataDirOption,
+    DatasetOption,
+    JsonOption,
+    NetworkArgument,
+    QuietOption,
+    TestDatasetOption,
+    app,
+    figure_rows,
+    output,
+    print_json,
+    print_table,
+    progress_bar,
+    progress_console,
+)
+from bs4nn_tc.errors import MissingToolError, UserError
+from bs4nn_tc.network import Network
+from bs4nn_tc.real_network import RealNetwork
+
+if TYPE_CHECKING:
+    from bs4nn_tc import training
+
+
+class Recipe(StrEnum):
+    """How `train` learns."""
+
+    BEST = "best"
+    PAPER = "paper"
+    S4NN = "s4nn"
+
+
+@app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
+def train(
+    dataset: DatasetOption = "digits",
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Neurons of a hidden layer (repeat for several). "
+            "[default: digits 128, mnist 600, mnist-14x14 288, else 1000]"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
+    ] = None,
+    data_dir: DataDirOption = None,
+    recipe: Annotated[
+        Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
+    ] = Recipe.BEST,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, else 256]")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            metavar="COUNT|LIST",
+            help="Train so many networks, from --seed on, or one for each seed of a list such as 0,1,2; the best one "
+            "on validation is written, and what all reach to summary.json and seeds.csv of the run's folder.",
+        ),
+    ] = "1",
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
+    from bs4nn_tc import ordering, training  # noqa: PLC0415 - only who trains needs them
+
+    loaded = datasets.load(dataset, data_dir)
+    sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
+    numbers = _seed_numbers(seeds, seed)
+    all_options = [
+        training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
+    ]
+    name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
+    out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
+    several = len(numbers) > 1
+    if several and all_options[0].all_images:
+        raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
+    folder = run or Path("runs") / f"{name}-{recipe.value}-{'-'.join(map(str, numbers))}"
+    folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
+    results = []
+    with _training_bars(quiet) as on_report:
+        for options, one in zip(all_options, folders, strict=True):
+            try:
+                begun = resume and (not several or one.exists())
+                results.append(training.train(loaded, options, one, begun, on_report, tensorboard))
+            except KeyboardInterrupt:
+                progress_console.print(
+                    f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
+                )
+                raise
+    all_figures = [_test_figures(one.network, loaded) for one in results]
+    spread = evaluation.spread(all_figures)
+    # With all_images there is one network and no figure to choose it by.
+    chosen = max(range(len(numbers)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
+    result, figures = results[chosen], all_figures[chosen]
+    test = {key: round(value, 6) for key, value in figures.as_dict().items()}
+    facts = {**result.network.description, "test": test}
+    if several:
+        facts["test_over_seeds"] = spread
+        training.save_summary(
+            folder, numbers, [one.validation for one in results], [one.as_dict() for one in all_figures], spread
+        )
+    network = dataclasses.replace(result.network, description=facts)
+    more: dict[str, Any]
+    if isinstance(network, Network):
+        network = ordering.order_neurons(network, loaded.train_images)
+        network_file.save(network, out)
+        more = {"digest": network.digest}
+    else:
+        more = {"test_8bit": _test_figures(network.eight_bit(), loaded).as_dict()}
+        network = dataclasses.replace(network, description={**facts, **more})
+        network.save(out)
+    if as_json:
+        print_json(
+            {
+                "network": str(out),
+                **more,
+                "run": str(folder),
+                "best_epoch": result.best_epoch + 1,
+                "validation": result.validation,
+                "test": figures.as_dict(),
+                "seeds": numbers,
+                "test_by_seed": [one.as_dict() for one in all_figures],
+                "test_over_seeds": spread,
+            }
+        )
+        return
+    print_table(f"{out}: {network.shape_text}, test images of {dataset}", figure_rows(figures, network))
+    if "test_8bit" in more:
+        rounded = more["test_8bit"]["tie_lenient_accuracy"], more["test_8bit"]["strict_accuracy"]
+        output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded), highlight=False)
+    if several:
+        print_table(
+            f"{len(numbers)} seeds, test images: mean and standard deviation",
+            [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
+        )
+    output.print(f"run: {folder}", highlight=False)
+
+
+@app.command(
+    epilog="Example: bs4nn-tc sweep --dataset digits --hidden 16 --hidden 32,16 --seeds 2 -o sweep",
+    rich_help_panel=GET,
+)
+def sweep(
+    hidden: Annotated[list[str], typer.Option(help="Neurons of the hidden layers, e.g. 64 or 128,64 (repeat).")],
+    dataset: DatasetOption = "digits",
+    data_dir: DataDirOption = None,
+    recipe: Annotated[list[Recipe] | None, typer.Option(help="`best` or `paper` (repeat). [default: best]")] = None,
+    time_steps: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="T (repeat).")] = None,
+    seeds: Annotated[str, typer.Option(metavar="COUNT|LIST", help="So many seeds from 0 on, or a list.")] = "1",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipes.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Database that several machines share, e.g. postgresql://HOST/NAME. [default: a file]"),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--output", help="Folder for runs, networks, table and figure.")] = Path(
+        "sweep"
+    ),
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train many networks, and show the frontier of accuracy (validation images) against flash."""
+    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc import sweep as sweeping  # noqa: PLC0415
+
+    try:
+        widths = [tuple(int(part) for part in one.split(",")) for one in hidden]
+    except ValueError as error:
+        raise UserError(f"--hidden {' '.join(hidden)}: numbers of neurons such as 64 or 128,64 are needed") from error
+    recipes = [one.value for one in recipe or [Recipe.BEST]]
+    if "s4nn" in recipes:
+        raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
+    chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
+    loaded = datasets.load(dataset, data_dir)
+    with _training_bars(quiet) as on_report:
+        try:
+            outcomes = sweeping.run(
+                loaded, chosen, out, store=store, epochs=epochs, options=option or [], on_report=on_report
+            )
+        except KeyboardInterrupt:
+            progress_console.print(f"stopped; the same command goes on with {out}", highlight=False)
+            raise
+    sweeping.write_csv(outcomes, out / "sweep.csv")
+    best = [one for one in outcomes if one.best]
+    shown = experiments.Experiment(
+        "sweep",
+        f"{dataset}: the most accurate networks by flash (validation images)",
+        ("flash, KiB", "strict, %"),
+        [(one.flash_bytes / 1024, 100 * one.strict_accuracy) for one in best],
+        {},
+        "lines",
+    )
+    with contextlib.suppress(MissingToolError):  # the table is enough without matplotlib
+        figures.draw(shown, out / "sweep")
+    if as_json:
+        print_json({"folder": str(out), "networks": [dataclasses.asdict(one) for one in outcomes]})
+        return
+    table = Table(
+        title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"
+    )
+    for heading in ("", "network", "flash, bytes", "strict", "tie-lenient", "response time", "silent"):
+        table.add_column(heading, justify="left" if heading in ("", "network") else "right")
+    for one in outcomes:
+        shares = (f"{one.strict_accuracy:.2%}", f"{one.tie_lenient_accuracy:.2%}")
+        table.add_row(
+            "*" if one.best else "",
+            one.name,
+            f"{one.flash_bytes:,}",
+            *shares,
+            f"{one.response_time:.2f}",
+            f"{one.silent_share:.1%}",
+        )
+    output.print(table)
+
+
+class Knob(StrEnum):
+    """What `tune` moves."""
+
+    OUTPUT = "output"
+    ALL = "all"
+
+
+@app.command(
+    epilog="Example: bs4nn-tc tune mnist.bs4nn --data-dir data --max-steps 5 -o quick.bs4nn", rich_help_panel=GET
+)
+def tune(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    knob: Annotated[
+        Knob, typer.Option(help="`output`: the output thresholds. `all`: one factor on all thresholds.")
+    ] = Knob.OUTPUT,
+    max_steps: Annotated[float | None, typer.Option(help="Choose: largest mean response time, in steps.")] = None,
+    max_silent: Annotated[float | None, typer.Option(min=0, max=1, help="Choose: largest silent share.")] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Choose: the quickest with this strict accuracy.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--output", help="Write the chosen network to this file.")] = None,
+    csv_path: Annotated[Path | None, typer.Option("--csv", help="Also write the curve to this file.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show how accuracy trades against response time on the validation images, and write a chosen network."""
+    from bs4nn_tc import ordering, tuning  # noqa: PLC0415 - need a C compiler
+
+    network = network_file.load(network_path)
+    dataset = _training_set(network_path, network, dataset)
+    choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
+    if out is not None and not choosing:
+        raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
+    loaded = datasets.load(dataset, data_dir)
+    images, labels = loaded.validation()
+    reference.check_images(network, images[:1])
+    with progress_bar("tuning", None, quiet) as advance:
+        points = tuning.curve(network, images, labels, knob.value, advance)
+    if csv_path is not None:
+        tuning.write_csv(points, csv_path)
+    chosen = tuning.choose(points, max_steps, max_silent, accuracy) if choosing else None
+    test = None
+    if chosen is not None and out is not None:
+        tuned = tuning.turned(network, knob.value, chosen.setting)
+        figures = evaluation.figures(tuned, reference.run(tuned, loaded.test_images), loaded.test_labels)
+        test = {key: round(value, 6) for key, value in figures.as_dict().items()}
+        facts = {**network.description, "validation": tuning.validation_facts(chosen), "test": test}
+        tuned = dataclasses.replace(tuned, description=facts)
+        network_file.save(ordering.order_neurons(tuned, loaded.train_images), out)
+    if as_json:
+        print_json(
+            {
+                "network": str(network_path),
+                "points": [point.as_dict() for point in points],
+                "chosen": None if chosen is None else chosen.as_dict(),
+                "output": None if out is None else str(out),
+                "test": test,
+            }
+        )
+        return
+    table = Table(title=f"{network_path.name}, validation images of {dataset} (* nothing quicker is as good)")
+    for heading in ("", "output threshold", "strict", "tie-lenient", "response time", "silent"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        table.add_row(
+            ("*" if point.best else "") + (" chosen" if point == chosen else ""),
+            str(point.output_threshold),
+            f"{point.strict_accuracy:.2%}",
+            f"{point.tie_lenient_accuracy:.2%}",
+            f"{point.response_time:.2f}",
+            f"{point.silent_share:.1%}",
+        )
+    output.print(table)
+    if out is not None and test is not None:
+        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc reorder imported.bs4nn --dataset mnist --data-dir data", rich_help_panel=GET)
+def reorder(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: NETWORK itself]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give hidden neurons places on the device that make it faster; answers and reports stay the same.
+
+    Learned from training images. `train` does it by itself; networks from `import` gain by it.
+    """
+    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
+
+    network = network_file.load(network_path)
+    dataset = _training_set(network_path, network, dataset)
+    images = datasets.load(dataset, data_dir).train_images
+    reference.check_images(network, images[:1])
+    ordered = ordering.order_neurons(network, images)
+    network_file.save(ordered, out or network_path)
+    if as_json:
+        print_json({"network": str(out or network_path), "digest": ordered.digest})
+    else:
+        output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}", highlight=False)
+
+
+def _test_figures(network: Network | RealNetwork, dataset: datasets.Dataset) -> evaluation.Figures:
+    """The figures on the test images: a network by the reference, S4NN on the host."""
+    if isinstance(network, Network):
+        return evaluation.figures(network, reference.run(network, dataset.test_images), dataset.test_labels)
+    from bs4nn_tc.host.real import RealHost  # noqa: PLC0415 - needs a C compiler
+
+    labels = dataset.test_labels.astype(np.int32)
+    answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
+    return evaluation.Figures(
+        images=len(labels),
+        strict_accuracy=float((answers.answer == labels).mean()),
+        tie_lenient_accuracy=float(answers.lenient.mean()),
+        response_time=float(answers.response_time.mean()),
+        silent_share=float((answers.response_time == network.time_steps).mean()),
+        spikes_to_decision=float(answers.spikes.mean()),
+    )
+
+
+def _seed_numbers(seeds: str, first: int) -> list[int]:
+    """The seeds that --seeds asks for: so many from `first` on, or those of a list."""
+    try:
+        numbers = [int(part) for part in seeds.split(",")]
+    except ValueError:
+        numbers = []
+    if "," not in seeds and numbers and numbers[0] >= 1:
+        return list(range(first, first + numbers[0]))
+    if "," not in seeds or not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        raise UserError(f"--seeds {seeds}: a count of 1 or more is needed, or a list of different seeds such as 0,1,2")
+    return numbers
+
+
+def _training_set(path: Path, network: Network, dataset: str | None) -> str:
+    """Name of the data set to choose with."""
+    dataset = dataset or network.description.get("dataset")
+    if dataset is None:
+        raise UserError(f"{path} does not say what it was trained on; name it with --dataset")
+    return dataset
+
+
+@contextlib.contextmanager
+def _training_bars(quiet: bool) -> Iterator[Callable[[training.Report], None]]:
+    """One bar over all epochs, with the validation figures of the last one."""
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task("", total=None)
+
+        def show(report: training.Report) -> None:
+            text = f"epoch {report.epoch + 1}/{report.epochs}"
+            if report.row is not None:
+                images = "validation" if report.held_out else "learned images"
+                text += f", {images} {report.row['strict_accuracy']:.2%}, silent {report.row['silent_share']:.1%}"
+            bars.update(bar, description=text, total=report.epochs, completed=report.epoch + report.done)
+
+        yield show
