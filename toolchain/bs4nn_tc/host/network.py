@@ -81,6 +81,12 @@ class Dropout(ctypes.Structure):
         return cls((rng.random((count, hidden_neurons)) < share).astype(np.uint8), share)
 
 
+def steps_of_intensities(time_steps: int, intensity_max: int) -> NDArray[np.uint16]:
+    """(256,) the firing time of every intensity, by equation 1; brighter ones than `intensity_max` fire with it."""
+    intensities = np.arange(256).clip(max=intensity_max).astype(np.uint8)
+    return encoding.firing_times(intensities, time_steps, intensity_max).astype(np.uint16)
+
+
 @dataclass(frozen=True)
 class HostAnswers:
     """What `HostNetwork.evaluate` returns.
@@ -157,8 +163,7 @@ class HostNetwork:
         self.signs = list(signs)
         self.thresholds = list(thresholds)
         self.time_steps = time_steps
-        intensities = np.arange(256).clip(max=intensity_max).astype(np.uint8)
-        self._steps = encoding.firing_times(intensities, time_steps, intensity_max).astype(np.uint16)
+        self._steps = steps_of_intensities(time_steps, intensity_max)
         self._struct = _Network(
             len(signs),
             time_steps,

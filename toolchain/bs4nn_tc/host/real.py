@@ -7,10 +7,9 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc import encoding
 from bs4nn_tc.errors import UserError
 from bs4nn_tc.host.library import check_memory, library, pointer, pointers
-from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers
+from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, steps_of_intensities
 from bs4nn_tc.real_network import RealNetwork
 
 
@@ -55,8 +54,7 @@ class RealHost:
             raise UserError(f"the trainer takes at most {MAX_LAYERS} layers")
         self.network = network
         self.time_steps = network.time_steps
-        intensities = np.arange(256).clip(max=network.intensity_max).astype(np.uint8)
-        self._steps = encoding.firing_times(intensities, network.time_steps, network.intensity_max).astype(np.uint16)
+        self._steps = steps_of_intensities(network.time_steps, network.intensity_max)
         self._struct = _Network(len(network.weights), network.time_steps, self._steps.ctypes.data)
         self._struct.sizes[0] = len(network.weights[0])
         for number, layer in enumerate(network.weights):
