@@ -1,11 +1,13 @@
 /*
  * host_times.c - every firing time of a batch of images, hundreds of neurons at a time.
  *
- * Wide layers work as the microcontroller's kernel does (firmware/lib/bs4nn): the counts of +1 spikes of as
- * many neurons as a vector has bits live side by side in bit planes, one vector a plane, and full adders take
- * eight spikes at a time. With n spikes arrived and c of them over +1, V = 2c - n, so V >= threshold is
- * c >= (n + threshold + 1) >> 1. A lower threshold is a head start: c + lead, and one less to reach where its
- * distance to the highest is odd. Layers of up to 32 neurons hold plain 16-bit potentials.
+ * Wide layers work much as the microcontroller's kernel does (firmware/lib/bs4nn): the counters of as many neurons
+ * as a vector has bits live side by side in bit planes, one vector a plane. With n spikes arrived and c of them
+ * over +1, V = 2c - n, so V >= threshold is c >= needed(n) = (n + threshold + 1) >> 1. A counter holds
+ * c - needed(n), in two's complement, so who has reached the threshold has a clear sign. needed() rises by one with
+ * every other spike, which is taken off on the way: two rows a and b change a counter by a + b - 1. A lower
+ * threshold is a head start: c + lead, and one less to reach where its distance to the highest is odd. Layers of
+ * up to 32 neurons hold plain 16-bit potentials.
  *
  * The vectors are GCC's and clang's: 512 bits where the processor has AVX-512, else 256 or 128.
  */
@@ -25,7 +27,7 @@
 #define WORDS (VECTOR_BYTES / 8)
 #define NARROW 32 /* neurons of a layer with plain potentials at the most */
 #define NARROW_VECTORS (2 * NARROW / VECTOR_BYTES)
-#define MAX_PLANES 16
+#define MAX_PLANES 18
 #define INLINE static inline __attribute__((__always_inline__))
 
 typedef uint64_t vector_t __attribute__((__vector_size__(VECTOR_BYTES), __may_alias__));
@@ -37,14 +39,16 @@ typedef struct {
     int32_t vectors;
     int32_t threshold;  /* the highest */
     int32_t spread;     /* the largest lead */
-    size_t used;        /* planes that all inputs can set */
+    int32_t used;       /* planes in use: the highest is the sign */
     int32_t odd_ones;   /* some distance to the highest is odd */
     vector_t *rows;     /* inputs x vectors */
-    vector_t *start;    /* MAX_PLANES x vectors: the leads */
+    vector_t *start;    /* vectors x MAX_PLANES: the counters before the first spike */
     vector_t *odd;      /* vectors */
     vector_t *real;     /* vectors: lanes that hold a neuron */
-    vector_t *planes;   /* MAX_PLANES x vectors */
+    vector_t *planes;   /* vectors x MAX_PLANES */
     vector_t *alive;    /* vectors: lanes that have not crossed */
+    vector_t *fired;    /* vectors: lanes that cross at this step */
+    int32_t *leads;     /* neurons */
     int narrow;         /* none of the above but: */
     numbers_t *signs;   /* inputs x NARROW_VECTORS */
     numbers_t levels[NARROW_VECTORS];     /* thresholds; the largest number once a neuron has crossed */
@@ -82,6 +86,7 @@ static size_t lay_out(sliced_t *layer, const host_layer_t *given, char *next)
         layer->signs = take(&next, bytes);
         return list + bytes;
     }
+    layer->leads = take(&next, list);
     if (next != NULL) {
         layer->rows = (vector_t *)(void *)next;
         layer->start = layer->rows + (size_t)given->inputs * vectors;
@@ -89,15 +94,27 @@ static size_t lay_out(sliced_t *layer, const host_layer_t *given, char *next)
         layer->real = layer->odd + vectors;
         layer->planes = layer->real + vectors;
         layer->alive = layer->planes + MAX_PLANES * vectors;
+        layer->fired = layer->alive + vectors;
     }
-    size_t vector_bytes = ((size_t)given->inputs + 2 * MAX_PLANES + 3) * vectors * sizeof(vector_t);
-    return list + (vector_bytes + 63u) / 64u * 64u;
+    size_t vector_bytes = ((size_t)given->inputs + 2 * MAX_PLANES + 4) * vectors * sizeof(vector_t);
+    return 2 * list + (vector_bytes + 63u) / 64u * 64u;
 }
 
-/* Planes that can be set after n spikes. */
+/* So many spikes over +1 that a counter has reached its level, after n spikes. */
+static inline int32_t needed(const sliced_t *layer, int32_t n)
+{
+    return (n + layer->threshold + 1) >> 1;
+}
+
+#define MIN_PLANES 8
+
+/* Planes that hold all counters, with their sign, up to n spikes. */
 static inline int32_t planes_of(const sliced_t *layer, int32_t n)
 {
-    return 32 - __builtin_clz((uint32_t)(n + layer->spread) | 7u);
+    int32_t lowest = needed(layer, n);
+    int32_t highest = n + layer->spread; /* more than there can be */
+    uint32_t most = (uint32_t)(lowest > highest ? lowest : highest);
+    return 33 - __builtin_clz(most | ((1u << (MIN_PLANES - 1)) - 1u));
 }
 
 static void set_lane(vector_t *vectors, int32_t j)
@@ -133,14 +150,15 @@ static void slice(sliced_t *layer, const host_layer_t *given)
             set_lane(layer->odd, j);
             layer->odd_ones = 1;
         }
-        for (int32_t p = 0; lead >> p != 0; p++) {
-            if ((lead >> p & 1) != 0) {
-                set_lane(layer->start + p * layer->vectors, j);
+        uint32_t counter = (uint32_t)(lead - needed(layer, 0));
+        for (int32_t p = 0; p < MAX_PLANES; p++) {
+            if ((counter >> p & 1u) != 0) {
+                set_lane(layer->start + j / LANES * MAX_PLANES + p, j % LANES);
             }
         }
+        layer->leads[j] = lead;
         layer->spread = lead > layer->spread ? lead : layer->spread;
     }
-    layer->used = (size_t)planes_of(layer, layer->inputs);
     for (int32_t i = 0; i < given->inputs; i++) {
         const int8_t *signs = given->signs + (int64_t)i * given->neurons;
         uint64_t *row = (uint64_t *)(layer->rows + (int64_t)i * layer->vectors);
@@ -152,15 +170,19 @@ static void slice(sliced_t *layer, const host_layer_t *given)
 
 /* ---- One layer ---- */
 
-static void begin(sliced_t *layer)
+/* Get ready for an image that sends so many spikes at the most. */
+static void begin(sliced_t *layer, int32_t spikes)
 {
-    size_t vectors = (size_t)layer->vectors;
     if (layer->narrow) {
         memset(layer->potentials, 0, sizeof layer->potentials);
         memcpy(layer->levels, layer->thresholds, sizeof layer->levels);
     } else {
-        memcpy(layer->planes, layer->start, layer->used * vectors * sizeof(vector_t));
-        memcpy(layer->alive, layer->real, vectors * sizeof(vector_t));
+        layer->used = planes_of(layer, spikes);
+        for (int64_t v = 0; v < layer->vectors; v++) {
+            memcpy(layer->planes + v * MAX_PLANES, layer->start + v * MAX_PLANES,
+                   (size_t)layer->used * sizeof(vector_t));
+            layer->alive[v] = layer->real[v];
+        }
     }
     layer->spike_count = 0;
     layer->fresh = 0;
@@ -175,10 +197,69 @@ static void begin(sliced_t *layer)
         (sum) = a_ ^ b_ ^ c_; \
     } while (0)
 
-static void arrive(sliced_t *layer, const int32_t *inputs, int32_t count)
+/* Add a + b - 1, which is -1, 0 or 1 in every lane, to so many planes. */
+INLINE void add_less_one(vector_t *plane, int32_t planes, vector_t a, vector_t b)
+{
+    vector_t change = ~(a ^ b); /* up where a is set, down elsewhere */
+    for (int32_t p = 0; p < planes; p++) {
+        plane[p] ^= change;
+        change &= plane[p] ^ a;
+    }
+}
+
+/* Add a, or, where `less` has all its bits set, a - 1. */
+INLINE void add_one_row(vector_t *plane, int32_t planes, vector_t a, uint64_t less)
+{
+    vector_t change = a ^ less;
+    for (int32_t p = 0; p < planes; p++) {
+        plane[p] ^= change;
+        change &= ~(plane[p] ^ less);
+    }
+}
+
+/* Spikes arrive at a layer that uses so many planes. */
+INLINE void arrive_wide(sliced_t *layer, const int32_t *inputs, int32_t count, int32_t used)
 {
     int64_t stride = layer->vectors;
-    layer->arrived += count;
+    uint64_t less = 0u - (uint64_t)((layer->arrived + layer->threshold + 1) & 1); /* the next spike lifts the level */
+    for (int64_t v = 0; v < stride; v++) {
+        const vector_t *rows = layer->rows + v;
+        vector_t *planes = layer->planes + v * MAX_PLANES;
+        int32_t k = 0;
+#define ROW(at) rows[inputs[k + (at)] * stride]
+        for (; k + 8 <= count; k += 8) { /* the level rises by 4, as it does by 2 and 1 below */
+            vector_t ones = planes[0], twos = planes[1], a, b, c, d, e, f;
+            FULL_ADD(ones, a, ones, ROW(0), ROW(1));
+            FULL_ADD(ones, b, ones, ROW(2), ROW(3));
+            FULL_ADD(ones, c, ones, ROW(4), ROW(5));
+            FULL_ADD(ones, d, ones, ROW(6), ROW(7));
+            FULL_ADD(twos, e, twos, a, b);
+            FULL_ADD(twos, f, twos, c, d);
+            planes[0] = ones;
+            planes[1] = twos;
+            add_less_one(planes + 2, used - 2, e, f);
+        }
+        if ((count & 4) != 0) {
+            vector_t ones = planes[0], a, b;
+            FULL_ADD(ones, a, ones, ROW(0), ROW(1));
+            FULL_ADD(ones, b, ones, ROW(2), ROW(3));
+            planes[0] = ones;
+            add_less_one(planes + 1, used - 1, a, b);
+            k += 4;
+        }
+        if ((count & 2) != 0) {
+            add_less_one(planes, used, ROW(0), ROW(1));
+            k += 2;
+        }
+        if ((count & 1) != 0) {
+            add_one_row(planes, used, ROW(0), less);
+        }
+#undef ROW
+    }
+}
+
+static void arrive(sliced_t *layer, const int32_t *inputs, int32_t count)
+{
     if (layer->narrow) {
         for (int v = 0; v < NARROW_VECTORS; v++) {
             numbers_t sum = layer->potentials[v];
@@ -187,61 +268,28 @@ static void arrive(sliced_t *layer, const int32_t *inputs, int32_t count)
             }
             layer->potentials[v] = sum;
         }
-        return;
+    } else { /* for the most frequent numbers of planes without a loop over them, whose end is hard to foresee */
+        switch (layer->used) {
+        case MIN_PLANES: arrive_wide(layer, inputs, count, MIN_PLANES); break;
+        case 9: arrive_wide(layer, inputs, count, 9); break;
+        case 10: arrive_wide(layer, inputs, count, 10); break;
+        default: arrive_wide(layer, inputs, count, layer->used); break;
+        }
     }
-    int32_t top = planes_of(layer, layer->arrived);
-    for (int64_t v = 0; v < stride; v++) {
-        const vector_t *rows = layer->rows + v;
-        vector_t *planes = layer->planes + v;
-        int32_t k = 0;
-#define ROW(at) rows[inputs[k + (at)] * stride]
-        for (; k + 8 <= count; k += 8) {
-            vector_t ones = planes[0], twos = planes[stride], a, b, c, d, e, f, carry;
-            FULL_ADD(ones, a, ones, ROW(0), ROW(1));
-            FULL_ADD(ones, b, ones, ROW(2), ROW(3));
-            FULL_ADD(ones, c, ones, ROW(4), ROW(5));
-            FULL_ADD(ones, d, ones, ROW(6), ROW(7));
-            FULL_ADD(twos, e, twos, a, b);
-            FULL_ADD(twos, f, twos, c, d);
-            planes[0] = ones;
-            planes[stride] = twos;
-            FULL_ADD(planes[2 * stride], carry, planes[2 * stride], e, f);
-            for (int32_t p = 3; p < top; p++) {
-                vector_t before = planes[p * stride];
-                planes[p * stride] = before ^ carry;
-                carry &= before;
-            }
-        }
-        for (; k + 2 <= count; k += 2) {
-            vector_t carry;
-            FULL_ADD(planes[0], carry, planes[0], ROW(0), ROW(1));
-            for (int32_t p = 1; p < top; p++) {
-                vector_t before = planes[p * stride];
-                planes[p * stride] = before ^ carry;
-                carry &= before;
-            }
-        }
-        if (k < count) {
-            vector_t carry = ROW(0);
-            for (int32_t p = 0; p < top; p++) {
-                vector_t before = planes[p * stride];
-                planes[p * stride] = before ^ carry;
-                carry &= before;
-            }
-        }
-#undef ROW
-    }
+    layer->arrived += count;
 }
 
-/* Lanes of vector v whose counters are at least `level`, which `top` planes can hold. */
-INLINE vector_t at_least(const sliced_t *layer, int64_t v, int32_t top, int32_t level)
+/* The lanes of vector v that have reached their thresholds. */
+INLINE vector_t reached(const sliced_t *layer, int64_t v)
 {
-    const vector_t *plane = layer->planes + v;
-    vector_t lanes = ~(vector_t){0};
-    for (int32_t p = 0; p < top; p++) { /* a bit that is set: and; a clear one: or */
-        uint64_t clear = (uint64_t)(level >> p & 1) - 1u;
-        lanes = (lanes & *plane) | ((lanes | *plane) & clear);
-        plane += layer->vectors;
+    const vector_t *plane = layer->planes + v * MAX_PLANES;
+    vector_t lanes = ~plane[layer->used - 1];
+    if (layer->odd_ones != 0 && ((layer->arrived + layer->threshold) & 1) != 0) { /* -1 is enough for them */
+        vector_t minus_one = layer->odd[v];
+        for (int32_t p = 0; p < layer->used; p++) {
+            minus_one &= plane[p];
+        }
+        lanes |= minus_one;
     }
     return lanes;
 }
@@ -279,53 +327,44 @@ static void fire_narrow(sliced_t *layer, int32_t time, int32_t time_steps, uint1
 /* Let everybody fire who has reached the threshold; times[j] becomes `time`, and who is in time sends a spike. */
 static void fire(sliced_t *layer, int32_t time, int32_t time_steps, uint16_t *times)
 {
-    int32_t n = layer->arrived;
-    int32_t top = planes_of(layer, n);
-    int32_t level = (n + layer->threshold + 1) >> 1;
-    int32_t odd_level = (n + layer->threshold) >> 1;
     if (layer->narrow) {
         fire_narrow(layer, time, time_steps, times);
         return;
     }
-    if (odd_level > n + layer->spread) { /* out of everybody's reach */
+    vector_t any = {0};
+    for (int64_t v = 0; v < layer->vectors; v++) {
+        vector_t fired = reached(layer, v) & layer->alive[v];
+        layer->alive[v] ^= fired;
+        layer->fired[v] = fired;
+        any |= fired;
+    }
+    if (time >= time_steps || is_zero((const uint64_t *)(const void *)&any, WORDS)) {
         return;
     }
-    for (int64_t v = 0; v < layer->vectors; v++) {
-        vector_t fired = {0};
-        if (level >> top == 0) {
-            fired = at_least(layer, v, top, level);
-        }
-        if (layer->odd_ones != 0 && odd_level >> top == 0) {
-            fired |= at_least(layer, v, top, odd_level) & layer->odd[v];
-        }
-        fired &= layer->alive[v];
-        layer->alive[v] &= ~fired;
-        if (time >= time_steps || is_zero((const uint64_t *)(const void *)&fired, WORDS)) {
-            continue;
-        }
-        for (int32_t word = 0; word < WORDS; word++) {
-            for (uint64_t left = fired[word]; left != 0; left &= left - 1) {
-                int32_t j = (int32_t)v * LANES + word * 64 + __builtin_ctzll(left);
-                times[j] = (uint16_t)time;
-                layer->spikes[layer->spike_count++] = j;
-            }
+    const uint64_t *fired = (const uint64_t *)layer->fired;
+    int32_t count = layer->spike_count;
+    for (int32_t word = 0; 64 * word < layer->neurons; word++) {
+        for (uint64_t left = fired[word]; left != 0; left &= left - 1) {
+            int32_t j = word * 64 + __builtin_ctzll(left);
+            times[j] = (uint16_t)time;
+            layer->spikes[count++] = j;
         }
     }
+    layer->spike_count = count;
 }
 
 static int32_t potential(const sliced_t *layer, int32_t j)
 {
-    int32_t counter = 0;
     if (layer->narrow) {
         return ((const int16_t *)layer->potentials)[j];
     }
-    for (int32_t p = 0; p < (int32_t)layer->used; p++) {
-        const uint64_t *plane = (const uint64_t *)(layer->planes + p * layer->vectors);
-        const uint64_t *start = (const uint64_t *)(layer->start + p * layer->vectors);
-        counter += (int32_t)(plane[j / 64] >> (j % 64) & 1) << p;
-        counter -= (int32_t)(start[j / 64] >> (j % 64) & 1) << p;
+    const vector_t *plane = layer->planes + j / LANES * MAX_PLANES;
+    int32_t counter = 0;
+    for (int32_t p = 0; p < layer->used; p++) {
+        int32_t bit = (int32_t)(((const uint64_t *)(plane + p))[j % LANES / 64] >> (j % 64) & 1);
+        counter += p == layer->used - 1 ? -(bit << p) : bit << p;
     }
-    return 2 * counter - layer->arrived;
+    return 2 * (counter + needed(layer, layer->arrived) - layer->leads[j]) - layer->arrived;
 }
 
 /* ---- One image ---- */
@@ -338,9 +377,11 @@ typedef struct {
     int32_t heads[256]; /* the first pixel of every intensity */
 } times_run_t;
 
-static void sort_pixels(times_run_t *run, const uint8_t *image)
+/* Returns how many pixels are in the lists, among them all that are not black. */
+static int32_t sort_pixels(times_run_t *run, const uint8_t *image)
 {
     int32_t inputs = run->network->layers[0].inputs;
+    int32_t listed = 0;
     int32_t i = 0;
     memset(run->heads, -1, sizeof run->heads);
     while (i < inputs) {
@@ -355,8 +396,10 @@ static void sort_pixels(times_run_t *run, const uint8_t *image)
         for (int32_t end = i + 8 < inputs ? i + 8 : inputs; i < end; i++) {
             run->next[i] = run->heads[image[i]];
             run->heads[image[i]] = i;
+            listed++;
         }
     }
+    return listed;
 }
 
 static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, int32_t *readout, int32_t *answer,
@@ -375,9 +418,9 @@ static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, i
     int32_t sent = 0;
     int32_t decided = -1;
 
-    sort_pixels(run, image);
+    int32_t listed = sort_pixels(run, image);
     for (int32_t l = 0; l <= last; l++) {
-        begin(&run->layers[l]);
+        begin(&run->layers[l], l == 0 ? listed : run->layers[l].inputs);
         times_of[l] = times;
         for (int32_t j = 0; j < run->layers[l].neurons; j++) {
             times[j] = (uint16_t)never;
