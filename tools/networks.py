@@ -43,8 +43,9 @@ ARGUMENTS = {
     "--set window=20 --set gamma=20 --set alphas=4,2 --set alpha_rate=0 --set rate=1 --set fall_every=10 "
     "--set settle=0.5 --set shift=1 --seeds 3",
     "fashion-mnist-1000-paper": "--recipe paper --dataset fashion-mnist --hidden 1000 --epochs 60 --set balanced=1 "
-    "--set silent_target=1 --set window=60 --set gamma=5 --set theta=300 --set alphas=3,1 --set alpha_rate=0 "
-    "--set rate=3 --set black_fires=0 --set fall_every=15 --set settle=0.5 --set all_images=1",
+    "--set silent_target=1 --set window=30 --set gamma=4 --set theta=1000 --set alphas=9.7,2 --set alpha_rate=0 "
+    "--set starts=5,24 --set rate=1.36 --set dropout=0.03 --set black_fires=0 --set fall_every=18 --set settle=0.6 "
+    "--set all_images=1",
     # Two hidden layers learn only where neurons do not begin alike.
     "fashion-mnist-600-600-paper": "--recipe paper --dataset fashion-mnist --hidden 600 --hidden 600 --epochs 100 "
     "--set balanced=1 --set silent_target=1 --set mixed_start=1 --set starts=5,5,5 --set window=30 --set gamma=20 "
