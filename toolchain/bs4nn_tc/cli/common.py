@@ -42,17 +42,13 @@ DEPLOY, RUN = "Put it on a board", "See that it computes the same, and what it t
 
 # Results go to standard output, everything for people who watch to standard error.
 output = Console()
-
 progress_console = Console(stderr=True)
 
 NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file (.bs4nn).")]
-
 ProjectArgument = Annotated[
     Path, typer.Argument(metavar="[DIR]", show_default=False, help="A folder that `generate` made. [default: here]")
 ]
-
 HERE = Path()
-
 DatasetOption = Annotated[
     str,
     typer.Option(
@@ -60,23 +56,17 @@ DatasetOption = Annotated[
         "images by class."
     ),
 ]
-
 TestDatasetOption = Annotated[
     str | None, typer.Option("--dataset", help="As for `train`. [default: what the network was trained on]")
 ]
-
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Where MNIST and Fashion-MNIST lie, in torchvision's layout. [default: data]")
 ]
-
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
-
 SmallOption = Annotated[
     bool, typer.Option("--small", help="The small kernel: two fifths of the code, two to three times the instructions.")
 ]
-
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 
 
@@ -107,7 +97,11 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
 def test_images(
     dataset: str | None, data_dir: Path | None, count: int | None, network: Network
 ) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
-    """Name, images and labels to test `network` with."""
+    """Name of a data set, and images and labels of it to test `network` with; None takes what it was trained on.
+
+    Raises:
+        UserError: it does not say, or the images or classes do not fit it.
+    """
     dataset = dataset or network.description.get("dataset")
     if dataset is None:
         raise UserError("the network does not say what it was trained on; name the images with --dataset")
