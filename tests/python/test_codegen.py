@@ -151,6 +151,11 @@ def test_structures_have_the_planned_sizes(tmp_path: Path) -> None:
     subprocess.run([*command, str(source), "-o", str(tmp_path / "sizes.o")], check=True)
 
 
+def test_kernel_and_spec_have_the_same_format() -> None:
+    assert f"#define BS4NN_FORMAT {render.KERNEL_FORMAT}\n" in (KERNEL / "bs4nn.h").read_text()
+    assert f"## Generated C (format {render.KERNEL_FORMAT})\n" in (ROOT / "SPEC.md").read_text()
+
+
 def test_a_network_of_another_format_stops_the_build(tmp_path: Path) -> None:
     header = (
         (KERNEL / "bs4nn.h")
