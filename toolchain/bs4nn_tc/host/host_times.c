@@ -1,13 +1,19 @@
 /*
  * host_times.c - every firing time of a batch of images, hundreds of neurons at a time.
  *
+ * An image runs layer by layer, each from the first spike to the last: what comes in is a list of spikes in groups of
+ * equal time, what goes out is another.
+ *
  * Wide layers work much as the microcontroller's kernel does (firmware/lib/bs4nn): the counters of as many neurons
  * as a vector has bits live side by side in bit planes, one vector a plane. With n spikes arrived and c of them
  * over +1, V = 2c - n, so V >= threshold is c >= needed(n) = (n + threshold + 1) >> 1. A counter holds
  * c - needed(n), in two's complement, so who has reached the threshold has a clear sign. needed() rises by one with
- * every other spike, which is taken off on the way: two rows a and b change a counter by a + b - 1. A lower
- * threshold is a head start: c + lead, and one less to reach where its distance to the highest is odd. Layers of
- * up to 32 neurons hold plain 16-bit potentials.
+ * every other spike, which is taken off on the way: two rows a and b change a counter by a + b - 1. A single spike
+ * comes with a row of all zeros or all ones, as the level rises with it or not. A lower threshold is a head start:
+ * c + lead, and one less to reach where its distance to the highest is odd. Layers of up to 16 neurons hold plain
+ * 16-bit potentials.
+ *
+ * How many spikes a step brings and who fires cannot be foreseen, so what depends on it is masked, not branched on.
  *
  * The vectors are GCC's and clang's: 512 bits where the processor has AVX-512, else 256 or 128.
  */
@@ -25,13 +31,44 @@
 #endif
 #define LANES (8 * VECTOR_BYTES)
 #define WORDS (VECTOR_BYTES / 8)
-#define NARROW 32 /* neurons of a layer with plain potentials at the most */
-#define NARROW_VECTORS (2 * NARROW / VECTOR_BYTES)
+#define NARROW 16 /* neurons of a layer with plain potentials at the most */
 #define MAX_PLANES 18
 #define INLINE static inline __attribute__((__always_inline__))
 
 typedef uint64_t vector_t __attribute__((__vector_size__(VECTOR_BYTES), __may_alias__));
-typedef int16_t numbers_t __attribute__((__vector_size__(VECTOR_BYTES), __may_alias__));
+typedef int16_t numbers_t __attribute__((__vector_size__(2 * NARROW), __may_alias__));
+
+/* Spikes in the order of their times. */
+typedef struct {
+    int32_t step; /* at which they arrive */
+    int32_t end;  /* of theirs in `who`; they begin where those of the group before end */
+} group_t;
+
+typedef struct {
+    int32_t *who;
+    group_t *groups;
+    int32_t count;
+    int32_t group_count;
+} spikes_t;
+
+/* Two rows to add, after as many times eight. */
+typedef struct {
+    int32_t a;
+    int32_t b;
+    int32_t eights;
+    int32_t first; /* of the eights, in `who` */
+    int32_t last;  /* -1: who has reached the threshold fires then, for the step is over; else 0 */
+    int32_t odd;   /* -1: for those of odd distance one less is enough then; else 0 */
+} unit_t;
+
+/* 64 neurons, some of which fire. */
+typedef struct {
+    uint64_t fired;
+    int32_t first;
+    int32_t time;
+} busy_t;
+
+#define CHUNK 64 /* groups whose units are made, and whose firing neurons are listed, at a time */
 
 typedef struct {
     int32_t inputs;
@@ -41,63 +78,68 @@ typedef struct {
     int32_t spread;     /* the largest lead */
     int32_t used;       /* planes in use: the highest is the sign */
     int32_t odd_ones;   /* some distance to the highest is odd */
-    vector_t *rows;     /* inputs x vectors */
+    vector_t *rows;     /* (inputs + 2) x vectors, the last two all zeros and all ones */
     vector_t *start;    /* vectors x MAX_PLANES: the counters before the first spike */
     vector_t *odd;      /* vectors */
     vector_t *real;     /* vectors: lanes that hold a neuron */
     vector_t *planes;   /* vectors x MAX_PLANES */
     vector_t *alive;    /* vectors: lanes that have not crossed */
-    vector_t *fired;    /* vectors: lanes that cross at this step */
+    vector_t *fired;    /* CHUNK x vectors: lanes that cross in each group */
+    unit_t *units;      /* CHUNK x 4 */
+    busy_t *busy;       /* CHUNK x vectors x WORDS + 1 */
     int32_t *leads;     /* neurons */
     int narrow;         /* none of the above but: */
-    numbers_t *signs;   /* inputs x NARROW_VECTORS */
-    numbers_t levels[NARROW_VECTORS];     /* thresholds; the largest number once a neuron has crossed */
-    numbers_t thresholds[NARROW_VECTORS];
-    numbers_t potentials[NARROW_VECTORS];
-    int32_t *spikes;    /* neurons in the order of their firing times */
-    int32_t spike_count;
-    int32_t fresh;      /* spikes[fresh ..] have not arrived at the layer above */
+    numbers_t *signs;   /* inputs */
+    numbers_t thresholds;
+    numbers_t levels;   /* thresholds; the largest number once a neuron has crossed */
+    numbers_t potentials;
     int32_t arrived;
+    spikes_t spikes;    /* sent */
 } sliced_t;
 
 /* ---- Memory ---- */
 
-static void *take(char **next, size_t bytes)
+typedef struct {
+    char *start; /* NULL: only count */
+    size_t taken;
+} arena_t;
+
+static void *take(arena_t *arena, size_t bytes)
 {
-    void *taken = *next;
-    if (taken != NULL) {
-        *next += (bytes + 63u) / 64u * 64u;
-    }
-    return taken;
+    void *memory = arena->start != NULL ? arena->start + arena->taken : NULL;
+    arena->taken += (bytes + 63u) / 64u * 64u;
+    return memory;
 }
 
-/* Lay a layer out from *next on. Returns the bytes that it takes. */
-static size_t lay_out(sliced_t *layer, const host_layer_t *given, char *next)
+/* Room for a list of up to so many spikes, and 8 more that are read but not used. */
+static void take_spikes(spikes_t *spikes, int32_t most, arena_t *arena)
+{
+    spikes->who = take(arena, ((size_t)most + 8) * sizeof *spikes->who);
+    spikes->groups = take(arena, (size_t)most * sizeof *spikes->groups);
+}
+
+static void lay_out(sliced_t *layer, const host_layer_t *given, arena_t *arena)
 {
     size_t vectors = ((size_t)given->neurons + LANES - 1) / LANES;
-    size_t list = ((size_t)given->neurons * sizeof(int32_t) + 63u) / 64u * 64u;
     layer->inputs = given->inputs;
     layer->neurons = given->neurons;
     layer->vectors = (int32_t)vectors;
     layer->narrow = given->neurons <= NARROW;
-    layer->spikes = take(&next, list);
+    take_spikes(&layer->spikes, given->neurons + 1, arena);
     if (layer->narrow) {
-        size_t bytes = (size_t)given->inputs * NARROW * sizeof(int16_t);
-        layer->signs = take(&next, bytes);
-        return list + bytes;
+        layer->signs = take(arena, (size_t)given->inputs * NARROW * sizeof(int16_t));
+        return;
     }
-    layer->leads = take(&next, list);
-    if (next != NULL) {
-        layer->rows = (vector_t *)(void *)next;
-        layer->start = layer->rows + (size_t)given->inputs * vectors;
-        layer->odd = layer->start + MAX_PLANES * vectors;
-        layer->real = layer->odd + vectors;
-        layer->planes = layer->real + vectors;
-        layer->alive = layer->planes + MAX_PLANES * vectors;
-        layer->fired = layer->alive + vectors;
-    }
-    size_t vector_bytes = ((size_t)given->inputs + 2 * MAX_PLANES + 4) * vectors * sizeof(vector_t);
-    return 2 * list + (vector_bytes + 63u) / 64u * 64u;
+    layer->rows = take(arena, ((size_t)given->inputs + 2) * vectors * sizeof(vector_t));
+    layer->start = take(arena, MAX_PLANES * vectors * sizeof(vector_t));
+    layer->odd = take(arena, vectors * sizeof(vector_t));
+    layer->real = take(arena, vectors * sizeof(vector_t));
+    layer->planes = take(arena, MAX_PLANES * vectors * sizeof(vector_t));
+    layer->alive = take(arena, vectors * sizeof(vector_t));
+    layer->fired = take(arena, CHUNK * vectors * sizeof(vector_t));
+    layer->units = take(arena, CHUNK * 4 * sizeof(unit_t));
+    layer->busy = take(arena, (CHUNK * vectors * WORDS + 1) * sizeof(busy_t));
+    layer->leads = take(arena, (size_t)given->neurons * sizeof(int32_t));
 }
 
 /* So many spikes over +1 that a counter has reached its level, after n spikes. */
@@ -125,12 +167,12 @@ static void set_lane(vector_t *vectors, int32_t j)
 static void slice(sliced_t *layer, const host_layer_t *given)
 {
     if (layer->narrow) {
-        memset(layer->thresholds, 0x7F, sizeof layer->thresholds); /* unused lanes never get there */
+        memset(&layer->thresholds, 0x7F, sizeof layer->thresholds); /* unused lanes never get there */
         for (int32_t j = 0; j < given->neurons; j++) {
             int32_t threshold = given->thresholds[j] <= given->inputs ? given->thresholds[j] : given->inputs + 1;
-            ((int16_t *)layer->thresholds)[j] = (int16_t)threshold;
+            layer->thresholds[j] = (int16_t)threshold;
             for (int32_t i = 0; i < given->inputs; i++) {
-                ((int16_t *)layer->signs)[i * NARROW + j] = given->signs[(int64_t)i * given->neurons + j];
+                layer->signs[i][j] = given->signs[(int64_t)i * given->neurons + j];
             }
         }
         return;
@@ -166,6 +208,7 @@ static void slice(sliced_t *layer, const host_layer_t *given)
             row[j / 64] |= (uint64_t)(signs[j] > 0) << (j % 64);
         }
     }
+    memset(layer->rows + ((int64_t)given->inputs + 1) * layer->vectors, -1, (size_t)layer->vectors * sizeof(vector_t));
 }
 
 /* ---- One layer ---- */
@@ -174,8 +217,8 @@ static void slice(sliced_t *layer, const host_layer_t *given)
 static void begin(sliced_t *layer, int32_t spikes)
 {
     if (layer->narrow) {
-        memset(layer->potentials, 0, sizeof layer->potentials);
-        memcpy(layer->levels, layer->thresholds, sizeof layer->levels);
+        layer->potentials = (numbers_t){0};
+        layer->levels = layer->thresholds;
     } else {
         layer->used = planes_of(layer, spikes);
         for (int64_t v = 0; v < layer->vectors; v++) {
@@ -184,9 +227,9 @@ static void begin(sliced_t *layer, int32_t spikes)
             layer->alive[v] = layer->real[v];
         }
     }
-    layer->spike_count = 0;
-    layer->fresh = 0;
     layer->arrived = 0;
+    layer->spikes.count = 0;
+    layer->spikes.group_count = 0;
 }
 
 /* Sum of three lanes of 0 or 1, and the carry. */
@@ -207,91 +250,130 @@ INLINE void add_less_one(vector_t *plane, int32_t planes, vector_t a, vector_t b
     }
 }
 
-/* Add a, or, where `less` has all its bits set, a - 1. */
-INLINE void add_one_row(vector_t *plane, int32_t planes, vector_t a, uint64_t less)
+/* Units of the groups first .. end - 1; returns how many. */
+static int64_t make_units(sliced_t *layer, const spikes_t *spikes, int32_t first, int32_t end)
 {
-    vector_t change = a ^ less;
-    for (int32_t p = 0; p < planes; p++) {
-        plane[p] ^= change;
-        change &= ~(plane[p] ^ less);
+    unit_t *unit = layer->units;
+    int32_t k = first > 0 ? spikes->groups[first - 1].end : 0;
+    for (int32_t g = first; g < end; g++) {
+        int32_t count = spikes->groups[g].end - k;
+        int32_t eights = (count - 1) / 8;
+        int32_t pairs = (count - 8 * eights + 1) / 2; /* 1 to 4 */
+        const int32_t *who = spikes->who + k + 8 * eights;
+        for (int32_t p = 0; p < 4; p++) { /* those too many are written over */
+            unit[p] = (unit_t){.a = who[2 * p], .b = who[2 * p + 1]};
+        }
+        unit[0].eights = eights;
+        unit[0].first = k;
+        unit += pairs - 1;
+        if ((count & 1) != 0) {
+            unit->b = layer->inputs + 1 - ((k + count + layer->threshold) & 1);
+        }
+        unit->last = -1;
+        unit->odd = -((k + count + layer->threshold) & 1);
+        unit++;
+        k += count;
     }
+    return unit - layer->units;
 }
 
-/* Spikes arrive at a layer that uses so many planes. */
-INLINE void arrive_wide(sliced_t *layer, const int32_t *inputs, int32_t count, int32_t used)
+/* Run units through a layer that uses so many planes. Who crosses goes into layer->fired, group by group. */
+INLINE void run_units(sliced_t *layer, const int32_t *who, int64_t count, int32_t used, int odd_ones)
 {
     int64_t stride = layer->vectors;
-    uint64_t less = 0u - (uint64_t)((layer->arrived + layer->threshold + 1) & 1); /* the next spike lifts the level */
     for (int64_t v = 0; v < stride; v++) {
         const vector_t *rows = layer->rows + v;
-        vector_t *planes = layer->planes + v * MAX_PLANES;
-        int32_t k = 0;
-#define ROW(at) rows[inputs[k + (at)] * stride]
-        for (; k + 8 <= count; k += 8) { /* the level rises by 4, as it does by 2 and 1 below */
-            vector_t ones = planes[0], twos = planes[1], a, b, c, d, e, f;
-            FULL_ADD(ones, a, ones, ROW(0), ROW(1));
-            FULL_ADD(ones, b, ones, ROW(2), ROW(3));
-            FULL_ADD(ones, c, ones, ROW(4), ROW(5));
-            FULL_ADD(ones, d, ones, ROW(6), ROW(7));
-            FULL_ADD(twos, e, twos, a, b);
-            FULL_ADD(twos, f, twos, c, d);
-            planes[0] = ones;
-            planes[1] = twos;
-            add_less_one(planes + 2, used - 2, e, f);
+        vector_t *fired = layer->fired + v;
+        vector_t alive = layer->alive[v];
+        vector_t odd = layer->odd[v];
+        vector_t planes[MAX_PLANES];
+        for (int32_t p = 0; p < used; p++) {
+            planes[p] = layer->planes[v * MAX_PLANES + p];
         }
-        if ((count & 4) != 0) {
-            vector_t ones = planes[0], a, b;
-            FULL_ADD(ones, a, ones, ROW(0), ROW(1));
-            FULL_ADD(ones, b, ones, ROW(2), ROW(3));
-            planes[0] = ones;
-            add_less_one(planes + 1, used - 1, a, b);
-            k += 4;
-        }
-        if ((count & 2) != 0) {
-            add_less_one(planes, used, ROW(0), ROW(1));
-            k += 2;
-        }
-        if ((count & 1) != 0) {
-            add_one_row(planes, used, ROW(0), less);
-        }
+        for (const unit_t *unit = layer->units; unit < layer->units + count; unit++) {
+            const int32_t *eight = who + unit->first;
+            for (int32_t e = 0; e < unit->eights; e++, eight += 8) {
+                vector_t a, b, c, d, f, g;
+#define ROW(at) rows[eight[at] * stride]
+                FULL_ADD(planes[0], a, planes[0], ROW(0), ROW(1));
+                FULL_ADD(planes[0], b, planes[0], ROW(2), ROW(3));
+                FULL_ADD(planes[0], c, planes[0], ROW(4), ROW(5));
+                FULL_ADD(planes[0], d, planes[0], ROW(6), ROW(7));
+                FULL_ADD(planes[1], f, planes[1], a, b);
+                FULL_ADD(planes[1], g, planes[1], c, d);
 #undef ROW
-    }
-}
-
-static void arrive(sliced_t *layer, const int32_t *inputs, int32_t count)
-{
-    if (layer->narrow) {
-        for (int v = 0; v < NARROW_VECTORS; v++) {
-            numbers_t sum = layer->potentials[v];
-            for (int32_t k = 0; k < count; k++) {
-                sum += layer->signs[inputs[k] * NARROW_VECTORS + v];
+                add_less_one(planes + 2, used - 2, f, g);
             }
-            layer->potentials[v] = sum;
+            add_less_one(planes, used, rows[unit->a * stride], rows[unit->b * stride]);
+            vector_t reached = ~planes[used - 1];
+            if (odd_ones) {
+                vector_t minus_one = odd & (uint64_t)(int64_t)unit->odd;
+                for (int32_t p = 0; p < used; p++) {
+                    minus_one &= planes[p];
+                }
+                reached |= minus_one;
+            }
+            vector_t crossed = reached & alive & (uint64_t)(int64_t)unit->last;
+            alive ^= crossed;
+            *fired = crossed;
+            fired += stride & unit->last;
         }
-    } else { /* for the most frequent numbers of planes without a loop over them, whose end is hard to foresee */
-        switch (layer->used) {
-        case MIN_PLANES: arrive_wide(layer, inputs, count, MIN_PLANES); break;
-        case 9: arrive_wide(layer, inputs, count, 9); break;
-        case 10: arrive_wide(layer, inputs, count, 10); break;
-        default: arrive_wide(layer, inputs, count, layer->used); break;
+        for (int32_t p = 0; p < used; p++) {
+            layer->planes[v * MAX_PLANES + p] = planes[p];
         }
+        layer->alive[v] = alive;
     }
-    layer->arrived += count;
 }
 
-/* The lanes of vector v that have reached their thresholds. */
-INLINE vector_t reached(const sliced_t *layer, int64_t v)
+/* List who fires in so many groups, and when: times[j] becomes the step of the group, or one more. */
+static void list_fired(sliced_t *layer, const group_t *groups, int32_t count, int32_t delay, int32_t never,
+                       uint16_t *times)
 {
-    const vector_t *plane = layer->planes + v * MAX_PLANES;
-    vector_t lanes = ~plane[layer->used - 1];
-    if (layer->odd_ones != 0 && ((layer->arrived + layer->threshold) & 1) != 0) { /* -1 is enough for them */
-        vector_t minus_one = layer->odd[v];
-        for (int32_t p = 0; p < layer->used; p++) {
-            minus_one &= plane[p];
+    int32_t words = (layer->neurons + 63) / 64;
+    busy_t *busy = layer->busy;
+    spikes_t *spikes = &layer->spikes;
+    int32_t end = spikes->count;
+    for (int32_t g = 0; g < count && groups[g].step + delay < never; g++) {
+        const uint64_t *fired = (const uint64_t *)(layer->fired + (int64_t)g * layer->vectors);
+        int32_t time = groups[g].step + delay;
+        int32_t before = end;
+        for (int32_t w = 0; w < words; w++) {
+            *busy = (busy_t){fired[w], 64 * w, time};
+            busy += fired[w] != 0;
+            end += __builtin_popcountll(fired[w]);
         }
-        lanes |= minus_one;
+        spikes->groups[spikes->group_count] = (group_t){time, end};
+        spikes->group_count += end > before;
     }
-    return lanes;
+    int32_t *who = spikes->who + spikes->count;
+    for (const busy_t *next = layer->busy; next < busy; next++) {
+        uint64_t left = next->fired;
+        do {
+            int32_t j = next->first + __builtin_ctzll(left);
+            times[j] = (uint16_t)next->time;
+            *who++ = j;
+            left &= left - 1;
+        } while (left != 0);
+    }
+    spikes->count = end;
+}
+
+static void run_wide(sliced_t *layer, const spikes_t *arriving, int32_t first, int32_t end, int32_t delay,
+                     int32_t never, uint16_t *times)
+{
+    while (first < end) {
+        int32_t next = end - first < CHUNK ? end : first + CHUNK;
+        int64_t units = make_units(layer, arriving, first, next);
+        /* The most frequent numbers of planes fit into registers. */
+        switch (layer->odd_ones != 0 ? 0 : layer->used) {
+        case MIN_PLANES: run_units(layer, arriving->who, units, MIN_PLANES, 0); break;
+        case 9: run_units(layer, arriving->who, units, 9, 0); break;
+        case 10: run_units(layer, arriving->who, units, 10, 0); break;
+        default: run_units(layer, arriving->who, units, layer->used, 1); break;
+        }
+        list_fired(layer, arriving->groups + first, next - first, delay, never, times);
+        first = next;
+    }
 }
 
 static int is_zero(const uint64_t *words, int64_t count)
@@ -303,60 +385,51 @@ static int is_zero(const uint64_t *words, int64_t count)
     return any == 0;
 }
 
-/* Neurons of a layer of few that have reached their thresholds. */
-static void fire_narrow(sliced_t *layer, int32_t time, int32_t time_steps, uint16_t *times)
+static void run_narrow(sliced_t *layer, const spikes_t *arriving, int32_t first, int32_t end, int32_t delay,
+                       int32_t never, uint16_t *times)
 {
-    numbers_t fired[NARROW_VECTORS];
-    for (int v = 0; v < NARROW_VECTORS; v++) {
-        fired[v] = layer->potentials[v] >= layer->levels[v];
-    }
-    if (is_zero((const uint64_t *)(const void *)fired, 2 * NARROW / 8)) {
-        return;
-    }
-    for (int32_t j = 0; j < layer->neurons; j++) {
-        if (((const int16_t *)fired)[j] != 0) {
-            ((int16_t *)layer->levels)[j] = INT16_MAX;
-            if (time < time_steps) {
+    spikes_t *spikes = &layer->spikes;
+    numbers_t potentials = layer->potentials;
+    numbers_t levels = layer->levels;
+    int32_t k = first > 0 ? arriving->groups[first - 1].end : 0;
+    for (int32_t g = first; g < end; g++) {
+        for (; k < arriving->groups[g].end; k++) {
+            potentials += layer->signs[arriving->who[k]];
+        }
+        numbers_t fired = potentials >= levels;
+        int32_t time = arriving->groups[g].step + delay;
+        if (is_zero((const uint64_t *)(const void *)&fired, sizeof fired / 8) || time >= never) {
+            continue;
+        }
+        for (int32_t j = 0; j < layer->neurons; j++) {
+            if (fired[j] != 0) {
+                levels[j] = INT16_MAX;
                 times[j] = (uint16_t)time;
-                layer->spikes[layer->spike_count++] = j;
+                spikes->who[spikes->count++] = j;
             }
         }
+        spikes->groups[spikes->group_count++] = (group_t){time, spikes->count};
     }
+    layer->potentials = potentials;
+    layer->levels = levels;
 }
 
-/* Let everybody fire who has reached the threshold; times[j] becomes `time`, and who is in time sends a spike. */
-static void fire(sliced_t *layer, int32_t time, int32_t time_steps, uint16_t *times)
+/* The spikes of groups first .. end - 1 arrive, and whoever reaches the threshold fires, `delay` later. */
+static void run_groups(sliced_t *layer, const spikes_t *arriving, int32_t first, int32_t end, int32_t delay,
+                       int32_t never, uint16_t *times)
 {
     if (layer->narrow) {
-        fire_narrow(layer, time, time_steps, times);
-        return;
+        run_narrow(layer, arriving, first, end, delay, never, times);
+    } else {
+        run_wide(layer, arriving, first, end, delay, never, times);
     }
-    vector_t any = {0};
-    for (int64_t v = 0; v < layer->vectors; v++) {
-        vector_t fired = reached(layer, v) & layer->alive[v];
-        layer->alive[v] ^= fired;
-        layer->fired[v] = fired;
-        any |= fired;
-    }
-    if (time >= time_steps || is_zero((const uint64_t *)(const void *)&any, WORDS)) {
-        return;
-    }
-    const uint64_t *fired = (const uint64_t *)layer->fired;
-    int32_t count = layer->spike_count;
-    for (int32_t word = 0; 64 * word < layer->neurons; word++) {
-        for (uint64_t left = fired[word]; left != 0; left &= left - 1) {
-            int32_t j = word * 64 + __builtin_ctzll(left);
-            times[j] = (uint16_t)time;
-            layer->spikes[count++] = j;
-        }
-    }
-    layer->spike_count = count;
+    layer->arrived = end > 0 ? arriving->groups[end - 1].end : 0;
 }
 
 static int32_t potential(const sliced_t *layer, int32_t j)
 {
     if (layer->narrow) {
-        return ((const int16_t *)layer->potentials)[j];
+        return layer->potentials[j];
     }
     const vector_t *plane = layer->planes + j / LANES * MAX_PLANES;
     int32_t counter = 0;
@@ -372,34 +445,97 @@ static int32_t potential(const sliced_t *layer, int32_t j)
 typedef struct {
     const host_network_t *network;
     sliced_t layers[HOST_MAX_LAYERS];
-    int32_t *next;      /* (inputs) the next pixel of the same intensity, -1 = none */
-    int32_t *arriving;  /* (inputs) input spikes of one step */
-    int32_t heads[256]; /* the first pixel of every intensity */
+    int32_t *pixels;    /* (inputs) those that are not black */
+    spikes_t inputs;    /* their spikes */
 } times_run_t;
 
-/* Returns how many pixels are in the lists, among them all that are not black. */
-static int32_t sort_pixels(times_run_t *run, const uint8_t *image)
+/* How many groups come up to a step. */
+static int32_t groups_until(const spikes_t *spikes, int32_t step)
 {
-    int32_t inputs = run->network->layers[0].inputs;
-    int32_t listed = 0;
-    int32_t i = 0;
-    memset(run->heads, -1, sizeof run->heads);
-    while (i < inputs) {
-        uint64_t eight = 1;
-        if (i + 8 <= inputs) {
-            memcpy(&eight, image + i, sizeof eight);
-            if (eight == 0) { /* most pixels are black */
-                i += 8;
-                continue;
+    int32_t g = 0;
+    while (g < spikes->group_count && spikes->groups[g].step <= step) {
+        g++;
+    }
+    return g;
+}
+
+static int32_t spikes_until(const spikes_t *spikes, int32_t step)
+{
+    int32_t g = groups_until(spikes, step);
+    return g > 0 ? spikes->groups[g - 1].end : 0;
+}
+
+/* List the pixels that are not black; returns how many. */
+static int32_t find_pixels(const uint8_t *image, int32_t inputs, int32_t *pixels)
+{
+    int32_t found = 0;
+    for (int32_t first = 0; first < inputs; first += 64) {
+        uint64_t lit = 0;
+        if (first + 64 <= inputs) {
+            for (int32_t part = 0; part < 8; part++) {
+                uint64_t eight;
+                memcpy(&eight, image + first + 8 * part, sizeof eight);
+                const uint64_t low = 0x7F7F7F7F7F7F7F7Fu;
+                uint64_t tops = (((eight & low) + low) | eight) & ~low; /* the top bit of every byte that is not 0 */
+                lit |= (tops >> 7) * 0x0102040810204080u >> 56 << (8 * part);
+            }
+        } else {
+            for (int32_t i = first; i < inputs; i++) {
+                lit |= (uint64_t)(image[i] != 0) << (i - first);
             }
         }
-        for (int32_t end = i + 8 < inputs ? i + 8 : inputs; i < end; i++) {
-            run->next[i] = run->heads[image[i]];
-            run->heads[image[i]] = i;
-            listed++;
+        for (; lit != 0; lit &= lit - 1) {
+            pixels[found++] = first + __builtin_ctzll(lit);
         }
     }
-    return listed;
+    return found;
+}
+
+/* The spikes of an image, sorted by counting. */
+static void encode(times_run_t *run, const uint8_t *image)
+{
+    const uint16_t *step_of = run->network->step_of_intensity;
+    int32_t pixels = find_pixels(image, run->network->layers[0].inputs, run->pixels);
+    int32_t places[256] = {0};
+    uint64_t used[4] = {0};
+    for (int32_t k = 0; k < pixels; k++) {
+        uint8_t intensity = image[run->pixels[k]];
+        places[intensity]++;
+        used[intensity / 64] |= (uint64_t)1 << (intensity % 64);
+    }
+    spikes_t *spikes = &run->inputs;
+    int32_t step = -1;
+    spikes->count = 0;
+    spikes->group_count = 0;
+    for (int32_t word = 3; word >= 0; word--) {
+        while (used[word] != 0) {
+            int32_t bit = 63 - __builtin_clzll(used[word]);
+            int32_t intensity = 64 * word + bit;
+            int32_t count = places[intensity];
+            used[word] ^= (uint64_t)1 << bit;
+            places[intensity] = spikes->count;
+            if (step_of[intensity] >= run->network->time_steps) {
+                continue; /* too dark: behind all others, and in no group */
+            }
+            spikes->group_count += step_of[intensity] != step;
+            step = step_of[intensity];
+            spikes->count += count;
+            spikes->groups[spikes->group_count - 1] = (group_t){step, spikes->count};
+        }
+    }
+    for (int32_t k = 0; k < pixels; k++) {
+        spikes->who[places[image[run->pixels[k]]]++] = run->pixels[k];
+    }
+}
+
+/* Potential of neuron j, summed over the spikes that have arrived. */
+static int32_t potential_of(const host_layer_t *layer, int32_t j, const int32_t *who, int32_t count)
+{
+    int32_t potential = 0;
+    for (int32_t k = 0; k < count; k++) {
+        potential += layer->signs[(int64_t)who[k] * layer->neurons + j];
+    }
+    return potential;
 }
 
 static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, int32_t *readout, int32_t *answer,
@@ -407,106 +543,65 @@ static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, i
 {
     const host_network_t *network = run->network;
     const int32_t never = network->time_steps;
-    const int32_t delay = network->delay;
     const int32_t last = network->layer_count - 1;
-    sliced_t *output = &run->layers[last];
-    uint16_t *times_of[HOST_MAX_LAYERS];
-    int32_t intensity = 255;
-    int32_t step = 0;
-    int32_t on_their_way = 0;
-    int32_t read_out = 0;
-    int32_t sent = 0;
-    int32_t decided = -1;
+    const spikes_t *arriving = &run->inputs;
 
-    int32_t listed = sort_pixels(run, image);
+    encode(run, image);
     for (int32_t l = 0; l <= last; l++) {
-        begin(&run->layers[l], l == 0 ? listed : run->layers[l].inputs);
-        times_of[l] = times;
-        for (int32_t j = 0; j < run->layers[l].neurons; j++) {
+        sliced_t *layer = &run->layers[l];
+        for (int32_t j = 0; j < layer->neurons; j++) {
             times[j] = (uint16_t)never;
         }
-        times += run->layers[l].neurons;
+        begin(layer, arriving->count);
+        int32_t read_out = l == last ? groups_until(arriving, network->readout_step) : 0;
+        run_groups(layer, arriving, 0, read_out, network->delay, never, times);
+        if (l == last) {
+            for (int32_t j = 0; j < layer->neurons; j++) {
+                readout[j] = potential(layer, j);
+            }
+        }
+        run_groups(layer, arriving, read_out, arriving->group_count, network->delay, never, times);
+        times += layer->neurons;
+        arriving = &layer->spikes;
     }
-    *response_time = never;
-    for (;;) {
-        while (intensity >= 0 && (run->heads[intensity] < 0 || network->step_of_intensity[intensity] >= never)) {
-            intensity--;
-        }
-        int32_t input_step = intensity >= 0 ? network->step_of_intensity[intensity] : never;
-        if (!on_their_way || input_step < step) {
-            step = input_step;
-        }
-        if (!read_out && step > network->readout_step) {
-            for (int32_t j = 0; j < output->neurons; j++) {
-                readout[j] = potential(output, j);
-            }
-            read_out = 1;
-        }
-        if (step >= never) {
-            break;
-        }
-        int32_t count = 0;
-        while (intensity >= 0 && network->step_of_intensity[intensity] == step) {
-            for (int32_t i = run->heads[intensity]; i >= 0; i = run->next[i]) {
-                run->arriving[count++] = i;
-            }
-            intensity--;
-        }
-        sent += count;
-        int32_t crossed = output->spike_count;
-        on_their_way = 0;
-        for (int32_t k = 0; k <= last; k++) {
-            int32_t l = delay == 0 ? k : last - k;
-            const int32_t *inputs = run->arriving;
-            int32_t arriving = count;
-            if (l > 0) {
-                sliced_t *below = &run->layers[l - 1];
-                inputs = below->spikes + below->fresh;
-                arriving = below->spike_count - below->fresh;
-                below->fresh = below->spike_count;
-            }
-            if (arriving > 0) {
-                int32_t before = run->layers[l].spike_count;
-                arrive(&run->layers[l], inputs, arriving);
-                fire(&run->layers[l], step + delay, never, times_of[l]);
-                on_their_way |= delay != 0 && l < last && run->layers[l].spike_count > before;
-            }
-            if (l == last) {
-                if (decided < 0 && output->spike_count > crossed) {
-                    decided = output->spikes[crossed];
-                    int32_t highest = potential(output, decided);
-                    for (int32_t s = crossed + 1; s < output->spike_count; s++) { /* from the lowest index up */
-                        if (potential(output, output->spikes[s]) > highest) {
-                            decided = output->spikes[s];
-                            highest = potential(output, decided);
-                        }
-                    }
-                    *answer = decided;
-                    *response_time = step + delay;
-                    *spikes = sent;
-                    for (int32_t h = 0; h < last; h++) {
-                        *spikes += run->layers[h].spike_count;
-                    }
-                }
-                if (!read_out && step == network->readout_step) {
-                    for (int32_t j = 0; j < output->neurons; j++) {
-                        readout[j] = potential(output, j);
-                    }
-                    read_out = 1;
-                }
+
+    /* The first output spike is the answer; of several the one with the highest potential, then the lowest index. */
+    const spikes_t *outputs = &run->layers[last].spikes;
+    const spikes_t *below = last > 0 ? &run->layers[last - 1].spikes : &run->inputs;
+    int32_t decided_at = never;
+    if (outputs->count > 0) {
+        *response_time = outputs->groups[0].step;
+        decided_at = *response_time - network->delay;
+        int32_t arrived = spikes_until(below, decided_at);
+        int32_t highest = INT32_MIN;
+        *answer = outputs->who[0];
+        for (int32_t s = 0; outputs->groups[0].end > 1 && s < outputs->groups[0].end; s++) {
+            int32_t reached = potential_of(&network->layers[last], outputs->who[s], below->who, arrived);
+            if (reached > highest) {
+                *answer = outputs->who[s];
+                highest = reached;
             }
         }
-        step++;
-    }
-    if (decided < 0) {
+    } else {
+        *response_time = never;
         *answer = 0;
-        for (int32_t j = 1; j < output->neurons; j++) {
+        for (int32_t j = 1; j < run->layers[last].neurons; j++) {
             *answer = readout[j] > readout[*answer] ? j : *answer;
         }
-        *spikes = sent;
-        for (int32_t h = 0; h < last; h++) {
-            *spikes += run->layers[h].spike_count;
-        }
+    }
+    *spikes = spikes_until(&run->inputs, decided_at);
+    for (int32_t h = 0; h < last; h++) {
+        *spikes += spikes_until(&run->layers[h].spikes, decided_at);
+    }
+}
+
+static void lay_out_run(times_run_t *run, arena_t *arena)
+{
+    int32_t inputs = run->network->layers[0].inputs;
+    run->pixels = take(arena, (size_t)inputs * sizeof *run->pixels);
+    take_spikes(&run->inputs, inputs, arena);
+    for (int32_t l = 0; l < run->network->layer_count; l++) {
+        lay_out(&run->layers[l], &run->network->layers[l], arena);
     }
 }
 
@@ -514,32 +609,27 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
                int32_t *answer, int32_t *response_time, int32_t *spikes)
 {
     times_run_t run;
-    size_t inputs = (size_t)network->layers[0].inputs;
-    size_t list = (inputs * sizeof(int32_t) + 63u) / 64u * 64u;
-    size_t bytes = 2 * list;
+    int32_t inputs = network->layers[0].inputs;
+    int32_t outputs = network->layers[network->layer_count - 1].neurons;
     int32_t neurons = 0;
     memset(&run, 0, sizeof run);
     run.network = network;
-    for (int32_t l = 0; l < network->layer_count; l++) {
-        bytes += lay_out(&run.layers[l], &network->layers[l], NULL);
-        neurons += network->layers[l].neurons;
-    }
-    void *allocated = calloc(bytes + 64, 1);
+    arena_t arena = {0};
+    lay_out_run(&run, &arena);
+    void *allocated = calloc(arena.taken + 64, 1);
     if (allocated == NULL) {
         return -1;
     }
-    char *memory = (char *)allocated + (64 - (uintptr_t)allocated % 64); /* vectors need it */
-    run.next = (int32_t *)(void *)memory;
-    run.arriving = (int32_t *)(void *)(memory + list);
-    char *at = memory + 2 * list;
+    arena.start = (char *)allocated + (64 - (uintptr_t)allocated % 64); /* vectors need it */
+    arena.taken = 0;
+    lay_out_run(&run, &arena);
     for (int32_t l = 0; l < network->layer_count; l++) {
-        at += lay_out(&run.layers[l], &network->layers[l], at);
         slice(&run.layers[l], &network->layers[l]);
+        neurons += network->layers[l].neurons;
     }
-    int32_t outputs = network->layers[network->layer_count - 1].neurons;
     for (int64_t k = 0; k < count; k++) {
-        run_times(&run, images + k * network->layers[0].inputs, times + k * neurons, readout + k * outputs, answer + k,
-                  response_time + k, spikes + k);
+        run_times(&run, images + k * inputs, times + k * neurons, readout + k * outputs, answer + k, response_time + k,
+                  spikes + k);
     }
     free(allocated);
     return 0;
