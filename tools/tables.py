@@ -63,6 +63,16 @@ def kernel_table() -> str:
     return table(["core", "mean", "largest", "hardest image", "RAM and stack, bytes", "code, bytes"], rows)
 
 
+def speed_table() -> str:
+    """Training and evaluation on the machine that `make bench` ran on."""
+    rows = []
+    for row in read_csv("results.csv"):
+        if row["unit"] in ("images a second", "seconds an epoch", "times as fast as dense NumPy", "bits of a vector"):
+            value = float(row["value"])
+            rows.append([row["what"], f"{value:,.0f}" if value >= 100 else f"{value:,.1f}", row["unit"]])
+    return table(["on two cores", "measured", "in"], rows)
+
+
 def peers_table() -> str:
     """Other implementations of the same layers, and how many times as many instructions they take."""
     found = {(row["peer"], row["board"]): row for row in read_csv("peers.csv")}
@@ -118,6 +128,7 @@ def deviations_table() -> str:
 
 TABLES = {
     "kernel": kernel_table,
+    "speed": speed_table,
     "peers": peers_table,
     "networks": networks_table,
     "deviations": deviations_table,

@@ -1,4 +1,4 @@
-"""The host library: its gradients from potentials at every single step, and how it is built and kept."""
+"""The host library: its answers, its gradients from potentials at every single step, and how it is built and kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,30 @@ def test_all_firing_times_equal_the_naive_simulator(case: tuple[Network, np.ndar
         assert found.spikes[index] == expected.spikes
 
 
-@pytest.mark.parametrize("sizes", [(300, 33), (784, 1100, 600, 40), (40, 2100, 10)])
+@settings(max_examples=150, deadline=None)
+@given(networks_and_images())
+def test_an_evaluation_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) -> None:
+    network, images = case
+    outputs = network.layers[-1].neurons
+    labels = np.arange(len(images), dtype=np.int32) % outputs
+    found = host_network(network).evaluate(images, labels)
+    fired = np.zeros(sum(layer.neurons for layer in network.layers[:-1]), np.int64)
+    for index, image in enumerate(images):
+        expected = naive.run(network, image.tolist())
+        decided, silent = expected.response_time, expected.response_time == network.time_steps
+        assert found.answer[index] == expected.answer
+        assert found.response_time[index] == decided
+        assert found.spikes[index] == expected.spikes
+        of_label = expected.firing_times[-1][labels[index]]
+        assert found.lenient[index] == (expected.answer == labels[index] if silent else of_label == decided)
+        hidden = np.array([time for layer in expected.firing_times[:-1] for time in layer])
+        if hidden.size:
+            fired += (hidden < network.time_steps) & (silent | (hidden <= decided - network.delay))
+    if fired.size:
+        assert found.fired.tolist() == fired.tolist()
+
+
+@pytest.mark.parametrize("sizes", [(300, 16), (300, 17), (784, 1100, 600, 40), (40, 2100, 10)])
 def test_all_firing_times_of_wide_layers(sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng(len(sizes))
     network = random_network(rng, sizes, time_steps=64, delay=len(sizes) % 2)

@@ -30,18 +30,16 @@ typedef struct {
     host_layer_t layers[HOST_MAX_LAYERS];
 } host_network_t;
 
-/* ---- host_forward.c ---- */
+/* ---- host_times.c ---- */
 
 /*
- * Classify `count` images (count, inputs) by SPEC.md, stopping each with its first output spike.
+ * Classify `count` images (count, inputs) by SPEC.md.
  * `lenient` is 1 where the label is among the first to fire. `spikes` are input and hidden spikes to
  * decision. `fired` counts, for every hidden neuron of all layers one after another, on how many images it
  * fired before the decision. Returns 0, or -1 without memory.
  */
 int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
                   int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
-
-/* ---- host_times.c ---- */
 
 /*
  * Run `count` images (count, inputs) to the last step: every firing time (count, neurons of all layers), T =

@@ -1,4 +1,7 @@
-/* host_forward.c - the forward pass, event by event, 16-bit potentials that the compiler vectorises. */
+/*
+ * host_forward.c - the forward pass of training, event by event, up to the decision: 16-bit potentials that the
+ * compiler vectorises, and what the backward passes need of them.
+ */
 #include "host_run.h"
 
 #include <stdlib.h>
@@ -265,36 +268,4 @@ void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited
         }
     }
     finish(run);
-}
-
-/* ---- Evaluation ---- */
-
-int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
-{
-    run_t run;
-    int32_t last = network->layer_count - 1;
-    if (run_open(&run, network) != 0) {
-        return -1;
-    }
-    for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images + (int64_t)n * network->layers[0].inputs, 0, NOBODY);
-        answer[n] = run.answer;
-        response_time[n] = run.response_time;
-        lenient[n] = run.response_time < network->time_steps
-            ? run.layers[last].time[labels[n]] == run.response_time
-            : run.answer == labels[n];
-        spikes[n] = run.first_at[run.deciding_step + 1];
-        int64_t *counter = fired;
-        for (int32_t l = 0; l < last; l++) {
-            for (int32_t k = 0; k < run.layers[l].spike_count; k++) {
-                int32_t j = run.layers[l].spikes[k];
-                counter[j]++;
-                spikes[n] += run.layers[l].time[j] <= run.deciding_step; /* with a delay the last ones come later */
-            }
-            counter += network->layers[l].neurons;
-        }
-    }
-    run_close(&run);
-    return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * host_times.c - every firing time of a batch of images, hundreds of neurons at a time.
+ * host_times.c - every firing time of a batch of images, and its answers, hundreds of neurons at a time.
  *
  * An image runs layer by layer, each from the first spike to the last: what comes in is a list of spikes in groups of
  * equal time, what goes out is another.
@@ -447,6 +447,10 @@ typedef struct {
     sliced_t layers[HOST_MAX_LAYERS];
     int32_t *pixels;    /* (inputs) those that are not black */
     spikes_t inputs;    /* their spikes */
+    int32_t neurons;    /* of all layers */
+    uint16_t *times;    /* (neurons) for who does not want them */
+    int32_t *readout;   /* (outputs) likewise */
+    void *memory;
 } times_run_t;
 
 /* How many groups come up to a step. */
@@ -538,8 +542,8 @@ static int32_t potential_of(const host_layer_t *layer, int32_t j, const int32_t 
     return potential;
 }
 
-static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, int32_t *readout, int32_t *answer,
-                      int32_t *response_time, int32_t *spikes)
+/* Run an image to the last step. */
+static void run_image(times_run_t *run, const uint8_t *image, uint16_t *times, int32_t *readout)
 {
     const host_network_t *network = run->network;
     const int32_t never = network->time_steps;
@@ -564,73 +568,133 @@ static void run_times(times_run_t *run, const uint8_t *image, uint16_t *times, i
         times += layer->neurons;
         arriving = &layer->spikes;
     }
+}
 
-    /* The first output spike is the answer; of several the one with the highest potential, then the lowest index. */
+/* Find the answer of the image just run. Returns the last step whose spikes have been sent by then. */
+static int32_t decide(const times_run_t *run, const int32_t *readout, int32_t *answer, int32_t *response_time)
+{
+    const host_network_t *network = run->network;
+    const int32_t last = network->layer_count - 1;
     const spikes_t *outputs = &run->layers[last].spikes;
     const spikes_t *below = last > 0 ? &run->layers[last - 1].spikes : &run->inputs;
-    int32_t decided_at = never;
-    if (outputs->count > 0) {
-        *response_time = outputs->groups[0].step;
-        decided_at = *response_time - network->delay;
-        int32_t arrived = spikes_until(below, decided_at);
+
+    if (outputs->count == 0) { /* silent: the highest potential at the readout step */
+        *response_time = network->time_steps;
+        *answer = 0;
+        for (int32_t j = 1; j < run->layers[last].neurons; j++) {
+            *answer = readout[j] > readout[*answer] ? j : *answer;
+        }
+        return network->time_steps;
+    }
+    /* The first to fire; of several the one with the highest potential, then the lowest index. */
+    int32_t first = outputs->groups[0].end;
+    *response_time = outputs->groups[0].step;
+    *answer = outputs->who[0];
+    int32_t step = *response_time - network->delay;
+    if (first > 1) {
+        int32_t arrived = spikes_until(below, step);
         int32_t highest = INT32_MIN;
-        *answer = outputs->who[0];
-        for (int32_t s = 0; outputs->groups[0].end > 1 && s < outputs->groups[0].end; s++) {
+        for (int32_t s = 0; s < first; s++) {
             int32_t reached = potential_of(&network->layers[last], outputs->who[s], below->who, arrived);
             if (reached > highest) {
                 *answer = outputs->who[s];
                 highest = reached;
             }
         }
-    } else {
-        *response_time = never;
-        *answer = 0;
-        for (int32_t j = 1; j < run->layers[last].neurons; j++) {
-            *answer = readout[j] > readout[*answer] ? j : *answer;
-        }
     }
-    *spikes = spikes_until(&run->inputs, decided_at);
-    for (int32_t h = 0; h < last; h++) {
-        *spikes += spikes_until(&run->layers[h].spikes, decided_at);
-    }
+    return step;
 }
+
+/* ---- Batches ---- */
 
 static void lay_out_run(times_run_t *run, arena_t *arena)
 {
-    int32_t inputs = run->network->layers[0].inputs;
+    const host_network_t *network = run->network;
+    int32_t inputs = network->layers[0].inputs;
+    int32_t outputs = network->layers[network->layer_count - 1].neurons;
     run->pixels = take(arena, (size_t)inputs * sizeof *run->pixels);
     take_spikes(&run->inputs, inputs, arena);
-    for (int32_t l = 0; l < run->network->layer_count; l++) {
-        lay_out(&run->layers[l], &run->network->layers[l], arena);
+    run->times = take(arena, (size_t)run->neurons * sizeof *run->times);
+    run->readout = take(arena, (size_t)outputs * sizeof *run->readout);
+    for (int32_t l = 0; l < network->layer_count; l++) {
+        lay_out(&run->layers[l], &network->layers[l], arena);
     }
+}
+
+/* Memory for runs of one network. Returns 0, or -1 without memory. */
+static int open_run(times_run_t *run, const host_network_t *network)
+{
+    arena_t arena = {0};
+    memset(run, 0, sizeof *run);
+    run->network = network;
+    for (int32_t l = 0; l < network->layer_count; l++) {
+        run->neurons += network->layers[l].neurons;
+    }
+    lay_out_run(run, &arena);
+    run->memory = calloc(arena.taken + 64, 1);
+    if (run->memory == NULL) {
+        return -1;
+    }
+    arena.start = (char *)run->memory + (64 - (uintptr_t)run->memory % 64); /* vectors need it */
+    arena.taken = 0;
+    lay_out_run(run, &arena);
+    for (int32_t l = 0; l < network->layer_count; l++) {
+        slice(&run->layers[l], &network->layers[l]);
+    }
+    return 0;
 }
 
 int host_times(const host_network_t *network, const uint8_t *images, int32_t count, uint16_t *times, int32_t *readout,
                int32_t *answer, int32_t *response_time, int32_t *spikes)
 {
     times_run_t run;
-    int32_t inputs = network->layers[0].inputs;
     int32_t outputs = network->layers[network->layer_count - 1].neurons;
-    int32_t neurons = 0;
-    memset(&run, 0, sizeof run);
-    run.network = network;
-    arena_t arena = {0};
-    lay_out_run(&run, &arena);
-    void *allocated = calloc(arena.taken + 64, 1);
-    if (allocated == NULL) {
+    if (open_run(&run, network) != 0) {
         return -1;
     }
-    arena.start = (char *)allocated + (64 - (uintptr_t)allocated % 64); /* vectors need it */
-    arena.taken = 0;
-    lay_out_run(&run, &arena);
-    for (int32_t l = 0; l < network->layer_count; l++) {
-        slice(&run.layers[l], &network->layers[l]);
-        neurons += network->layers[l].neurons;
+    for (int32_t n = 0; n < count; n++) {
+        run_image(&run, images, times, readout);
+        int32_t step = decide(&run, readout, &answer[n], &response_time[n]);
+        spikes[n] = spikes_until(&run.inputs, step);
+        for (int32_t l = 0; l + 1 < network->layer_count; l++) {
+            spikes[n] += spikes_until(&run.layers[l].spikes, step);
+        }
+        images += network->layers[0].inputs;
+        times += run.neurons;
+        readout += outputs;
     }
-    for (int64_t k = 0; k < count; k++) {
-        run_times(&run, images + k * inputs, times + k * neurons, readout + k * outputs, answer + k, response_time + k,
-                  spikes + k);
+    free(run.memory);
+    return 0;
+}
+
+int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
+                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
+{
+    times_run_t run;
+    if (open_run(&run, network) != 0) {
+        return -1;
     }
-    free(allocated);
+    const spikes_t *outputs = &run.layers[network->layer_count - 1].spikes;
+    for (int32_t n = 0; n < count; n++) {
+        run_image(&run, images, run.times, run.readout);
+        int32_t step = decide(&run, run.readout, &answer[n], &response_time[n]);
+        lenient[n] = answer[n] == labels[n];
+        for (int32_t s = 0; outputs->count > 0 && s < outputs->groups[0].end; s++) {
+            lenient[n] |= outputs->who[s] == labels[n];
+        }
+        spikes[n] = spikes_until(&run.inputs, step);
+        int64_t *counter = fired;
+        for (int32_t l = 0; l + 1 < network->layer_count; l++) {
+            const spikes_t *sent = &run.layers[l].spikes;
+            int32_t until = spikes_until(sent, step);
+            for (int32_t s = 0; s < until; s++) {
+                counter[sent->who[s]]++;
+            }
+            spikes[n] += until;
+            counter += network->layers[l].neurons;
+        }
+        images += network->layers[0].inputs;
+    }
+    free(run.memory);
     return 0;
 }

@@ -183,7 +183,7 @@ class HostNetwork:
         return sum(layer.shape[1] for layer in self.signs[:-1])
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
-        """Classify (N, inputs) images with early exit; labels (N,) are for the tie-lenient count."""
+        """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
         count = len(images)
         answers = HostAnswers.empty(count, self.hidden_neurons)
         status = library().host_evaluate(
