@@ -1,8 +1,9 @@
 """Train the networks of networks/ anew: python tools/networks.py [NAME ...] --data-dir DIR
 
-Each is trained by `bs4nn-tc train` with the arguments below, and some are tuned. It is written as networks/NAME.bs4nn,
-verified on this computer and on an emulated Cortex-M4, counted there, and described by a card, networks/NAME.json. Runs
-are kept in runs/, so that an interrupted call goes on where it was. `make tables` puts the figures into the README.
+Each is trained by `bs4nn-tc train` with the arguments below, and some are tuned or refined. It is written as
+networks/NAME.bs4nn, verified on this computer and on an emulated Cortex-M4, counted there, and described by a card,
+networks/NAME.json. Runs are kept in runs/, so that an interrupted call goes on where it was. `make tables` puts the
+figures into the README.
 """
 
 from __future__ import annotations
@@ -52,8 +53,12 @@ ARGUMENTS = {
     "--set theta=300 --set alphas=10,20,5 --set alpha_rate=0 --set rate=0.3 --set black_fires=0 --set fall_every=25 "
     "--set settle=0.6 --set all_images=1",
 }
-# What `bs4nn-tc tune` is called with afterwards, if it is.
-TUNED = {"fashion-mnist-1000-quick": "--max-silent 0.19"}
+# What a trained network goes through afterwards, if anything.
+AFTERWARDS = {
+    "fashion-mnist-1000-quick": "tune NETWORK --max-silent 0.19",
+    "fashion-mnist-1000-paper": "refine NETWORK",
+    "fashion-mnist-600-600-paper": "refine NETWORK",
+}
 
 
 def train(name: str, data_dir: Path) -> None:
@@ -73,13 +78,14 @@ def train(name: str, data_dir: Path) -> None:
         sys.exit(done.returncode)
     said = json.loads(done.stdout)
     commands = f"bs4nn-tc {' '.join(arguments)} --data-dir DIR -o {name}.bs4nn"
-    if name in TUNED:
-        tuning = ["tune", str(target), *TUNED[name].split(), "--data-dir", str(data_dir), "-o", str(target), "--json"]
-        tuned = subprocess.run(
-            [sys.executable, "-m", "bs4nn_tc", *tuning], stdout=subprocess.PIPE, text=True, check=True
+    if name in AFTERWARDS:
+        verb, _, *limits = AFTERWARDS[name].split()
+        changing = [verb, str(target), *limits, "--data-dir", str(data_dir), "-o", str(target), "--json"]
+        changed = subprocess.run(
+            [sys.executable, "-m", "bs4nn_tc", *changing], stdout=subprocess.PIPE, text=True, check=True
         )
-        commands += f"; bs4nn-tc tune {name}.bs4nn {TUNED[name]} --data-dir DIR -o {name}.bs4nn"
-        said |= {"test": json.loads(tuned.stdout)["test"], "digest": network_file.load(target).digest}
+        commands += f"; bs4nn-tc {' '.join([verb, f'{name}.bs4nn', *limits])} --data-dir DIR -o {name}.bs4nn"
+        said |= {"test": json.loads(changed.stdout)["test"], "digest": network_file.load(target).digest}
     card = {
         "name": name,
         "command": commands,

@@ -1,4 +1,4 @@
-"""The trade-off curve: measured points, the frontier, the choice, and what is written."""
+"""The trade-off curve: measured points, the frontier, the choice, and what is written. Refined thresholds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import assert_refused, random_network, run_tool
 
 from bs4nn_tc import evaluation, network_file, reference, tuning
 from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Network
+from bs4nn_tc.network import Layer, Network
 
 
 @pytest.fixture
@@ -87,3 +87,51 @@ def test_tune_by_the_command_line(network: Network, tmp_path: Path) -> None:
     assert_refused(run_tool("tune", path, "-o", out), "--max-steps")
     assert_refused(run_tool("tune", path, "--max-steps", "0.01"), "the quickest takes")
     assert network_file.load(out).digest == written.digest
+
+
+def right_answers(network: Network, images: np.ndarray, labels: np.ndarray) -> int:
+    return int((reference.run(network, images).answer == labels).sum())
+
+
+def with_thresholds(network: Network, thresholds: list[np.ndarray]) -> Network:
+    layers = zip(network.layers, thresholds, strict=True)
+    return replace(network, layers=tuple(Layer(layer.signs, values) for layer, values in layers))
+
+
+def test_refining_ends_where_no_single_move_helps(network: Network) -> None:
+    images, labels = material()
+    heard: list[float] = []
+    refined = tuning.refined(network, images, labels, heard.append)
+    most = right_answers(refined, images, labels)
+    assert most > right_answers(network, images, labels)
+    assert heard == sorted(set(heard))
+    assert heard[-1] == pytest.approx(most / len(labels))
+    for mine, theirs in zip(refined.layers, network.layers, strict=True):
+        assert np.array_equal(mine.signs, theirs.signs)
+    hidden, outputs = (layer.thresholds.astype(np.int64) for layer in refined.layers)
+    for step in (-1, 1):
+        moves = [[hidden + step, outputs]] + [[hidden, outputs + step * one] for one in np.eye(10, dtype=np.int64)]
+        for moved in moves:
+            if min(values.min() for values in moved) >= 1:
+                assert right_answers(with_thresholds(network, moved), images, labels) <= most
+
+
+def test_refine_by_the_command_line(network: Network, tmp_path: Path) -> None:
+    path, once, twice = tmp_path / "n.bs4nn", tmp_path / "once.bs4nn", tmp_path / "twice.bs4nn"
+    network_file.save(network, path)
+    done = run_tool("refine", path, "-o", once, "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    written = network_file.load(once)
+    assert said["refined"]
+    assert said["validation"]["strict_accuracy"] > said["validation_before"]["strict_accuracy"]
+    assert said["digest"] == written.digest
+    assert said["output_thresholds"] == written.layers[-1].thresholds.tolist()
+    assert written.description["test"] == said["test"]
+    # Where nothing moves any more, the network stays as it is.
+    done = run_tool("refine", once, "-o", twice)
+    assert "as it was" in " ".join(done.stdout.split())
+    assert network_file.load(twice).digest == written.digest
+    assert_refused(
+        run_tool("refine", path, "-o", twice, "--dataset", "mnist", "--data-dir", tmp_path), "mnist", status=3
+    )

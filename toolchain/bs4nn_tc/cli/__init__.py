@@ -10,7 +10,7 @@ import typer
 import bs4nn_tc
 
 # Their verbs register themselves; what is imported first comes first in --help.
-from bs4nn_tc.cli import training, networks, projects, targets  # noqa: F401 # isort: skip
+from bs4nn_tc.cli import training, tuning, networks, projects, targets  # noqa: F401 # isort: skip
 from bs4nn_tc.cli.common import app, output, progress_console
 from bs4nn_tc.errors import UserError
 

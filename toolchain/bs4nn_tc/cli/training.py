@@ -1,4 +1,4 @@
-"""Verbs that learn from a data set, or choose by it."""
+"""Verbs that learn from a data set."""
 
 from __future__ import annotations
 
@@ -20,15 +20,12 @@ from bs4nn_tc.cli.common import (
     DataDirOption,
     DatasetOption,
     JsonOption,
-    NetworkArgument,
     QuietOption,
-    TestDatasetOption,
     app,
     figure_rows,
     output,
     print_json,
     print_table,
-    progress_bar,
     progress_console,
 )
 from bs4nn_tc.errors import MissingToolError, UserError
@@ -244,113 +241,6 @@ def sweep(
     output.print(table)
 
 
-class Knob(StrEnum):
-    """What `tune` moves."""
-
-    OUTPUT = "output"
-    ALL = "all"
-
-
-@app.command(
-    epilog="Example: bs4nn-tc tune mnist.bs4nn --data-dir data --max-steps 5 -o quick.bs4nn", rich_help_panel=GET
-)
-def tune(
-    network_path: NetworkArgument,
-    dataset: TestDatasetOption = None,
-    data_dir: DataDirOption = None,
-    knob: Annotated[
-        Knob, typer.Option(help="`output`: the output thresholds. `all`: one factor on all thresholds.")
-    ] = Knob.OUTPUT,
-    max_steps: Annotated[float | None, typer.Option(help="Choose: largest mean response time, in steps.")] = None,
-    max_silent: Annotated[float | None, typer.Option(min=0, max=1, help="Choose: largest silent share.")] = None,
-    accuracy: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Choose: the quickest with this strict accuracy.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--output", help="Write the chosen network to this file.")] = None,
-    csv_path: Annotated[Path | None, typer.Option("--csv", help="Also write the curve to this file.")] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Show how accuracy trades against response time on the validation images, and write a chosen network."""
-    from bs4nn_tc import ordering, tuning  # noqa: PLC0415 - need a C compiler
-
-    network = network_file.load(network_path)
-    dataset = _training_set(network_path, network, dataset)
-    choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
-    if out is not None and not choosing:
-        raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
-    loaded = datasets.load(dataset, data_dir)
-    images, labels = loaded.validation()
-    reference.check_images(network, images[:1])
-    with progress_bar("tuning", None, quiet) as advance:
-        points = tuning.curve(network, images, labels, knob.value, advance)
-    if csv_path is not None:
-        tuning.write_csv(points, csv_path)
-    chosen = tuning.choose(points, max_steps, max_silent, accuracy) if choosing else None
-    test = None
-    if chosen is not None and out is not None:
-        tuned = tuning.turned(network, knob.value, chosen.setting)
-        figures = evaluation.figures(tuned, reference.run(tuned, loaded.test_images), loaded.test_labels)
-        test = {key: round(value, 6) for key, value in figures.as_dict().items()}
-        facts = {**network.description, "validation": tuning.validation_facts(chosen), "test": test}
-        tuned = dataclasses.replace(tuned, description=facts)
-        network_file.save(ordering.order_neurons(tuned, loaded.train_images), out)
-    if as_json:
-        print_json(
-            {
-                "network": str(network_path),
-                "points": [point.as_dict() for point in points],
-                "chosen": None if chosen is None else chosen.as_dict(),
-                "output": None if out is None else str(out),
-                "test": test,
-            }
-        )
-        return
-    table = Table(title=f"{network_path.name}, validation images of {dataset} (* nothing quicker is as good)")
-    for heading in ("", "output threshold", "strict", "tie-lenient", "response time", "silent"):
-        table.add_column(heading, justify="right")
-    for point in points:
-        table.add_row(
-            ("*" if point.best else "") + (" chosen" if point == chosen else ""),
-            str(point.output_threshold),
-            f"{point.strict_accuracy:.2%}",
-            f"{point.tie_lenient_accuracy:.2%}",
-            f"{point.response_time:.2f}",
-            f"{point.silent_share:.1%}",
-        )
-    output.print(table)
-    if out is not None and test is not None:
-        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
-
-
-@app.command(epilog="Example: bs4nn-tc reorder imported.bs4nn --dataset mnist --data-dir data", rich_help_panel=GET)
-def reorder(
-    network_path: NetworkArgument,
-    dataset: TestDatasetOption = None,
-    data_dir: DataDirOption = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: NETWORK itself]")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Give hidden neurons places on the device that make it faster; answers and reports stay the same.
-
-    Learned from training images. `train` does it by itself; networks from `import` gain by it.
-    """
-    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
-
-    network = network_file.load(network_path)
-    dataset = _training_set(network_path, network, dataset)
-    images = datasets.load(dataset, data_dir).train_images
-    reference.check_images(network, images[:1])
-    ordered = ordering.order_neurons(network, images)
-    network_file.save(ordered, out or network_path)
-    if as_json:
-        print_json({"network": str(out or network_path), "digest": ordered.digest})
-    else:
-        output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}", highlight=False)
-
-
 def _test_figures(network: Network | RealNetwork, dataset: datasets.Dataset) -> evaluation.Figures:
     """The figures on the test images: a network by the reference, S4NN on the host."""
     if isinstance(network, Network):
@@ -380,14 +270,6 @@ def _seed_numbers(seeds: str, first: int) -> list[int]:
     if "," not in seeds or not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
         raise UserError(f"--seeds {seeds}: a count of 1 or more is needed, or a list of different seeds such as 0,1,2")
     return numbers
-
-
-def _training_set(path: Path, network: Network, dataset: str | None) -> str:
-    """Name of the data set to choose with."""
-    dataset = dataset or network.description.get("dataset")
-    if dataset is None:
-        raise UserError(f"{path} does not say what it was trained on; name it with --dataset")
-    return dataset
 
 
 @contextlib.contextmanager

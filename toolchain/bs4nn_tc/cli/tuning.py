@@ -1,0 +1,223 @@
+"""Verbs that change a trained network without learning: its thresholds, and its places on a device."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bs4nn_tc import datasets, evaluation, network_file, reference
+from bs4nn_tc.cli.common import (
+    GET,
+    DataDirOption,
+    JsonOption,
+    NetworkArgument,
+    QuietOption,
+    TestDatasetOption,
+    app,
+    output,
+    print_json,
+    print_table,
+    progress_bar,
+    progress_console,
+)
+from bs4nn_tc.errors import UserError
+from bs4nn_tc.network import Network
+
+
+class Knob(StrEnum):
+    """What `tune` moves."""
+
+    OUTPUT = "output"
+    ALL = "all"
+
+
+@app.command(
+    epilog="Example: bs4nn-tc tune mnist.bs4nn --data-dir data --max-steps 5 -o quick.bs4nn", rich_help_panel=GET
+)
+def tune(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    knob: Annotated[
+        Knob, typer.Option(help="`output`: the output thresholds. `all`: one factor on all thresholds.")
+    ] = Knob.OUTPUT,
+    max_steps: Annotated[float | None, typer.Option(help="Choose: largest mean response time, in steps.")] = None,
+    max_silent: Annotated[float | None, typer.Option(min=0, max=1, help="Choose: largest silent share.")] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Choose: the quickest with this strict accuracy.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--output", help="Write the chosen network to this file.")] = None,
+    csv_path: Annotated[Path | None, typer.Option("--csv", help="Also write the curve to this file.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show how accuracy trades against response time on the validation images, and write a chosen network."""
+    from bs4nn_tc import tuning  # noqa: PLC0415 - needs a C compiler
+
+    network = network_file.load(network_path)
+    dataset = _training_set(network_path, network, dataset)
+    choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
+    if out is not None and not choosing:
+        raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
+    loaded = datasets.load(dataset, data_dir)
+    images, labels = loaded.validation()
+    reference.check_images(network, images[:1])
+    with progress_bar("tuning", None, quiet) as advance:
+        points = tuning.curve(network, images, labels, knob.value, advance)
+    if csv_path is not None:
+        tuning.write_csv(points, csv_path)
+    chosen = tuning.choose(points, max_steps, max_silent, accuracy) if choosing else None
+    test = None
+    if chosen is not None and out is not None:
+        tuned = tuning.turned(network, knob.value, chosen.setting)
+        test = _save(tuned, tuning.validation_facts(chosen), loaded, out).description["test"]
+    if as_json:
+        print_json(
+            {
+                "network": str(network_path),
+                "points": [point.as_dict() for point in points],
+                "chosen": None if chosen is None else chosen.as_dict(),
+                "output": None if out is None else str(out),
+                "test": test,
+            }
+        )
+        return
+    table = Table(title=f"{network_path.name}, validation images of {dataset} (* nothing quicker is as good)")
+    for heading in ("", "output threshold", "strict", "tie-lenient", "response time", "silent"):
+        table.add_column(heading, justify="right")
+    for point in points:
+        table.add_row(
+            ("*" if point.best else "") + (" chosen" if point == chosen else ""),
+            str(point.output_threshold),
+            f"{point.strict_accuracy:.2%}",
+            f"{point.tie_lenient_accuracy:.2%}",
+            f"{point.response_time:.2f}",
+            f"{point.silent_share:.1%}",
+        )
+    output.print(table)
+    if out is not None and test is not None:
+        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc refine fashion.bs4nn --data-dir data -o refined.bs4nn", rich_help_panel=GET)
+def refine(
+    network_path: NetworkArgument,
+    out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Give every output neuron a threshold of its own, moved step by step while more training images are right.
+
+    Signs stay, and so does the whole network if it is no better on the validation images then. It helps where training
+    knows but one threshold for all of a layer, as the recipe `paper` does.
+    """
+    from bs4nn_tc import tuning  # noqa: PLC0415 - needs a C compiler
+
+    network = network_file.load(network_path)
+    dataset = _training_set(network_path, network, dataset)
+    loaded = datasets.load(dataset, data_dir)
+    reference.check_images(network, loaded.train_images[:1])
+    columns = (TextColumn("refining"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task("", total=None)
+        refined = tuning.refined(
+            network,
+            *loaded.training(),
+            on_move=lambda accuracy: bars.update(bar, description=f"training images {accuracy:.2%}"),
+        )
+    before, after = (tuning.figures(one, *loaded.validation()) for one in (network, refined))
+    is_better = after["strict_accuracy"] > before["strict_accuracy"]
+    chosen, validation = (refined, after) if is_better else (network, before)
+    chosen = _save(chosen, validation, loaded, out)
+    test = chosen.description["test"]
+    thresholds = [np.unique(layer.thresholds).tolist() for layer in chosen.layers[:-1]]
+    outputs = chosen.layers[-1].thresholds.tolist()
+    if as_json:
+        print_json(
+            {
+                "network": str(network_path),
+                "output": str(out),
+                "digest": chosen.digest,
+                "refined": is_better,
+                "output_thresholds": outputs,
+                "validation_before": before,
+                "validation": validation,
+                "test": test,
+            }
+        )
+        return
+    names = (("strict_accuracy", "strict accuracy"), ("tie_lenient_accuracy", "tie-lenient accuracy"))
+    rows = [(name, f"{before[key]:.2%} -> {after[key]:.2%}") for key, name in names]
+    rows.append(("response time", f"{before['response_time']:.2f} -> {after['response_time']:.2f} steps"))
+    rows.append(("silent share", f"{before['silent_share']:.2%} -> {after['silent_share']:.2%}"))
+    rows += [
+        (f"thresholds of hidden layer {number}", ", ".join(map(str, one))) for number, one in enumerate(thresholds, 1)
+    ]
+    rows.append(("output thresholds", ", ".join(map(str, outputs))))
+    known = ", which it has learned" if _knows_all(network) else ""
+    print_table(f"{network_path.name}, validation images of {dataset}{known}", rows)
+    said = "" if is_better else "as it was, for that is no better on the validation images; "
+    output.print(f"{out}: {said}strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
+
+
+@app.command(epilog="Example: bs4nn-tc reorder imported.bs4nn --dataset mnist --data-dir data", rich_help_panel=GET)
+def reorder(
+    network_path: NetworkArgument,
+    dataset: TestDatasetOption = None,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: NETWORK itself]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give hidden neurons places on the device that make it faster; answers and reports stay the same.
+
+    Learned from training images. `train` does it by itself; networks from `import` gain by it.
+    """
+    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
+
+    network = network_file.load(network_path)
+    dataset = _training_set(network_path, network, dataset)
+    images = datasets.load(dataset, data_dir).train_images
+    reference.check_images(network, images[:1])
+    ordered = ordering.order_neurons(network, images)
+    network_file.save(ordered, out or network_path)
+    if as_json:
+        print_json({"network": str(out or network_path), "digest": ordered.digest})
+    else:
+        output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}", highlight=False)
+
+
+def _training_set(path: Path, network: Network, dataset: str | None) -> str:
+    """Name of the data set to choose with."""
+    dataset = dataset or network.description.get("dataset")
+    if dataset is None:
+        raise UserError(f"{path} does not say what it was trained on; name it with --dataset")
+    return dataset
+
+
+def _knows_all(network: Network) -> bool:
+    """Whether it has learned from the validation images, too (`all_images`), so that they say little of it."""
+    return network.description.get("validation") == {}
+
+
+def _save(network: Network, validation: dict[str, float], loaded: datasets.Dataset, out: Path) -> Network:
+    """Write a network whose thresholds have moved, with its figures there and on the test images; returns it."""
+    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
+
+    figures = evaluation.figures(network, reference.run(network, loaded.test_images), loaded.test_labels)
+    test = {key: round(value, 6) for key, value in figures.as_dict().items()}
+    facts = {**network.description, "validation": {} if _knows_all(network) else validation, "test": test}
+    network = dataclasses.replace(network, description=facts)
+    network = ordering.order_neurons(network, loaded.train_images)
+    network_file.save(network, out)
+    return network
