@@ -101,7 +101,7 @@ def with_thresholds(network: Network, thresholds: list[np.ndarray]) -> Network:
 def test_refining_ends_where_no_single_move_helps(network: Network) -> None:
     images, labels = material()
     heard: list[float] = []
-    refined = tuning.refined(network, images, labels, heard.append)
+    refined = tuning.refined(network, images, labels, on_move=heard.append)
     most = right_answers(refined, images, labels)
     assert most > right_answers(network, images, labels)
     assert heard == sorted(set(heard))
@@ -114,6 +114,20 @@ def test_refining_ends_where_no_single_move_helps(network: Network) -> None:
         for moved in moves:
             if min(values.min() for values in moved) >= 1:
                 assert right_answers(with_thresholds(network, moved), images, labels) <= most
+
+
+def test_refining_keeps_the_silent_share(network: Network) -> None:
+    images, labels = material()
+
+    def silent(one: Network) -> float:
+        return float((reference.run(one, images).response_time == one.time_steps).mean())
+
+    allowed = silent(network)
+    assert silent(tuning.refined(network, images, labels)) > allowed  # or this would show nothing
+    assert silent(tuning.refined(network, images, labels, allowed)) <= allowed
+    louder = with_thresholds(network, [layer.thresholds + 30 * (layer.neurons == 10) for layer in network.layers])
+    with pytest.raises(UserError, match="silent to begin with"):
+        tuning.refined(louder, images, labels, allowed)
 
 
 def test_refine_by_the_command_line(network: Network, tmp_path: Path) -> None:

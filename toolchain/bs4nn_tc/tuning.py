@@ -130,6 +130,7 @@ def refined(
     network: Network,
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
+    max_silent: float = 1,
     on_move: Callable[[float], None] | None = None,
 ) -> Network:
     """Move thresholds as long as strict accuracy rises: coordinate descent, by a hundredth and by 1, up and down.
@@ -141,15 +142,26 @@ def refined(
         network: a trained network.
         images: (N, pixels) uint8, of which there should be many: training images.
         labels: (N,) their classes.
+        max_silent: the largest silent share that a move may lead to.
         on_move: called after every move that is kept, with the strict accuracy.
+
+    Raises:
+        UserError: more images are silent to begin with.
     """
     pixels, classes = np.ascontiguousarray(images), labels.astype(np.int32)
     host = host_network(network)
 
     def right() -> int:
-        return int((evaluate(host, pixels, classes).answer == classes).sum())
+        """How many images are answered right; -1 where too many are silent."""
+        answers = evaluate(host, pixels, classes)
+        silent = (answers.response_time == network.time_steps).mean()
+        return int((answers.answer == classes).sum()) if silent <= max_silent else -1
 
     most = right()
+    if most < 0:
+        raise UserError(
+            f"more than {max_silent:.0%} of the images are silent to begin with; lower thresholds by `tune`"
+        )
 
     def move_on(thresholds: NDArray[np.int32], step: int) -> bool:
         """Go on by `step` while that makes more images right; whether it did."""

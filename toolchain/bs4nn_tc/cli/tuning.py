@@ -112,6 +112,9 @@ def refine(
     out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
+    max_silent: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest silent share, on training images: higher thresholds silence.")
+    ] = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -132,6 +135,7 @@ def refine(
         refined = tuning.refined(
             network,
             *loaded.training(),
+            max_silent=max_silent,
             on_move=lambda accuracy: bars.update(bar, description=f"training images {accuracy:.2%}"),
         )
     before, after = (tuning.figures(one, *loaded.validation()) for one in (network, refined))
