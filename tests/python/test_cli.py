@@ -55,6 +55,12 @@ def test_import_evaluate_and_save_the_authors_network(reference_dir: Path, data_
         assert np.array_equal(saved["firing_time_1"], official["hidden_firing_time"])
         assert np.array_equal(saved["firing_time_2"], official["output_firing_time"])
         assert np.array_equal(saved["readout_potential"], official["output_potential_at_253"])
+    fast = ("--dataset", "mnist", "--data-dir", data_dir, "--images", "2000", "--save", "fast.npz", "--json", "--fast")
+    done = run_tool("evaluate", "authors.bs4nn", *fast, cwd=tmp_path)
+    assert json.loads(done.stdout) == figures
+    with np.load(tmp_path / "out.npz") as saved, np.load(tmp_path / "fast.npz") as again:
+        assert set(saved) == set(again)
+        assert all(np.array_equal(saved[name], again[name]) for name in saved)
 
 
 def test_import_any_weights_with_thresholds(tmp_path: Path) -> None:

@@ -5,13 +5,37 @@ from __future__ import annotations
 import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.files import write_atomically
 from bs4nn_tc.network import Network
-from bs4nn_tc.reference import Result
+
+
+class Result(Protocol):
+    """What a network answered on N images, by the reference (`reference.Result`) or the host library (`HostTimes`)."""
+
+    @property
+    def answer(self) -> NDArray[Any]:
+        """(N,) the classes."""
+
+    @property
+    def response_time(self) -> NDArray[Any]:
+        """(N,) in steps, T on a silent image."""
+
+    @property
+    def spikes(self) -> NDArray[Any]:
+        """(N,) to decision."""
+
+    @property
+    def firing_times(self) -> tuple[NDArray[Any], ...]:
+        """One (N, neurons) array a layer, T = never."""
+
+    @property
+    def readout_potential(self) -> NDArray[Any]:
+        """(N, outputs) at the readout step."""
 
 
 @dataclass(frozen=True)
@@ -86,5 +110,6 @@ def save_result(result: Result, path: Path) -> None:
         "readout_potential": result.readout_potential,
     }
     content = io.BytesIO()
-    np.savez_compressed(content, allow_pickle=False, **arrays)
+    whole = {name: array.astype(np.int32) for name, array in arrays.items()}
+    np.savez_compressed(content, allow_pickle=False, **whole)
     write_atomically(path, content.getvalue())
