@@ -112,13 +112,11 @@ def refine(
     out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
-    max_silent: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest silent share, on training images: higher thresholds silence.")
-    ] = 1,
+    max_silent: Annotated[float, typer.Option(min=0, max=1, help="Largest silent share of the training images.")] = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Give every output neuron a threshold of its own, moved step by step while more training images are right.
+    """Give every output neuron a threshold of its own, as long as that answers more training images right.
 
     Signs stay. It helps where training knows but one threshold for all of a layer, as the recipe `paper` does. The
     validation images, before and after, say what it is worth; before may flatter, if the epoch was chosen by them.
