@@ -83,6 +83,12 @@ def _settings(network: Network, knob: Knob) -> Iterator[int]:
     yield from range(lowest, lowest + fan_in + 1, step)
 
 
+def figures(network: Network, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> dict[str, float]:
+    """strict_accuracy, tie_lenient_accuracy, response_time and silent_share on (N, pixels) images."""
+    pixels, classes = np.ascontiguousarray(images), labels.astype(np.int32)
+    return host_figures(evaluate(host_network(network), pixels, classes), classes, network.time_steps)
+
+
 def curve(
     network: Network,
     images: NDArray[np.uint8],
@@ -99,17 +105,16 @@ def curve(
         knob: which thresholds move.
         on_point: called after every setting.
     """
-    pixels, classes = np.ascontiguousarray(images), labels.astype(np.int32)
     points: list[Point] = []
     for setting in _settings(network, knob):
         other = turned(network, knob, setting)
-        figures = host_figures(evaluate(host_network(other), pixels, classes), classes, network.time_steps)
+        found = figures(other, images, labels)
         names = ("strict_accuracy", "tie_lenient_accuracy", "response_time", "silent_share")
-        strict, lenient, steps, silent = (figures[name] for name in names)
+        strict, lenient, steps, silent = (found[name] for name in names)
         points.append(Point(setting, int(other.layers[-1].thresholds.max()), strict, lenient, steps, silent))
         if on_point is not None:
             on_point()
-        if figures["silent_share"] >= ALL_SILENT:
+        if silent >= ALL_SILENT:
             break
     highest = -1.0
     marked = []
@@ -117,13 +122,6 @@ def curve(
         marked.append(replace(point, best=point.strict_accuracy > highest))
         highest = max(highest, point.strict_accuracy)
     return sorted(marked, key=lambda point: point.setting)
-
-
-def figures(network: Network, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> dict[str, float]:
-    """strict_accuracy, tie_lenient_accuracy, response_time and silent_share on (N, pixels) images, rounded."""
-    pixels, classes = np.ascontiguousarray(images), labels.astype(np.int32)
-    found = host_figures(evaluate(host_network(network), pixels, classes), classes, network.time_steps)
-    return {name: round(value, 6) for name, value in found.items()}
 
 
 def refined(

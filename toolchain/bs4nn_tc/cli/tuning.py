@@ -136,7 +136,7 @@ def refine(
             max_silent=max_silent,
             on_move=lambda accuracy: bars.update(bar, description=f"training images {accuracy:.2%}"),
         )
-    before, after = (tuning.figures(one, *loaded.validation()) for one in (network, refined))
+    before, after = (_rounded(tuning.figures(one, *loaded.validation())) for one in (network, refined))
     refined = _save(refined, after, loaded, out)
     test = refined.description["test"]
     hidden = [np.unique(layer.thresholds).tolist() for layer in refined.layers[:-1]]
@@ -207,12 +207,16 @@ def _knows_all(network: Network) -> bool:
     return network.description.get("validation") == {}
 
 
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in figures.items()}
+
+
 def _save(network: Network, validation: dict[str, float], loaded: datasets.Dataset, out: Path) -> Network:
     """Write a network whose thresholds have moved, with its figures there and on the test images; returns it."""
     from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
 
     figures = evaluation.figures(network, reference.run(network, loaded.test_images), loaded.test_labels)
-    test = {key: round(value, 6) for key, value in figures.as_dict().items()}
+    test = _rounded(figures.as_dict())
     facts = {**network.description, "validation": {} if _knows_all(network) else validation, "test": test}
     network = dataclasses.replace(network, description=facts)
     network = ordering.order_neurons(network, loaded.train_images)

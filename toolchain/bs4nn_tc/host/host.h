@@ -142,8 +142,7 @@ typedef struct {
 } host_s4nn_t;
 
 /*
- * As host_evaluate, but run to the last step; silent images are answered by the potentials at step T - 3. `spikes`
- * are input and hidden spikes to decision.
+ * As host_evaluate; silent images are answered by the potentials at step T - 3.
  */
 int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
                        int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);

@@ -80,7 +80,6 @@ static void encode(run_t *run, const uint8_t *image)
     for (int32_t t = 0; t < steps; t++) {
         first_at[t + 1] += first_at[t];
     }
-    run->input_count = first_at[steps];
     for (int32_t i = 0; i < inputs; i++) {
         if (run->input_time[i] < steps) {
             run->inputs[first_at[run->input_time[i]]++] = i;

@@ -22,7 +22,6 @@ typedef struct {
     layer_run_t layers[HOST_MAX_LAYERS];
     int32_t *input_time;  /* (inputs) T = never */
     int32_t *inputs;      /* input spikes in the order of their times */
-    int32_t input_count;
     int32_t *first_at;    /* (T + 1) inputs[first_at[t] .. first_at[t + 1]) fire at step t */
     int32_t response_time;
     int32_t deciding_step; /* of the first output spike, T - 1 if there is none */
