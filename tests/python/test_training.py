@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import dense_paper
@@ -730,6 +731,7 @@ def test_a_dead_network_is_named(digits: Dataset, tmp_path: Path) -> None:
         ("hidden_thresholds=1,2", "1 hidden layers need as many"),
         ("batch=0", "1 or more"),
         ("whole_shift=-1", "0 or more pixels"),
+        ("still=1.5", "0 to 1"),
         ("output_threshold=70000", "65,535"),
     ],
 )
@@ -769,6 +771,30 @@ def test_the_number_of_threads_changes_nothing(digits: Dataset) -> None:
         assert loss == arrays[0][1]
         for name, array in more.items():
             assert np.array_equal(array, arrays[0][0][name]), name
+
+
+def test_the_last_epochs_learn_from_images_as_they_are(digits: Dataset) -> None:
+    moving = short(digits, shift=1.0, rotation=10.0, stretch=0.1, elastic=0.5)
+    resting = short(digits, shift=0.0, rotation=0.0, stretch=0.0, elastic=0.0)
+
+    def learned(changing: Iterable[training.BestOptions]) -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        for epoch, options in enumerate(changing):
+            trainer = BestTrainer(digits, options)
+            for name, array in trainer.arrays().items():
+                array[...] = arrays.get(name, array)
+            progress = Progress(epoch=epoch)
+            while progress.piece < trainer.pieces:
+                trainer.learn(progress)
+                progress.piece += 1
+            arrays = trainer.arrays()
+        return arrays
+
+    still = learned([dataclasses.replace(moving, still=0.5)] * 4)
+    expected = learned([moving, moving, resting, resting])
+    others = learned([moving, moving, moving, resting])
+    assert all(np.array_equal(still[name], expected[name]) for name in expected)
+    assert not np.array_equal(still["proxies_1"], others["proxies_1"])
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_run_usable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,3 +44,10 @@ def affine_maps(
     from_x = centre_x - a * centre_x - b * centre_y + shift_x
     from_y = centre_y - c * centre_x - d * centre_y + shift_y
     return np.stack([a, b, from_x, c, d, from_y], axis=1).astype(np.float32)
+
+
+def by_epoch(options: BestOptions, epoch: int) -> BestOptions:
+    """The options with the augmentation of an epoch, counted from 0: in the last ones images stay where they are."""
+    if epoch < round((1 - options.still) * options.epochs):
+        return options
+    return replace(options, shift=0.0, whole_shift=0, rotation=0.0, stretch=0.0, elastic=0.0)

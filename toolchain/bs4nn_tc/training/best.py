@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, warp
 from bs4nn_tc.network import MAX_THRESHOLD, Network
-from bs4nn_tc.training.augmentation import affine_maps
+from bs4nn_tc.training.augmentation import affine_maps, by_epoch
 from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
@@ -89,7 +89,7 @@ class BestTrainer:
             self._learn_batch(chosen, progress, batch)
 
     def _learn_batch(self, chosen: NDArray[np.int64], progress: Progress, batch: int) -> None:
-        options = self._options
+        options = by_epoch(self._options, progress.epoch)
         rng = np.random.default_rng([options.seed, 2, progress.epoch, batch])
         maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
         drawn = rng.uniform(-options.elastic, options.elastic, (len(chosen), 2, WARP_POINTS, WARP_POINTS))

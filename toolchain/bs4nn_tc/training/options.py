@@ -57,6 +57,8 @@ class BestOptions(_EveryOptions):
         rate: of Adam, falling to 0 by a cosine.
         batch: images an update.
         elastic: augmentation, points of a coarse grid displaced by up to this many pixels each way.
+        still: last share of the epochs in which images are learned as they are, at most mirrored: moved by fractions
+            of a pixel they are blurred, and those that the device sees are not.
         threshold_rate: the hidden neurons' thresholds are learned, too, at so many times the rate; 0: they stay.
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
     """
@@ -70,6 +72,7 @@ class BestOptions(_EveryOptions):
     rate: float = 1e-3
     batch: int = 100
     elastic: float = 0.0
+    still: float = 0.0
     threshold_rate: float = 0.0
     max_silent: float = 0.1
     recipe: str = "best"
@@ -307,6 +310,8 @@ def _check_best(options: BestOptions) -> None:
     lowest = min(options.output_threshold, options.batch, *options.hidden_thresholds)
     if lowest < 1 or not min(options.windows) > 0:
         raise UserError("thresholds and batch must be 1 or more, windows more than 0")
+    if options.still > 1:
+        raise UserError(f"still is {options.still}; a share of the epochs, 0 to 1, is allowed")
     highest = max(options.output_threshold, *options.hidden_thresholds)
     if highest > MAX_THRESHOLD:
         raise UserError(f"a threshold is {highest:,}; 1 to {MAX_THRESHOLD:,} is allowed")
