@@ -225,6 +225,7 @@ def best_defaults(
         rotation=6.0 if is_mnist or is_digits else 0.0,
         stretch=0.06 if is_mnist or is_digits else 0.0,
         mirror=is_fashion,
+        still=0.15 if is_mnist or is_fashion else 0.0,
     )
 
 
