@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Neurons that are compared with their levels at once. Memory is rounded up to as many, with levels out of reach. */
+#define BLOCK 32
+
 /* ---- Memory ---- */
 
 static size_t rounded(size_t bytes)
 {
-    return (bytes + 63u) / 64u * 64u;
+    const size_t unit = BLOCK * sizeof(int16_t);
+    return (bytes + unit - 1u) / unit * unit;
 }
 
 static void *take(char **next, size_t bytes)
@@ -51,6 +55,10 @@ int run_open(run_t *run, const host_network_t *network)
         run->layers[l].peak_step = take(&next, neurons * sizeof(int16_t));
         run->layers[l].time = take(&next, neurons * sizeof(int32_t));
         run->layers[l].spikes = take(&next, neurons * sizeof(int32_t));
+        for (size_t j = neurons; j % BLOCK != 0; j++) {
+            run->layers[l].potential[j] = 0;
+            run->layers[l].level[j] = INT16_MAX;
+        }
     }
     return 0;
 }
@@ -135,21 +143,23 @@ static void follow_peaks(layer_run_t *run, int32_t neurons, uint16_t step)
 static void fire(layer_run_t *run, const host_layer_t *layer, int32_t step, int32_t delay, int32_t time_steps)
 {
     int32_t neurons = layer->neurons;
-    const int16_t *restrict potential = run->potential;
-    const int16_t *restrict level = run->level;
-    int16_t reached = 0;
-    for (int32_t j = 0; j < neurons; j++) {
-        reached = (int16_t)(reached | (potential[j] >= level[j] ? 1 : 0));
-    }
-    if (reached == 0) {
-        return;
-    }
-    for (int32_t j = 0; j < neurons; j++) {
-        if (run->potential[j] >= run->level[j]) {
-            run->level[j] = INT16_MAX;
-            run->time[j] = step + delay < time_steps ? step + delay : time_steps;
-            if (run->time[j] < time_steps) {
-                run->spikes[run->spike_count++] = j;
+    for (int32_t first = 0; first < neurons; first += BLOCK) {
+        const int16_t *restrict potential = run->potential + first;
+        int16_t *restrict level = run->level + first;
+        int16_t reached = 0;
+        for (int32_t j = 0; j < BLOCK; j++) {
+            reached = (int16_t)(reached | (potential[j] >= level[j] ? 1 : 0));
+        }
+        if (reached == 0) { /* most blocks, at most steps */
+            continue;
+        }
+        for (int32_t j = 0; j < BLOCK; j++) {
+            if (potential[j] >= level[j]) {
+                level[j] = INT16_MAX;
+                run->time[first + j] = step + delay < time_steps ? step + delay : time_steps;
+                if (run->time[first + j] < time_steps) {
+                    run->spikes[run->spike_count++] = first + j;
+                }
             }
         }
     }
