@@ -101,15 +101,23 @@ static void narrow(const run_t *run, int32_t l, float window, float *error, int3
     }
 }
 
-/* Errors that count for an input of firing time `time`; returns how many are not zero. */
-static int32_t mask_errors(const float *error, const int32_t *times, int32_t neurons, int32_t time, float *masked)
+/* The firing time from which on an input meets no error that counts. */
+static int32_t end_of_errors(const float *error, const int32_t *times, int32_t neurons)
 {
-    int32_t counted = 0;
+    int32_t end = 0;
+    for (int32_t j = 0; j < neurons; j++) {
+        int32_t time = error[j] != 0.0f ? times[j] : 0;
+        end = time > end ? time : end;
+    }
+    return end;
+}
+
+/* Errors that count for an input of firing time `time`. */
+static void mask_errors(const float *error, const int32_t *times, int32_t neurons, int32_t time, float *masked)
+{
     for (int32_t j = 0; j < neurons; j++) {
         masked[j] = time < times[j] ? error[j] : 0.0f;
-        counted += masked[j] != 0.0f;
     }
-    return counted;
 }
 
 /* Move one row of proxies against the errors; returns the sign flips. */
@@ -135,25 +143,26 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
     const int32_t *above = run->wants_peaks && l + 1 < run->network->layer_count ? scratch->until : run->layers[l].time;
     const int32_t *times = l == 0 ? run->input_time : run->layers[l - 1].time;
     int32_t never = run->network->time_steps;
+    int32_t end = end_of_errors(scratch->error, above, layer->neurons);
     int32_t masked_for = -1;
-    int32_t counted = 0;
     int64_t flips = 0;
 
     memset(scratch->lift, 0, (size_t)layer->neurons * sizeof *scratch->lift);
     for (int32_t i = 0; i < layer->inputs; i++) {
         int32_t time = times[i] == never && l == 0 && options->black_fires ? never - 1 : times[i];
         float *row = proxies + (int64_t)i * layer->neurons;
-        if (time != masked_for) {
-            counted = time < never ? mask_errors(scratch->error, above, layer->neurons, time, scratch->masked) : 0;
+        int counts = time < never && time < end;
+        if (counts && time != masked_for) {
+            mask_errors(scratch->error, above, layer->neurons, time, scratch->masked);
             masked_for = time;
         }
-        if (counted > 0) {
+        if (counts) {
             flips += learn_row(row, signs + (int64_t)i * layer->neurons, scratch->masked, scratch->lift,
                                layer->neurons, rate);
         }
         if (l > 0) {
             float sum = 0.0f;
-            for (int32_t j = 0; counted > 0 && j < layer->neurons; j++) {
+            for (int32_t j = 0; counts && j < layer->neurons; j++) {
                 sum += row[j] * scratch->masked[j];
             }
             scratch->below[i] = sum;
