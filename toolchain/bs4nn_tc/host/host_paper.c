@@ -151,7 +151,7 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
     for (int32_t i = 0; i < layer->inputs; i++) {
         int32_t time = times[i] == never && l == 0 && options->black_fires ? never - 1 : times[i];
         float *row = proxies + (int64_t)i * layer->neurons;
-        int counts = time < never && time < end;
+        int counts = time < end; /* never, if it never fires */
         if (counts && time != masked_for) {
             mask_errors(scratch->error, above, layer->neurons, time, scratch->masked);
             masked_for = time;
