@@ -1,8 +1,8 @@
 /*
- * bs4nn_small.c - the small kernel, in place of bs4nn.c and bs4nn_cortex_m.S: the same answers in two fifths of the
- * code, with two to three times the instructions. It is also the shorter way to read how the kernels work.
+ * bs4nn_small.c - the small kernel, in place of bs4nn.c and bs4nn_cortex_m.S: the same answers in half of the code, with
+ * a seventh more instructions. It is also the shorter way to read how the kernels work.
  *
- * Event-driven: pixels are sorted by intensity, and only steps at which a spike arrives are visited.
+ * Event-driven: pixels are sorted by intensity, and only steps at which something can happen are visited.
  *
  * Bit-sliced: the counters of 32 neurons live side by side in "bit planes": bit j of plane p is bit p of neuron
  * j's counter, so one word operation works on 32 neurons. A counter c tells how many synapses of +1 have met a
@@ -10,12 +10,24 @@
  * starts with a lead of half the distance, and its bit in the word `odd` is set if the distance is odd. So with
  * D = 2 (c + lead) + odd
  *
- *     V >= threshold   is   D >= n + highest threshold.
+ *     V >= threshold   is   D >= n + highest threshold, the goal.
  *
- * Lazy: a spike adds 2 to D at the most. So nobody in a word fires for the next n + highest threshold - D spikes, with
- * D the highest of those that have not fired, and the word is not looked at before; then it catches up.
+ * Lazy: a spike adds 2 to D and 1 to the goal at the most. So nobody in a word fires for the next goal - D spikes, with
+ * D the highest of those that have not fired; nor for two more if each of the highest meets a synapse of -1 among
+ * them, where those are known. The word is put into a ring of lists, one for each of the next spikes, and is not looked
+ * at before; then it catches up.
  */
 #include "bs4nn_layout.h"
+
+/* What is done most often is there in assembly for Cortex-M, too (bs4nn_small_cortex_m.S). */
+#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
+#define BS4NN_ASSEMBLY 1
+#else
+#define BS4NN_ASSEMBLY 0
+#endif
+
+#define NO_WORD 0xFFFFu
+#define SURE_PLANES 6u /* that every record has */
 
 /* A layer's counts. */
 #define SENT 0u /* spikes that have been sent to it */
@@ -23,215 +35,208 @@
 
 /* The record of a word of neurons; its bit planes follow. */
 #define ALIVE 0u /* set bits have not fired yet */
-#define SEEN 2u  /* half-word: spikes that it has counted */
-#define NEXT 3u  /* half-word: spikes at which it has to be looked at */
+#define NEXT 1u  /* the next word that is due at the same spike; in the upper half how many spikes have been counted */
 
-/* A layer, hidden or output. */
+struct run;
+
+/* A layer that is looked at. */
 typedef struct {
-    uint32_t l;              /* from the input side; the output layer's is the number of hidden layers */
-    uint32_t neurons;
-    uint32_t threshold;      /* the highest */
-    uint32_t spread;         /* the largest lead */
-    uint32_t planes;
-    uint32_t stride;         /* words of a record and its planes */
+    /* All up to `odd_stride` are known to bs4nn_small_cortex_m.S, too. */
+    const half_t *spikes;    /* that have been sent to it; those to the output layer are counted when they come */
+    uint32_t n;              /* so many */
+    half_t *ring;            /* of every spike the first word that is due at it */
     uint32_t *records;
-    uint32_t *counts;
-    const uint32_t *odd;     /* the first word's odd distances, the next one's ... */
-    uint32_t odd_stride;     /* ... so many words later; NULL if all neurons share a threshold */
-    half_t *spikes;          /* all that have been sent to it; NULL: the output layer, which counts them when they come */
-    const uint32_t *columns; /* of a hidden layer */
-    uint32_t height;         /* words of a column */
+    uint32_t stride;         /* bytes of a record and its planes */
+    const uint32_t *columns;
+    uint32_t height;         /* bytes of a column */
+    uint32_t goal;           /* n + the highest threshold: who has as much fires */
+    uint32_t more;           /* planes that are in use beyond SURE_PLANES */
+    const uint32_t *odd;     /* the first word's odd distances; NULL if all neurons share a threshold */
+    const half_t *end;       /* of the spikes that are known before they come; NULL if none is */
+    const uint16_t *rows;    /* of the output layer, if the assembly counts them itself; else NULL */
+    struct run *run;
+    uint32_t odd_stride;     /* bytes from a word's odd distances to the next one's */
+
+    const bs4nn_layer_t *layer;
+    uint32_t l;
 } layer_t;
 
 /* One inference. */
-typedef struct {
+typedef struct run {
+    /* The first three words are known to bs4nn_small_cortex_m.S, too. */
+    uint32_t *planes;           /* of the output layer */
+    uint32_t counts[2];         /* of the output layer */
+
     const bs4nn_network_t *network;
     uint32_t *workspace;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
     uint32_t now;               /* the step */
+    half_t *spikes;             /* pixels, the brightest first, and ... */
+    uint32_t known;             /* ... how many are not black */
     uint32_t delivered;         /* pixels that have fired */
-    uint32_t intensity;         /* of the pixels that fire next, ... */
+    const half_t *place;        /* of the intensity that fires next, ... */
     uint32_t step;              /* ... at step floor((intensity_max - intensity) * T / intensity_max), ... */
     uint32_t remainder;         /* ... and what the division leaves */
+    uint32_t *first;            /* counts of the layer that takes the pixels' spikes */
+    uint32_t output;            /* the output layer's number */
     int32_t highest;            /* potential of the answer when it fired */
     bs4nn_result_t result;
-    layer_t output;
-    layer_t hidden;             /* the one that was looked at last */
-    uint8_t on_their_way;       /* hidden spikes arrive at the next step */
     uint8_t decided;            /* an output neuron has fired */
     uint8_t read_out;           /* the readout step has passed */
+    layer_t at[2];              /* the hidden layer that was looked at last, and the output layer */
+    uint32_t scratch[RING_WORDS]; /* the output layer has no use for a ring */
 } run_t;
+
+/* Refuses to compile where bs4nn_small_cortex_m.S would look in the wrong place. */
+#if BS4NN_ASSEMBLY
+typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, odd_stride) == 52u && RECORD == 2u ? 1 : -1];
+typedef char run_t_is_as_assembly_has_it[offsetof(run_t, counts) == 4u && SURE_PLANES == 6u ? 1 : -1];
+#endif
 
 /* ---- Layers ---- */
 
-/* A hidden layer's spikes: after its records, but those of the pixels have a place of their own. */
-static half_t *spikes_of(const run_t *run, uint32_t l)
+static uint32_t *state_of(const run_t *run, uint32_t l)
 {
-    const bs4nn_hidden_t *hidden = &run->network->hidden[l];
-    uint32_t *counts = run->workspace + hidden->state;
-    return l == 0u ? (half_t *)(run->workspace + PLACES_WORDS)
-                   : (half_t *)(counts + COUNTS + RING_WORDS + (uint32_t)hidden->words * (RECORD + hidden->planes));
+    return run->workspace + run->network->layers[l].state;
 }
 
-static void enter_output(run_t *run)
+/* A layer's counts; those of the output layer are not in the workspace. */
+static uint32_t *counts_of(run_t *run, uint32_t l)
 {
-    const bs4nn_output_t *output = &run->network->output;
-    layer_t *at = &run->output;
-    at->l = run->network->hidden_layers;
-    at->neurons = output->neurons;
-    at->threshold = output->threshold;
-    at->spread = output->spread;
-    at->planes = output->planes;
-    at->stride = at->planes + OUTPUT_RECORD;
-    at->records = run->workspace + PLACES_WORDS + spikes_words(inputs_of(run->network));
-    at->odd = at->records + RECORD + at->planes; /* the words of the batch have another use here */
-    at->odd_stride = at->stride;
-    at->counts = at->records + RECORD + at->planes + 1u;
-    at->spikes = NULL;
-    at->columns = NULL;
-    at->height = 0;
-    run->hidden.l = at->l; /* no hidden layer yet */
+    return l == run->output ? run->counts : state_of(run, l);
 }
 
+/* What is the same for layer l at every step. */
 static layer_t *enter_layer(run_t *run, uint32_t l)
 {
-    layer_t *at = &run->hidden;
-    if (l == run->output.l) {
-        return &run->output;
+    layer_t *at = &run->at[l == run->output];
+    if (l == at->l) {
+        return at;
     }
-    if (l != at->l) {
-        const bs4nn_hidden_t *hidden = &run->network->hidden[l];
-        at->l = l;
-        at->neurons = hidden->neurons;
-        at->threshold = hidden->threshold;
-        at->spread = hidden->spread;
-        at->planes = hidden->planes;
-        at->stride = RECORD + at->planes;
-        at->counts = run->workspace + hidden->state;
-        at->records = at->counts + COUNTS + RING_WORDS;
-        at->odd = hidden->start != NULL ? hidden->start + hidden->start_planes : NULL;
-        at->odd_stride = hidden->start_planes + 1u;
-        at->spikes = spikes_of(run, l);
-        at->columns = hidden->columns;
-        at->height = hidden->inputs;
+    const bs4nn_network_t *network = run->network;
+    const bs4nn_layer_t *layer = &network->layers[l];
+    uint32_t *state = state_of(run, l);
+    at->l = l;
+    at->run = run;
+    at->layer = layer;
+    at->stride = (RECORD + layer->planes) * (uint32_t)sizeof(uint32_t);
+    at->columns = layer->columns;
+    at->height = layer->inputs * (uint32_t)sizeof(uint32_t);
+    at->odd = layer->start;
+    at->odd_stride = (layer->start_planes + 1u) * (uint32_t)sizeof(uint32_t);
+    at->end = NULL;
+    at->rows = NULL;
+    at->ring = (half_t *)run->scratch;
+    if (l != run->output) {
+        state += COUNTS;
+        at->ring = (half_t *)state;
+        state += RING_WORDS;
+        at->spikes = (half_t *)state;
+        if (l != 0u) {
+            state += spikes_words(layer->inputs);
+        } else {
+            at->spikes = run->spikes;
+            at->end = run->spikes + run->known;
+        }
+        if (l + 1u == run->output && network->layers[l + 1u].neurons <= 16u && run->trace == NULL) {
+            at->rows = network->rows;
+        }
     }
+    if (at->odd != NULL) {
+        at->odd += layer->start_planes;
+        at->end = NULL; /* others may lack only one spike more */
+    }
+    at->records = state;
     return at;
-}
-
-/* How far output neuron j is below the layer's highest threshold. */
-static uint32_t distance(const bs4nn_output_t *output, uint32_t j)
-{
-    return output->thresholds != NULL ? (uint32_t)(output->threshold - output->thresholds[j]) : 0u;
-}
-
-/* Set the output layer's counters and odd distances, which are 0, to what its thresholds ask for. */
-static void add_output_leads(const run_t *run)
-{
-    const layer_t *at = &run->output;
-    for (uint32_t j = 0; j < at->neurons; j++) {
-        uint32_t *plane = at->records + j / WORD_BITS * at->stride + RECORD;
-        uint32_t lane = (uint32_t)1u << (j % WORD_BITS);
-        uint32_t far = distance(&run->network->output, j);
-        if ((far & 1u) != 0u) {
-            plane[at->planes] |= lane;
-        }
-        while ((far >>= 1) != 0u) {
-            if ((far & 1u) != 0u) {
-                *plane |= lane;
-            }
-            plane++;
-        }
-    }
 }
 
 /* Set up a layer for a new image. */
 static void reset_layer(run_t *run, uint32_t l)
 {
-    const layer_t *at = enter_layer(run, l);
-    uint32_t *record = at->records;
-    uint32_t enough = 2u * at->spread + (at->odd != NULL); /* spikes less than the threshold */
-    uint32_t clear = at->planes + (at->spikes == NULL);    /* and the output layer's odd distances */
-    for (uint32_t w = 0; w * WORD_BITS < at->neurons; w++) {
-        record[ALIVE] = alive_lanes(at->neurons, w);
-        record[1] = 0; /* SEEN and NEXT */
-        for (uint32_t p = 0; p < clear; p++) {
-            record[RECORD + p] = 0;
-            KEEP_LOOP();
-        }
-        if (at->spikes != NULL && at->odd != NULL) { /* the leads come before the odd distances */
-            const uint32_t *odd = at->odd + w * at->odd_stride;
-            for (uint32_t p = at->odd_stride - 1u; p-- != 0u;) {
-                record[RECORD + p] = *--odd;
+    layer_t *at = enter_layer(run, l);
+    const bs4nn_layer_t *layer = at->layer;
+    uint32_t *plane = at->records;
+    const uint32_t *start = layer->start;
+    uint32_t due = 2u * layer->spread + (start != NULL); /* spikes less than the threshold that could be enough */
+    uint32_t w = 0;
+    do {
+        *plane++ = UINT32_MAX;
+        *plane++ = ++w;
+        if (start != NULL) { /* the leads come before the odd distances */
+            for (uint32_t p = 0; p < layer->start_planes; p++) {
+                plane[p] = *start++;
             }
+            start++;
         }
-        record += at->stride;
+        plane += layer->planes;
+    } while (w != layer->words);
+    plane -= RECORD + layer->planes;
+    plane[ALIVE] >>= (0u - layer->neurons) % WORD_BITS; /* the last word may have fewer neurons */
+    plane[NEXT] = NO_WORD;
+    if (l == run->output) {
+        run->planes = at->records + RECORD;
     }
-    at->counts[SENT] = 0;
-    at->counts[DUE] = at->threshold > enough ? at->threshold - enough : 1u;
+    uint32_t *ring = (uint32_t *)(void *)at->ring;
+    for (w = 0; w < RING_WORDS; w++) {
+        ring[w] = UINT32_MAX;
+        KEEP_LOOP();
+    }
+    due = layer->threshold > due ? layer->threshold - due : 1u;
+    at->ring[due % RING] = 0;
+    counts_of(run, l)[DUE] = due;
 }
 
 /* ---- Encoding: pixels to spikes ---- */
 
-/* Of every intensity, in the end, how many pixels have it or are brighter. */
-static half_t *places_of(const run_t *run)
+/*
+ * Clear the workspace up to the spikes and sort the pixels that are not black, the brightest first. Of every intensity
+ * `places` tells in the end how many pixels have it or are brighter. Returns how many pixels are not black.
+ */
+#if BS4NN_ASSEMBLY
+uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
+#define sort_pixels bs4nn_sort_pixels
+#else
+static uint32_t sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs)
 {
-    return (half_t *)run->workspace;
-}
-
-/* Sort the pixels that are not black by intensity, the brightest first. Returns 0 or a negative error. */
-static int sort_pixels(const run_t *run, const uint8_t *pixels)
-{
-    half_t *places = places_of(run);
-    half_t *spikes = (half_t *)(run->workspace + PLACES_WORDS);
-    const uint8_t *end = pixels + inputs_of(run->network);
-    const uint8_t *pixel;
     uint32_t place = 0;
-    for (uint32_t i = 0; i <= UINT8_MAX; i++) {
-        places[i] = 0;
+    uint32_t i;
+    for (half_t *clear = places; clear != spikes; clear++) {
+        *clear = 0;
         KEEP_LOOP();
     }
-    for (pixel = pixels; pixel != end; pixel++) {
-        places[*pixel]++;
+    for (i = 0; i < inputs; i++) {
+        places[pixels[i]]++;
     }
-    for (uint32_t i = UINT8_MAX; i != 0u; i--) {
+    for (i = UINT8_MAX; i != 0u; i--) {
         uint32_t count = places[i];
-        if (i > run->network->intensity_max && count != 0u) {
-            return BS4NN_ERROR_PIXEL;
-        }
         places[i] = (uint16_t)place;
         place += count;
     }
-    for (pixel = pixels; pixel != end; pixel++) {
-        if (*pixel != 0u) {
-            spikes[places[*pixel]++] = (uint16_t)(pixel - pixels);
+    places[0] = (uint16_t)place;
+    for (i = 0; i < inputs; i++) {
+        if (pixels[i] != 0u) {
+            spikes[places[pixels[i]]++] = (uint16_t)i;
         }
     }
-    return 0;
+    return place;
 }
+#endif
 
-/* Go on to the next intensity that a pixel has, or to black, and find its step without a division (equation 1). */
-static void go_on(run_t *run)
+/* Go on to an intensity that is darker by so much, and find its step without a division (equation 1). */
+static void go_on(run_t *run, uint32_t darker)
 {
-    while (run->intensity != 0u && places_of(run)[run->intensity] == run->delivered) {
-        run->intensity--;
-        run->remainder += run->network->time_steps;
-        while (run->remainder >= run->network->intensity_max) {
-            run->remainder -= run->network->intensity_max;
-            run->step++;
-        }
+    const bs4nn_network_t *network = run->network;
+    uint32_t remainder = run->remainder + darker * network->remainder_a_unit;
+    run->place -= darker;
+    run->step += darker * network->steps_a_unit;
+    while (remainder >= network->intensity_max) {
+        remainder -= network->intensity_max;
+        run->step++;
     }
+    run->remainder = remainder;
 }
 
-/* ---- Bit-sliced arithmetic ---- */
-
-/* Add b and c to a, all of them 0 or 1 in every lane, and return the carry: a full adder. */
-static inline uint32_t full_add(uint32_t *a, uint32_t b, uint32_t c)
-{
-    uint32_t half = *a ^ b;
-    uint32_t carry = (*a & b) | (half & c);
-    *a = half ^ c;
-    return carry;
-}
+/* ---- Spikes ---- */
 
 /* Add 0 or 1 in every lane to counters. */
 static void add(uint32_t *plane, uint32_t carry)
@@ -243,115 +248,69 @@ static void add(uint32_t *plane, uint32_t carry)
     }
 }
 
-/* Add four rows of a column to the two lowest planes, and return the carry. */
-static uint32_t add_four(uint32_t *planes, const uint32_t *column, const half_t *spike)
-{
-    uint32_t first = full_add(&planes[0], column[spike[0]], column[spike[1]]);
-    uint32_t second = full_add(&planes[0], column[spike[2]], column[spike[3]]);
-    return full_add(&planes[1], first, second);
-}
-
-/* Let a word of neurons catch up with all spikes. */
-static void catch_up(const layer_t *at, uint32_t *record, const uint32_t *column)
-{
-    uint32_t *planes = record + RECORD;
-    half_t *seen = (half_t *)record + SEEN;
-    const half_t *spike = at->spikes + *seen;
-    const half_t *end = at->spikes + at->counts[SENT];
-    *seen = (uint16_t)at->counts[SENT];
-    while (end - spike >= 4) {
-        uint32_t carry = add_four(planes, column, spike);
-        spike += 4;
-        if (end - spike < 4) {
-            add(planes + 2, carry);
-            break;
-        }
-        add(planes + 3, full_add(&planes[2], carry, add_four(planes, column, spike)));
-        spike += 4;
-    }
-    if (end - spike >= 2) {
-        add(planes + 1, full_add(&planes[0], column[spike[0]], column[spike[1]]));
-        spike += 2;
-    }
-    if (spike != end) {
-        add(planes, column[*spike]);
-    }
-}
-
-/* The highest D (see above) among `lanes`, which are not empty; leaves the lanes that have it. */
-static uint32_t highest(const uint32_t *planes, uint32_t count, uint32_t odd, uint32_t *lanes)
-{
-    const uint32_t *plane = planes + count;
-    uint32_t left = *lanes;
-    uint32_t counter = 0;
-    uint32_t set;
-    while (plane != planes) {
-        set = left & *--plane;
-        counter <<= 1;
-        if (set != 0u) {
-            left = set;
-            counter++;
-        }
-    }
-    counter <<= 1;
-    set = left & odd;
-    if (set != 0u) {
-        left = set;
-        counter++;
-    }
-    *lanes = left;
-    return counter;
-}
-
-/* ---- Spikes ---- */
-
 /* The spike of input `i` arrives at the output layer. */
-static void arrive_output(const run_t *run, uint32_t i)
+static void arrive_output(run_t *run, uint32_t i)
 {
-    uint32_t left = run->network->output.halfwords;
-    const uint16_t *row = run->network->output.rows + i * left;
-    uint32_t *planes = run->output.records + RECORD;
-    run->output.counts[SENT]++;
-    for (;;) {
-        add(planes, *row++);
-        if (--left == 0u) {
-            return;
-        }
-        add(planes, (uint32_t)*row++ << 16);
-        if (--left == 0u) {
-            return;
-        }
-        planes += run->output.stride;
+    const layer_t *at = &run->at[1];
+    uint32_t *planes = run->planes;
+    uint32_t halfwords = halfwords_of(at->layer);
+    const uint16_t *row = run->network->rows + i * halfwords;
+    run->counts[SENT]++;
+    for (i = 0; i < halfwords; i++) {
+        add(planes, (uint32_t)*row++ << (i % 2u * 16u));
+        planes += i % 2u * at->stride / 4u;
     }
 }
 
-/* Neurons of word w fire, `lanes`, at potentials of so much beyond their thresholds. */
-static void fire(run_t *run, const layer_t *at, uint32_t w, uint32_t lanes, uint32_t beyond)
+/* Bits of the potential of output neuron j, times 2, and its odd distance. */
+static uint32_t column_of(const uint32_t *plane, uint32_t planes, uint32_t j)
 {
-    const bs4nn_network_t *network = run->network;
-    uint32_t above = at->l + 1u;
+    uint32_t value = 0;
+    plane += planes;
+    for (; planes != 0u; planes--) {
+        value = 2u * value + (*--plane >> (j % WORD_BITS) & 1u);
+    }
+    return value;
+}
+
+/* Potential of output neuron j. */
+static int32_t output_potential(const run_t *run, uint32_t j)
+{
+    const layer_t *at = &run->at[1];
+    const bs4nn_layer_t *layer = at->layer;
+    uint32_t w = j / WORD_BITS;
+    uint32_t counter = column_of(run->planes + w * at->stride / 4u, layer->planes, j);
+    if (layer->start != NULL) {
+        counter -= column_of(layer->start + w * at->odd_stride / 4u, layer->start_planes, j);
+    }
+    return (int32_t)(2u * counter - run->counts[SENT]);
+}
+
+/* Neurons of word w fire, `lanes`; the assembly calls this, too. */
+void bs4nn_fire(const layer_t *at, uint32_t w, uint32_t lanes);
+void bs4nn_fire(const layer_t *at, uint32_t w, uint32_t lanes)
+{
+    run_t *run = at->run;
+    uint32_t l = at->l;
     uint16_t *times = NULL;
     if (run->trace != NULL) {
         times = run->trace->firing_times;
-        for (uint32_t l = 0; l < at->l; l++) {
-            times += network->hidden[l].neurons;
+        for (uint32_t below = 0; below < l; below++) {
+            times += run->network->layers[below].neurons;
         }
-    }
-    if (above <= network->hidden_layers) {
-        run->on_their_way = network->delay;
     }
     for (; lanes != 0u; lanes &= lanes - 1u) {
         uint32_t j = w * WORD_BITS + lowest_bit(lanes);
         if (times != NULL) {
-            times[j] = (uint16_t)(run->now + network->delay);
+            times[j] = (uint16_t)(run->now + run->network->delay);
         }
-        if (above < network->hidden_layers) {
-            uint32_t *sent = run->workspace + network->hidden[above].state + SENT;
-            spikes_of(run, above)[(*sent)++] = (uint16_t)j;
-        } else if (above == network->hidden_layers) {
+        if (l + 1u < run->output) {
+            uint32_t *above = state_of(run, l + 1u);
+            ((half_t *)(above + COUNTS + RING_WORDS))[above[SENT]++] = (uint16_t)j;
+        } else if (l != run->output) {
             arrive_output(run, j);
         } else if (!run->decided) {
-            int32_t potential = (int32_t)(at->threshold - distance(&network->output, j) + beyond);
+            int32_t potential = output_potential(run, j);
             if (potential > run->highest || (potential == run->highest && j < run->result.answer)) {
                 run->highest = potential; /* among equals the lowest index wins */
                 run->result.answer = (uint16_t)j;
@@ -360,90 +319,196 @@ static void fire(run_t *run, const layer_t *at, uint32_t w, uint32_t lanes, uint
     }
 }
 
-/* After how many more spikes the first of `lanes` could fire, if spikes with +1 alone would let it after `gap`. */
-static int32_t look_ahead(const run_t *run, const layer_t *at, const uint32_t *column, uint32_t lanes, int32_t gap)
+/*
+ * Look at word w and at those that are linked to it: who can fires, and the word is put down for when somebody else
+ * could. Returns after how many more spikes that is for the last one, or not more than 0 if nobody is left.
+ */
+#if BS4NN_ASSEMBLY
+int32_t bs4nn_look_at_list(const layer_t *at, uint32_t w);
+#define look_at_list bs4nn_look_at_list
+#else
+/* Add b and c to a, all of them 0 or 1 in every lane, and return the carry: a full adder. */
+static uint32_t full_add(uint32_t *a, uint32_t b, uint32_t c)
 {
-    const half_t *spike = at->spikes + at->counts[SENT];
-    const half_t *end = at->spikes + places_of(run)[1]; /* pixels are known in advance */
-    for (int32_t left = gap; left != 0 && spike != end; left--) {
-        lanes &= column[*spike++];
-        if (lanes == 0u) { /* each meets a synapse of -1 before */
-            return gap + (at->odd != NULL ? 1 : 2); /* others may lack only one spike more where distances are odd */
+    uint32_t half = *a ^ b;
+    uint32_t carry = (*a & b) | (half & c);
+    *a = half ^ c;
+    return carry;
+}
+
+/* Add four rows of a column to the two lowest planes, and return the carry. */
+static uint32_t add_four(uint32_t *planes, const uint32_t *column, const half_t *spike)
+{
+    uint32_t first = full_add(&planes[0], column[spike[0]], column[spike[1]]);
+    uint32_t second = full_add(&planes[0], column[spike[2]], column[spike[3]]);
+    return full_add(&planes[1], first, second);
+}
+
+/* Count `count` spikes in a word. */
+static void catch_up(uint32_t *planes, const uint32_t *column, const half_t *spike, uint32_t count)
+{
+    for (; count >= 8u; count -= 8u) {
+        uint32_t carry = add_four(planes, column, spike);
+        add(planes + 3, full_add(&planes[2], carry, add_four(planes, column, spike + 4)));
+        spike += 8;
+    }
+    if (count >= 4u) {
+        add(planes + 2, add_four(planes, column, spike));
+        spike += 4;
+        count -= 4u;
+    }
+    if (count >= 2u) {
+        add(planes + 1, full_add(&planes[0], column[spike[0]], column[spike[1]]));
+        spike += 2;
+        count -= 2u;
+    }
+    if (count != 0u) {
+        add(planes, column[*spike]);
+    }
+}
+
+/* Of `lanes` find those that lack least to the goal. Returns how much; not more than 0: they fire. */
+static int32_t find_nearest(const layer_t *at, uint32_t w, const uint32_t *planes, uint32_t *lanes)
+{
+    uint32_t gap = at->goal;
+    uint32_t p = SURE_PLANES + at->more;
+    do {
+        uint32_t set = *lanes & planes[--p];
+        if (set != 0u) {
+            *lanes = set;
+            gap -= (uint32_t)2u << p;
+        }
+    } while (p != 0u);
+    if (at->odd != NULL) {
+        uint32_t set = *lanes & at->odd[w * at->odd_stride / 4u];
+        if (set != 0u) {
+            *lanes = set;
+            gap--;
         }
     }
+    return (int32_t)gap;
+}
+
+static int32_t look_at_list(const layer_t *at, uint32_t w)
+{
+    int32_t gap;
+    do {
+        uint32_t *record = at->records + w * at->stride / 4u;
+        uint32_t *planes = record + RECORD;
+        const uint32_t *column = at->columns;
+        uint32_t next = record[NEXT] & NO_WORD;
+        uint32_t seen = record[NEXT] >> 16;
+        uint32_t lanes;
+        if (column != NULL) {
+            column += w * at->height / 4u;
+        }
+        if (seen != at->n) {
+            catch_up(planes, column, at->spikes + seen, at->n - seen);
+        }
+        for (;;) {
+            lanes = record[ALIVE];
+            gap = find_nearest(at, w, planes, &lanes);
+            if (gap > 0 || lanes == 0u) {
+                break;
+            }
+            record[ALIVE] &= ~lanes;
+            bs4nn_fire(at, w, lanes);
+        }
+        if (lanes == 0u) { /* nobody left: never put down again */
+            gap = 0;
+        } else {
+            if (at->end != NULL) { /* if all of them meet a synapse of -1 before, it is two spikes later */
+                const half_t *spike = at->spikes + at->n;
+                const half_t *end = at->end - spike < gap ? at->end : spike + gap;
+                while (spike != end && lanes != 0u) {
+                    lanes &= column[*spike++];
+                }
+                gap += lanes == 0u ? 2 : 0;
+            }
+            half_t *slot = &at->ring[(at->n + (uint32_t)gap) % RING];
+            record[NEXT] = *slot | at->n << 16;
+            *slot = (uint16_t)w;
+        }
+        w = next;
+    } while (w != NO_WORD);
     return gap;
 }
+#endif
 
-/* Look at word w: who can fires. Returns after how many more spikes somebody else could. */
-static int32_t look_at_word(run_t *run, const layer_t *at, uint32_t w, uint32_t planes)
+/* Everything that happens at layer l at this step. */
+static void run_layer(run_t *run, uint32_t l, uint32_t *counts)
 {
-    uint32_t *record = at->records + w * at->stride;
-    const uint32_t *column = at->columns + w * at->height;
-    uint32_t odd = at->odd != NULL ? at->odd[w * at->odd_stride] : 0u;
-    if (at->spikes != NULL) {
-        catch_up(at, record, column);
-    }
-    while (record[ALIVE] != 0u) {
-        uint32_t lanes = record[ALIVE];
-        int32_t gap = (int32_t)(at->counts[SENT] + at->threshold - highest(record + RECORD, planes, odd, &lanes));
-        if (gap > 0) {
-            return at->l == 0u && at->spikes != NULL ? look_ahead(run, at, column, lanes, gap) : gap;
-        }
-        record[ALIVE] &= ~lanes;
-        fire(run, at, w, lanes, (uint32_t)-gap);
-    }
-    return UINT16_MAX;
-}
-
-/* Everything that happens at a layer at this step. */
-static void run_layer(run_t *run, uint32_t l)
-{
-    const layer_t *at = enter_layer(run, l);
-    uint32_t n = at->counts[SENT];
-    uint32_t planes = 0; /* that hold every counter */
-    uint32_t first_due = UINT16_MAX;
-    if (n < at->counts[DUE] || run->now + run->network->delay >= run->network->time_steps) {
+    uint32_t n = counts[SENT];
+    uint32_t k = counts[DUE];
+    if (n < k || run->now + run->network->delay >= run->network->time_steps) {
         return; /* nobody can fire, or too late to arrive anywhere */
     }
-    while ((n + at->spread) >> planes != 0u) {
-        planes++;
+    layer_t *at = enter_layer(run, l);
+    half_t *ring = at->ring;
+    at->n = n;
+    at->goal = n + at->layer->threshold;
+    at->more = 0;
+    /* Nobody could fire before spike k, so twice a counter is at most the goal and what has come since. */
+    for (uint32_t most = (at->goal + n - k) >> (1u + SURE_PLANES); most != 0u; most >>= 1) {
+        at->more++;
     }
-    half_t *due = (half_t *)at->records + NEXT;
-    for (uint32_t w = 0; w * WORD_BITS < at->neurons; w++) {
-        if (*due <= n) {
-            uint32_t next = n + (uint32_t)look_at_word(run, at, w, planes);
-            *due = (uint16_t)(next < UINT16_MAX ? next : UINT16_MAX);
+    if (l == run->output) {
+        uint32_t least = UINT16_MAX;
+        uint32_t *next = at->records + NEXT;
+        for (uint32_t w = 0; w < at->layer->words; w++) {
+            *next = n << 16 | NO_WORD;
+            next += at->stride / 4u;
+            uint32_t gap = (uint32_t)look_at_list(at, w) - 1u;
+            least = gap < least ? gap : least;
         }
-        if (*due < first_due) {
-            first_due = *due;
-        }
-        due += 2u * at->stride;
+        counts[DUE] = n + least + 1u;
+        return;
     }
-    at->counts[DUE] = first_due;
+    if (n - k >= RING) {
+        k = n - (RING - 1u); /* the whole ring */
+    }
+    for (; k <= n; k++) {
+        half_t *slot = &ring[k % RING];
+        uint32_t w = *slot;
+        if (w != NO_WORD) {
+            *slot = NO_WORD;
+            look_at_list(at, w);
+        }
+    }
+    n += RING;
+    while (k < n && ring[k % RING] == NO_WORD) {
+        k++;
+    }
+    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where pass_over() ends */
 }
 
 /* ---- One image ---- */
 
-/* Input and hidden spikes so far. */
-static uint32_t spikes_so_far(run_t *run)
+/* The answer is found at this step, or there is no step left. */
+static void decide(run_t *run)
 {
-    uint32_t spikes = 0;
-    for (uint32_t l = 0; l <= run->network->hidden_layers; l++) {
-        spikes += enter_layer(run, l)->counts[SENT];
+    uint32_t firing_time = run->now + run->network->delay;
+    uint32_t spikes = run->delivered; /* input and hidden spikes so far */
+    if (run->decided) {
+        return;
     }
-    return spikes;
+    run->decided = 1;
+    for (uint32_t l = 1; l <= run->output; l++) {
+        spikes += counts_of(run, l)[SENT];
+    }
+    run->result.spikes = spikes;
+    run->result.response_time = run->network->time_steps;
+    if (firing_time < run->network->time_steps) {
+        run->result.response_time = (uint16_t)firing_time;
+    }
 }
 
 /* The potentials that decide if nobody fires. */
 static void read_out(run_t *run)
 {
-    const layer_t *at = &run->output;
     int32_t best = INT32_MIN;
-    for (uint32_t j = 0; j < at->neurons; j++) {
-        uint32_t w = j / WORD_BITS;
-        uint32_t lane = (uint32_t)1u << (j % WORD_BITS);
-        uint32_t d = highest(at->records + w * at->stride + RECORD, at->planes, at->odd[w * at->odd_stride], &lane);
-        int32_t potential = (int32_t)(d - distance(&run->network->output, j) - at->counts[SENT]);
+    for (uint32_t j = 0; j < run->at[1].layer->neurons; j++) {
+        int32_t potential = output_potential(run, j);
         if (potential > best) {
             best = potential;
             if (!run->decided) {
@@ -460,28 +525,51 @@ static void read_out(run_t *run)
 /* Let the pixels fire whose step it is. */
 static void deliver(run_t *run)
 {
+    uint32_t *sent = run->first + SENT;
     while (run->step == run->now) {
-        uint32_t known = places_of(run)[run->intensity];
-        if (run->output.l != 0u) {
-            run->workspace[run->network->hidden[0].state + SENT] = known;
-        }
-        for (; run->delivered < known; run->delivered++) {
-            if (run->output.l == 0u) {
-                arrive_output(run, ((half_t *)(run->workspace + PLACES_WORDS))[run->delivered]);
-            }
-        }
-        go_on(run);
+        run->delivered = *run->place;
+        go_on(run, 1);
     }
+    if (run->output != 0u) {
+        *sent = run->delivered;
+    }
+    while (*sent != run->delivered) {
+        arrive_output(run, run->spikes[*sent]);
+    }
+}
+
+/* Go on to the next step at which something can happen. */
+static void next_step(run_t *run)
+{
+    const uint32_t *counts = run->counts;
+    for (uint32_t l = run->output; l != 0u;) {
+        if (counts[SENT] >= counts[DUE]) { /* spikes of the step before arrive */
+            run->now++;
+            return;
+        }
+        counts = state_of(run, --l);
+    }
+    uint32_t due = run->output != 0u ? run->first[DUE] : 1u;
+    /* Pass over all intensities at whose end too few pixels have fired. */
+    const half_t *place = run->place + 1;
+    uint32_t count;
+    do {
+        count = *--place;
+    } while (count < due);
+    uint32_t darker = (uint32_t)(run->place - place);
+    if (darker != 0u) {
+        run->delivered = place[1];
+        go_on(run, darker);
+    }
+    run->now = run->step;
 }
 
 /* The output layer at this step. Returns whether the answer is found, and nothing more asked for. */
 static int run_output(run_t *run)
 {
-    run_layer(run, run->output.l);
-    if (run->highest != INT32_MIN && !run->decided) {
-        run->decided = 1;
-        run->result.response_time = (uint16_t)(run->now + run->network->delay);
-        run->result.spikes = spikes_so_far(run);
+    run_layer(run, run->output, run->counts);
+    if (run->highest != INT32_MIN) {
+        decide(run);
     }
     return run->decided && run->trace == NULL;
 }
@@ -494,8 +582,7 @@ static void run_image(run_t *run)
 {
     const bs4nn_network_t *network = run->network;
     for (;;) {
-        run->now = run->on_their_way ? run->now + 1u : run->step;
-        run->on_their_way = 0;
+        next_step(run);
         if (run->now > network->readout_step && !run->read_out) {
             read_out(run);
         }
@@ -503,22 +590,20 @@ static void run_image(run_t *run)
             return;
         }
         deliver(run);
-        if (network->delay != 0u) {
-            if (run_output(run)) {
-                return;
+        if (network->delay == 0u) {
+            for (uint32_t l = 0; l < run->output; l++) {
+                run_layer(run, l, state_of(run, l));
             }
+        }
+        if (run_output(run)) {
+            return;
+        }
+        if (network->delay != 0u) {
             if (run->now == network->readout_step) {
                 read_out(run); /* before this step's hidden spikes, which arrive at the next one */
             }
-            for (uint32_t l = run->output.l; l-- != 0u;) {
-                run_layer(run, l);
-            }
-        } else {
-            for (uint32_t l = 0; l < run->output.l; l++) {
-                run_layer(run, l);
-            }
-            if (run_output(run)) {
-                return;
+            for (uint32_t l = run->output; l-- != 0u;) {
+                run_layer(run, l, state_of(run, l));
             }
         }
     }
@@ -530,41 +615,43 @@ static int run_and_report(const bs4nn_t *net, const uint8_t *pixels, const bs4nn
     if (net == NULL || net->network == NULL || pixels == NULL) {
         return BS4NN_ERROR_ARGUMENT;
     }
+    const bs4nn_network_t *network = net->network;
     run_t run; /* field by field, for an initializer would call memset */
-    run.network = net->network;
+    half_t *places = (half_t *)net->workspace;
+    run.network = network;
     run.workspace = net->workspace;
     run.trace = trace;
+    run.output = network->hidden_layers;
     run.now = 0;
     run.delivered = 0;
-    run.intensity = net->network->intensity_max;
+    run.counts[SENT] = 0;
+    run.place = places + network->intensity_max;
+    run.spikes = (half_t *)(net->workspace + network->workspace_words - spikes_words(inputs_of(network)));
     run.step = 0;
     run.remainder = 0;
     run.highest = INT32_MIN;
     run.result.answer = 0;
-    run.result.response_time = net->network->time_steps;
-    run.on_their_way = 0;
     run.decided = 0;
     run.read_out = 0;
+    run.at[0].l = UINT32_MAX; /* no layer yet */
+    run.at[1].l = UINT32_MAX;
 
-    int error = sort_pixels(&run, pixels);
-    if (error != 0) {
-        return error;
+    run.known = sort_pixels(places, run.spikes, pixels, inputs_of(network));
+    if (network->intensity_max < UINT8_MAX && run.place[1] != 0u) {
+        return BS4NN_ERROR_PIXEL;
     }
-    enter_output(&run);
-    for (uint32_t l = 0; l <= run.output.l; l++) {
+    places[0] = UINT16_MAX; /* where every search ends */
+    run.first = counts_of(&run, 0);
+    for (uint32_t l = 0; l <= run.output; l++) {
         reset_layer(&run, l);
     }
-    add_output_leads(&run);
     if (trace != NULL) {
-        for (uint32_t j = 0; j < bs4nn_neurons(run.network); j++) {
-            trace->firing_times[j] = run.network->time_steps;
+        for (uint32_t j = 0; j < bs4nn_neurons(network); j++) {
+            trace->firing_times[j] = network->time_steps;
         }
     }
-    go_on(&run);
     run_image(&run);
-    if (!run.decided) {
-        run.result.spikes = spikes_so_far(&run);
-    }
+    decide(&run);
     if (result != NULL) {
         *result = run.result;
     }

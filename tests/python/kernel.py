@@ -21,7 +21,7 @@ from bs4nn_tc.codegen import pack
 from bs4nn_tc.network import Network
 
 
-class _Hidden(ctypes.Structure):
+class _Layer(ctypes.Structure):
     _fields_ = (
         ("inputs", ctypes.c_uint16),
         ("neurons", ctypes.c_uint16),
@@ -36,31 +36,20 @@ class _Hidden(ctypes.Structure):
     )
 
 
-class _Output(ctypes.Structure):
-    _fields_ = (
-        ("inputs", ctypes.c_uint16),
-        ("neurons", ctypes.c_uint16),
-        ("halfwords", ctypes.c_uint16),
-        ("threshold", ctypes.c_uint16),
-        ("planes", ctypes.c_uint16),
-        ("spread", ctypes.c_uint16),
-        ("thresholds", ctypes.c_void_p),
-        ("rows", ctypes.c_void_p),
-    )
-
-
 class _Network(ctypes.Structure):
     _fields_ = (
         ("name", ctypes.c_char_p),
         ("digest", ctypes.c_void_p),
         ("time_steps", ctypes.c_uint16),
         ("readout_step", ctypes.c_uint16),
+        ("steps_a_unit", ctypes.c_uint16),
+        ("remainder_a_unit", ctypes.c_uint8),
         ("intensity_max", ctypes.c_uint8),
-        ("delay", ctypes.c_uint8),
+        ("delay", ctypes.c_uint16),
         ("hidden_layers", ctypes.c_uint16),
         ("workspace_words", ctypes.c_uint32),
-        ("hidden", ctypes.c_void_p),
-        ("output", _Output),
+        ("layers", ctypes.c_void_p),
+        ("rows", ctypes.c_void_p),
     )
 
 
@@ -111,42 +100,37 @@ class Kernel:
         self.network = network
         self._library = _library(small)
         self._packed = packed = pack.pack(network)
-        self._hidden = (_Hidden * max(1, len(packed.hidden)))()
-        for index, layer in enumerate(packed.hidden):
-            self._hidden[index] = _Hidden(
-                layer.inputs,
-                layer.neurons,
-                layer.words,
-                layer.threshold,
-                layer.spread,
-                layer.planes,
-                layer.start_planes,
-                packed.state_offsets[index],
-                _address(layer.start),
-                _address(layer.columns),
+        self._layers = (_Layer * len(packed.layers))(
+            *(
+                _Layer(
+                    layer.inputs,
+                    layer.neurons,
+                    layer.words,
+                    layer.threshold,
+                    layer.spread,
+                    layer.planes,
+                    layer.start_planes,
+                    packed.state_offsets[index],
+                    _address(layer.start),
+                    _address(layer.columns) if isinstance(layer, pack.PackedHidden) else None,
+                )
+                for index, layer in enumerate(packed.layers)
             )
-        output = packed.output
+        )
         self._digest = np.zeros(32, np.uint8)
         self._struct = _Network(
             b"test",
             _address(self._digest),
             network.time_steps,
             network.readout_step,
+            network.time_steps // network.intensity_max,
+            network.time_steps % network.intensity_max,
             network.intensity_max,
             network.delay,
             len(packed.hidden),
             packed.workspace_words,
-            ctypes.addressof(self._hidden) if packed.hidden else None,
-            _Output(
-                output.inputs,
-                output.neurons,
-                output.halfwords,
-                output.threshold,
-                output.planes,
-                output.spread,
-                _address(output.thresholds),
-                _address(output.rows),
-            ),
+            ctypes.addressof(self._layers),
+            _address(packed.output.rows),
         )
         self._memory = np.full(packed.workspace_words + 2, self.GUARD, np.uint32)
         self._instance = _Instance()

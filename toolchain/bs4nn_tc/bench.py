@@ -209,9 +209,10 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
         MissingToolError: no compiler.
         TargetError: the call graph has a loop or a frame of unknown size.
     """
+    source_name = "bs4nn_small" if kernel == "small" else "bs4nn"
     files = {path.name: path for path in resources.kernel_files(kernel == "small")}
     with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
-        _compile(core, kernel, files["bs4nn_small.c" if kernel == "small" else "bs4nn.c"], Path(folder))
+        _compile(core, kernel, files[f"{source_name}.c"], Path(folder))
         graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
     frames: dict[str, int] = {}
     for name, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]+)"', graph):
@@ -222,13 +223,13 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
     calls: dict[str, set[str]] = {}
     for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
         calls.setdefault(source, set()).add(callee)
-    if kernel == "assembly":
+    if kernel != "portable":
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
-        assembly = files["bs4nn_cortex_m.S"].read_text(encoding="utf-8")
-        pushed = dict(re.findall(r"#define (\w+)_STACK (\d+)", assembly))
+        assembly = files[f"{source_name}_cortex_m.S"].read_text(encoding="utf-8")
         version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
-        frames["bs4nn_look_at_list"], frames["batch"] = (int(pushed[f"{version}_{part}"]) for part in ("LOOK", "BATCH"))
-        calls["bs4nn_look_at_list"] = {"batch", "bs4nn_fire_word"}
+        pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", assembly))
+        frames |= {"bs4nn_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
+        calls["bs4nn_look_at_list"] = {"most", "bs4nn_fire" if kernel == "small" else "bs4nn_fire_word"}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

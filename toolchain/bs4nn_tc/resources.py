@@ -19,5 +19,5 @@ def kernel_files(small: bool = False) -> list[Path]:
     files = list(KERNEL.iterdir())
     if small:
         shared = [path for path in files if path.name not in ("bs4nn.c", "bs4nn_cortex_m.S")]
-        files = [*shared, FIRMWARE / "small" / "bs4nn_small.c"]
+        files = [*shared, *(FIRMWARE / "small").iterdir()]
     return sorted(files, key=lambda path: path.name)

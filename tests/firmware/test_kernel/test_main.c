@@ -7,10 +7,12 @@ static const uint8_t digest[32] = {0};
 
 /* Two inputs, one output neuron, both signs +1, threshold 2. */
 static const uint16_t both_rows[2] = {1, 1};
-/* Places of the intensities, the order of two pixels, and the output layer: 3 planes + 2, a batch of 8. */
-#define BOTH_WORDS (128 + 1 + 13)
+/* Places of the intensities, the output layer (7 planes, 2 words and a batch of 8), up to a multiple of four, and the order
+ * of two pixels. */
+#define BOTH_WORDS (128 + 17 + 3 + 1)
+static const bs4nn_layer_t both_layers[1] = {{2, 1, 1, 2, 0, 7, 0, 128, NULL, NULL}};
 static const bs4nn_network_t both = {
-    "both", digest, 4, 3, 3, 0, 0, BOTH_WORDS, NULL, {2, 1, 1, 2, 3, 0, NULL, both_rows},
+    "both", digest, 4, 3, 1, 1, 3, 0, 0, BOTH_WORDS, both_layers, both_rows,
 };
 
 static void test_fires_when_the_second_spike_arrives(void)
@@ -35,17 +37,20 @@ static void test_fires_when_the_second_spike_arrives(void)
 static const uint32_t pair_columns[3] = {3, 1, 3};
 /* Thresholds 2 and 1: no leads (half the distance of 1), so only the odd mask, with neuron 1 in it. */
 static const uint32_t pair_start[1] = {2};
-/* As above; then the hidden layer's state: 4 counts, a ring of 16, and one record of 2 with 7 planes. */
-#define PAIR_STATE (128 + 2 + 13)
-#define PAIR_WORDS (PAIR_STATE + 4 + 16 + 9)
+/* As above, but first the hidden layer's state: 4 counts, a ring of 16, and one record of 2 with 7 planes. */
+#define PAIR_OUTPUT (128 + 4 + 16 + 9)
+#define PAIR_WORDS (PAIR_OUTPUT + 17 + 2 + 2)
 static const uint16_t pair_out[2] = {1, 3};
 
 static void run_pair(uint8_t delay, const uint8_t *pixels, const uint16_t *times, int32_t first,
                      int32_t second, int answer, uint16_t response_time)
 {
-    const bs4nn_hidden_t hidden[1] = {{3, 2, 1, 2, 0, 7, 0, PAIR_STATE, pair_start, pair_columns}};
+    const bs4nn_layer_t layers[2] = {
+        {3, 2, 1, 2, 0, 7, 0, 128, pair_start, pair_columns},
+        {2, 2, 1, 1, 0, 7, 0, PAIR_OUTPUT, NULL, NULL},
+    };
     const bs4nn_network_t network = {
-        "pair", digest, 8, 7, 8, delay, 1, PAIR_WORDS, hidden, {2, 2, 1, 1, 3, 0, NULL, pair_out},
+        "pair", digest, 8, 7, 1, 0, 8, delay, 1, PAIR_WORDS, layers, pair_out,
     };
     uint32_t workspace[PAIR_WORDS];
     uint16_t firing_times[4];

@@ -12,7 +12,7 @@
 #define APPLICATION_OUTPUTS 5
 #define APPLICATION_NEURONS 115
 #define APPLICATION_INTENSITY_MAX 255
-#define APPLICATION_WORKSPACE_WORDS 289
+#define APPLICATION_WORKSPACE_WORDS 293
 #define APPLICATION_SELF_TESTS 4
 
 /* What the reference answers on a self-test image; `checksum` covers the whole trace. */

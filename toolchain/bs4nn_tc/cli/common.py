@@ -65,7 +65,7 @@ DataDirOption = Annotated[
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 SmallOption = Annotated[
-    bool, typer.Option("--small", help="The small kernel: two fifths of the code, two to three times the instructions.")
+    bool, typer.Option("--small", help="The small kernel: half of the code, a seventh more instructions.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 

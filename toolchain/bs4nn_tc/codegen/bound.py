@@ -20,7 +20,7 @@ class Costs:
     Attributes:
         image: once: setting up, reading the result.
         pixel: sorting one pixel that is not black.
-        intensity: looking for the pixels of one intensity; time: for each of the T steps.
+        intensity: looking for the pixels of one intensity.
         step: one visited step; layer: what each hidden layer adds to it.
         record: setting up one word of neurons; plane: the same for each of its bit planes.
         look: looking at one word, with up to seven spikes and neurons that fire; look_plane: for each plane
@@ -33,7 +33,6 @@ class Costs:
     image: int
     pixel: int
     intensity: int
-    time: int
     step: int
     layer: int
     record: int
@@ -54,7 +53,6 @@ THUMB_2 = Costs(
     image=1600,
     pixel=14,
     intensity=40,
-    time=0,
     step=45,
     layer=120,
     record=40,
@@ -73,7 +71,6 @@ THUMB_1 = Costs(
     image=2000,
     pixel=22,
     intensity=60,
-    time=0,
     step=75,
     layer=190,
     record=60,
@@ -89,42 +86,40 @@ THUMB_1 = Costs(
     output_plane=40,
 )
 SMALL_THUMB_2 = Costs(
-    image=3000,
-    pixel=20,
+    image=2400,
+    pixel=24,
     intensity=30,
-    time=6,
-    step=80,
-    layer=100,
-    record=60,
-    plane=8,
-    look=360,
-    look_plane=22,
-    spike=40,
+    step=130,
+    layer=120,
+    record=40,
+    plane=6,
+    look=240,
+    look_plane=14,
+    spike=14,
     spike_plane=2,
-    fire=260,
-    batch=40,
-    batch_plane=14,
-    output=400,
-    output_plane=10,
+    fire=170,
+    batch=30,
+    batch_plane=8,
+    output=260,
+    output_plane=14,
 )
 SMALL_THUMB_1 = Costs(
-    image=4000,
-    pixel=26,
-    intensity=40,
-    time=8,
-    step=120,
-    layer=150,
-    record=80,
-    plane=10,
-    look=480,
-    look_plane=28,
-    spike=52,
+    image=3000,
+    pixel=34,
+    intensity=45,
+    step=190,
+    layer=170,
+    record=60,
+    plane=8,
+    look=380,
+    look_plane=22,
+    spike=20,
     spike_plane=3,
-    fire=360,
-    batch=60,
-    batch_plane=18,
-    output=600,
-    output_plane=14,
+    fire=250,
+    batch=40,
+    batch_plane=10,
+    output=400,
+    output_plane=20,
 )
 
 
@@ -146,9 +141,9 @@ def instructions_at_most(network: Network, core: str, packed: PackedNetwork | No
     packed = packed or pack(network)
     costs = costs_of(core, small)
     steps = steps_at_most(network)
-    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256 + costs.time * network.time_steps
+    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
     total += steps * (costs.step + costs.layer * len(packed.hidden))
-    output_words = (packed.output.halfwords + 1) // 2
+    output_words = packed.output.words
     for hidden in packed.hidden:
         more_planes = hidden.planes - 7
         looks = min(steps, hidden.inputs)

@@ -14,11 +14,11 @@ from bs4nn_tc.errors import UserError
 from bs4nn_tc.network import Network
 
 # sizeof of the kernel's structures on a 32-bit core, held by a test against the compiler.
-HIDDEN_STRUCT_BYTES = 24
-NETWORK_STRUCT_BYTES = 44
+LAYER_STRUCT_BYTES = 24
+NETWORK_STRUCT_BYTES = 32
 DIGEST_BYTES = 32
 # Flash that the small kernel leaves free, on any core.
-SMALL_SAVES_BYTES = 3800
+SMALL_SAVES_BYTES = 3400
 
 
 @dataclass(frozen=True)
@@ -55,27 +55,14 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
         Item(f"{name}_name", "name", "flash", len(name) + 1),
         Item(f"{name}_digest", "digest", "flash", DIGEST_BYTES),
     ]
-    if packed.hidden:
-        items.append(
-            Item(f"{name}_hidden", "hidden layer descriptions", "flash", HIDDEN_STRUCT_BYTES * len(packed.hidden))
-        )
+    items.append(Item(f"{name}_layers", "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
     for number, hidden in enumerate(packed.hidden, start=1):
         items.append(Item(f"{name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
-        if hidden.start is not None:
-            items.append(
-                Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", hidden.start.nbytes)
-            )
-    last = len(packed.hidden) + 1
+    last = len(packed.layers)
     items.append(Item(f"{name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
-    if packed.output.thresholds is not None:
-        items.append(
-            Item(
-                f"{name}_layer{last}_thresholds",
-                f"layer {last} thresholds",
-                "flash",
-                packed.output.thresholds.nbytes,
-            )
-        )
+    for number, layer in enumerate(packed.layers, start=1):
+        if layer.start is not None:
+            items.append(Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", layer.start.nbytes))
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
         Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),
@@ -89,8 +76,7 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
 def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
     """What the workspace's bytes are for: [(what, bytes), ...]."""
     rows = [("order of the pixels", 4 * packed.order_words)]
-    rows += [(f"layer {number} state", 4 * hidden.state_words) for number, hidden in enumerate(packed.hidden, 1)]
-    rows.append((f"layer {len(packed.hidden) + 1} state", 4 * packed.output.state_words))
+    rows += [(f"layer {number} state", 4 * layer.state_words) for number, layer in enumerate(packed.layers, 1)]
     return rows
 
 

@@ -20,21 +20,19 @@ COUNTS = 4
 PLACES_WORDS = 128
 BATCH = 8
 MIN_PLANES = 7
-MIN_OUTPUT_PLANES = 3
 
 
 @dataclass(frozen=True)
-class PackedHidden:
-    """A hidden layer as the kernel's `bs4nn_hidden_t`.
+class PackedLayer:
+    """A layer as the kernel's `bs4nn_layer_t`.
 
     Attributes:
-        columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
+        words: words of 32 neurons.
+        planes: bit planes of a word's counters.
         threshold: the highest.
         spread: the largest lead, half the distance of a threshold to the highest.
         start: (words, start_planes + 1) uint32, bit planes of the leads and the mask of odd distances; None with
             a shared threshold.
-        planes: bit planes of a word's counters.
-        takes_hidden: the layer below is a hidden one, too.
     """
 
     inputs: int
@@ -44,8 +42,6 @@ class PackedHidden:
     threshold: int
     spread: int
     start: NDArray[np.uint32] | None
-    columns: NDArray[np.uint32]
-    takes_hidden: bool
 
     @property
     def start_planes(self) -> int:
@@ -54,36 +50,48 @@ class PackedHidden:
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: records, ring, counts, and the spikes of a hidden layer below."""
-        spikes = spikes_words(self.inputs) if self.takes_hidden else 0
-        return self.words * (RECORD + self.planes) + RING_WORDS + COUNTS + spikes
+        """Words of workspace: a record for every word of neurons, with its planes; other kinds of layers add to it."""
+        return self.words * (RECORD + self.planes)
 
 
 @dataclass(frozen=True)
-class PackedOutput:
-    """The output layer as the kernel's `bs4nn_output_t`.
+class PackedHidden(PackedLayer):
+    """A hidden layer.
 
     Attributes:
-        rows: (inputs, halfwords) uint16, bit j % 16 of half-word j / 16 is neuron j, set = +1.
-        threshold: the highest.
-        spread: as in a hidden layer.
-        planes: bit planes of a word's counters.
-        thresholds: (neurons,) uint16; None with a shared threshold.
+        columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
+        takes_hidden: the layer below is a hidden one, too.
     """
 
-    inputs: int
-    neurons: int
-    halfwords: int
-    planes: int
-    threshold: int
-    spread: int
-    thresholds: NDArray[np.uint16] | None
-    rows: NDArray[np.uint16]
+    columns: NDArray[np.uint32]
+    takes_hidden: bool
 
     @property
     def state_words(self) -> int:
-        """Words of workspace: planes, alive, odd distances, and the rows of a batch."""
-        return (self.halfwords + 1) // 2 * (self.planes + 2 + BATCH)
+        """Words of workspace: records, ring, counts, and the spikes of a hidden layer below."""
+        spikes = spikes_words(self.inputs) if self.takes_hidden else 0
+        return super().state_words + RING_WORDS + COUNTS + spikes
+
+
+@dataclass(frozen=True)
+class PackedOutput(PackedLayer):
+    """The output layer.
+
+    Attributes:
+        rows: (inputs, halfwords) uint16, bit j % 16 of half-word j / 16 is neuron j, set = +1.
+    """
+
+    rows: NDArray[np.uint16]
+
+    @property
+    def halfwords(self) -> int:
+        """Half-words of a row."""
+        return int(self.rows.shape[1])
+
+    @property
+    def state_words(self) -> int:
+        """Words of workspace: records, and the rows of a batch."""
+        return super().state_words + self.words * BATCH
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ class PackedNetwork:
     Attributes:
         hidden: the hidden layers from the input side.
         output: the output layer.
-        state_offsets: first word of each hidden layer's state in the workspace.
+        state_offsets: first word of each layer's state in the workspace, the output layer's last.
         workspace_words: exact size of the workspace in 32-bit words.
     """
 
@@ -103,9 +111,14 @@ class PackedNetwork:
     workspace_words: int
 
     @property
+    def layers(self) -> tuple[PackedLayer, ...]:
+        """The hidden layers, then the output layer."""
+        return (*self.hidden, self.output)
+
+    @property
     def order_words(self) -> int:
         """Words of workspace that hold the order of the pixels."""
-        return PLACES_WORDS + spikes_words(self.hidden[0].inputs if self.hidden else self.output.inputs)
+        return self.workspace_words - sum(layer.state_words for layer in self.layers)
 
 
 def spikes_words(inputs: int) -> int:
@@ -143,15 +156,15 @@ def _pack_start(distances: NDArray[np.int32], spread: int) -> NDArray[np.uint32]
     return np.ascontiguousarray(np.hstack([leads, _planes_of(padded & 1, 1)]))
 
 
-def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
-    """Pack one hidden layer."""
+def _describe(layer: Layer) -> PackedLayer:
+    """What is packed alike for hidden layers and the output layer."""
     thresholds = reachable_thresholds(layer)
     distances = thresholds.max() - thresholds
     threshold = int(thresholds.max())
     spread = int(distances.max()) >> 1
     # bs4nn.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
     largest = ((layer.inputs + threshold + 1) >> 1) + spread + 7
-    return PackedHidden(
+    return PackedLayer(
         inputs=layer.inputs,
         neurons=layer.neurons,
         words=-(-layer.neurons // WORD_BITS),
@@ -159,25 +172,18 @@ def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
         threshold=threshold,
         spread=spread,
         start=_pack_start(distances, spread) if distances.any() else None,
-        columns=np.ascontiguousarray(pack_rows(layer.signs, WORD_BITS).astype(np.uint32).T),
-        takes_hidden=takes_hidden,
     )
+
+
+def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
+    """Pack one hidden layer."""
+    columns = np.ascontiguousarray(pack_rows(layer.signs, WORD_BITS).astype(np.uint32).T)
+    return PackedHidden(**vars(_describe(layer)), columns=columns, takes_hidden=takes_hidden)
 
 
 def pack_output(layer: Layer) -> PackedOutput:
     """Pack the output layer."""
-    thresholds = reachable_thresholds(layer)
-    spread = int(thresholds.max() - thresholds.min()) >> 1
-    return PackedOutput(
-        inputs=layer.inputs,
-        neurons=layer.neurons,
-        halfwords=-(-layer.neurons // HALFWORD_BITS),
-        planes=max(MIN_OUTPUT_PLANES, (layer.inputs + spread).bit_length()),
-        threshold=int(thresholds.max()),
-        spread=spread,
-        thresholds=thresholds.astype(np.uint16) if thresholds.min() < thresholds.max() else None,
-        rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16),
-    )
+    return PackedOutput(**vars(_describe(layer)), rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16))
 
 
 def pack(network: Network) -> PackedNetwork:
@@ -185,9 +191,10 @@ def pack(network: Network) -> PackedNetwork:
     network = network.placed()
     hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
     output = pack_output(network.layers[-1])
-    words = PLACES_WORDS + spikes_words(network.inputs) + output.state_words
+    words = PLACES_WORDS
     offsets = []
-    for packed_layer in hidden:
+    for packed_layer in (*hidden, output):
         offsets.append(words)
         words += packed_layer.state_words
-    return PackedNetwork(hidden, output, tuple(offsets), words)
+    words = -(-words // 4) * 4  # cleared four words at a time
+    return PackedNetwork(hidden, output, tuple(offsets), words + spikes_words(network.inputs))

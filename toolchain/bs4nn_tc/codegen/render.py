@@ -17,7 +17,7 @@ from bs4nn_tc.errors import UserError
 from bs4nn_tc.network import Network
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
-KERNEL_FORMAT = 4
+KERNEL_FORMAT = 5
 MAX_NAME_LENGTH = 48
 
 # Words that C99 or C++ keep for themselves.

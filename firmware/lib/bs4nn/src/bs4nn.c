@@ -91,6 +91,9 @@ typedef struct {
     uint32_t on_their_way;      /* hidden spikes of the step before have yet to arrive */
 
     const bs4nn_network_t *network;
+    const bs4nn_layer_t *output;
+    const uint16_t *rows;       /* of the output layer, so many ... */
+    uint32_t halfwords;         /* ... half-words each */
     uint32_t *workspace;
     const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
     uint32_t inputs;            /* pixels */
@@ -98,9 +101,9 @@ typedef struct {
     const half_t *place;        /* of the brightest intensity that has not been delivered (see sort_image) ... */
     uint32_t step;              /* ... floor((intensity_max - intensity) * T / intensity_max), with ... */
     uint32_t remainder;         /* ... what the division leaves */
-    uint32_t quotient_a_unit;   /* T / intensity_max and ... */
-    uint32_t remainder_a_unit;  /* ... T % intensity_max */
-    uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_hidden_t) */
+    uint32_t steps_a_unit;      /* as in the network */
+    uint32_t remainder_a_unit;
+    uint32_t *output_alive;     /* words; then, in as many, the odd distances (see bs4nn_layer_t) */
     uint32_t known;             /* pixels that are not black */
     uint32_t delivered;         /* pixels that have fired, and ... */
     uint32_t fresh;             /* ... those of them at this step */
@@ -113,12 +116,12 @@ typedef struct {
 
 static uint32_t *counts_of(const run_t *run, uint32_t l)
 {
-    return run->workspace + run->network->hidden[l].state;
+    return run->workspace + run->network->layers[l].state;
 }
 
 static half_t *spikes_of(const run_t *run, uint32_t l)
 {
-    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    const bs4nn_layer_t *layer = &run->network->layers[l];
     return l == 0u ? run->spikes
                    : (half_t *)(counts_of(run, l) + COUNTS + RING_WORDS
                                 + (uint32_t)layer->words * (RECORD + layer->planes));
@@ -253,7 +256,7 @@ static int sort_image(run_t *run, const uint8_t *pixels)
 static ALWAYS_INLINE void go_on(run_t *run, uint32_t darker)
 {
     uint32_t intensity_max = run->network->intensity_max;
-    uint32_t step = run->step + run->quotient_a_unit * darker;
+    uint32_t step = run->step + run->steps_a_unit * darker;
     uint32_t remainder = run->remainder + run->remainder_a_unit * darker;
     while (remainder >= intensity_max) {
         remainder -= intensity_max;
@@ -386,13 +389,13 @@ static void count_rows(uint32_t *planes, const uint32_t *row)
 /* Count the rows of the batch. */
 static APART void count_batch(run_t *run)
 {
-    const bs4nn_output_t *output = &run->network->output;
+    const bs4nn_layer_t *output = run->output;
     uint32_t *planes = run->output_planes;
     uint32_t *row = run->output_batch;
     uint32_t rows = waiting(run);
     run->output_counted += rows;
     run->slot = row;
-    for (uint32_t w = 0; w < output_words(output) && rows != 0u; w++) {
+    for (uint32_t w = 0; w < output->words && rows != 0u; w++) {
         for (uint32_t k = rows; k < BATCH; k++) {
             row[k] = 0;
             KEEP_LOOP();
@@ -406,9 +409,8 @@ static APART void count_batch(run_t *run)
 /* Let the spike of input `i` arrive; nobody looks yet. */
 static inline void arrive_output(run_t *run, uint32_t i)
 {
-    const bs4nn_output_t *output = &run->network->output;
-    uint32_t halfwords = output->halfwords;
-    const uint16_t *row = output->rows + i * halfwords;
+    uint32_t halfwords = run->halfwords;
+    const uint16_t *row = run->rows + i * halfwords;
     uint32_t *batch = run->slot;
     for (; halfwords > 1u; halfwords -= 2u) {
         *batch = row[0] | (uint32_t)row[1] << 16;
@@ -456,10 +458,14 @@ static COLD uint32_t lanes_at_least(const uint32_t *planes, uint32_t count, uint
 /* Potential of output neuron j. */
 static COLD int32_t output_potential(const run_t *run, uint32_t j)
 {
-    const bs4nn_output_t *output = &run->network->output;
+    const bs4nn_layer_t *output = run->output;
     const uint32_t *planes = run->output_planes + j / WORD_BITS * output->planes;
-    uint32_t lead = output->thresholds != NULL ? (uint32_t)(output->threshold - output->thresholds[j]) >> 1 : 0u;
-    uint32_t counter = highest_counter(planes, output->planes, (uint32_t)1u << (j % WORD_BITS)) - lead;
+    uint32_t lane = (uint32_t)1u << (j % WORD_BITS);
+    uint32_t counter = highest_counter(planes, output->planes, lane);
+    if (output->start_planes != 0u) {
+        const uint32_t *lead = output->start + j / WORD_BITS * (output->start_planes + 1u);
+        counter -= highest_counter(lead, output->start_planes, lane);
+    }
     return (int32_t)(2u * counter) - (int32_t)output_arrived(run);
 }
 
@@ -471,7 +477,7 @@ static COLD void fire_output(run_t *run, uint32_t w, uint32_t fired, uint32_t fi
     for (; fired != 0u; fired &= fired - 1u) {
         uint32_t j = w * WORD_BITS + lowest_bit(fired);
         if (run->trace != NULL) {
-            run->trace->firing_times[bs4nn_neurons(network) - network->output.neurons + j] = (uint16_t)firing_time;
+            run->trace->firing_times[bs4nn_neurons(network) - run->output->neurons + j] = (uint16_t)firing_time;
         }
         int32_t potential = output_potential(run, j);
         if (!run->decided && potential > *highest) { /* strictly: among equals the lowest index wins */
@@ -495,15 +501,15 @@ static uint32_t spikes_so_far(const run_t *run)
 /* Look at the output neurons after everything has arrived at this step. */
 static COLD void look_at_output(run_t *run, uint32_t firing_time)
 {
-    const bs4nn_output_t *output = &run->network->output;
+    const bs4nn_layer_t *output = run->output;
     uint32_t n = output_arrived(run);
     uint32_t nearest = UINT32_MAX;
     int32_t highest = INT32_MIN;
 
     count_batch(run);
-    for (uint32_t w = 0; w < output_words(output); w++) {
+    for (uint32_t w = 0; w < output->words; w++) {
         const uint32_t *planes = run->output_planes + w * output->planes;
-        uint32_t odd = run->output_alive[output_words(&run->network->output) + w];
+        uint32_t odd = run->output_alive[run->output->words + w];
         uint32_t alive = run->output_alive[w];
         uint32_t reach = 2u * highest_counter(planes, output->planes, alive) + (odd != 0u);
         if (reach >= n + output->threshold) {
@@ -538,7 +544,7 @@ static COLD void read_out(run_t *run)
     int32_t highest = INT32_MIN;
     uint32_t best = 0;
     count_batch(run);
-    for (uint32_t j = 0; j < run->network->output.neurons; j++) {
+    for (uint32_t j = 0; j < run->output->neurons; j++) {
         int32_t potential = output_potential(run, j);
         if (potential > highest) {
             highest = potential;
@@ -579,7 +585,7 @@ typedef struct {
     const uint16_t *rows; /* of the output layer */
     run_t *run;
 
-    const bs4nn_hidden_t *layer;
+    const bs4nn_layer_t *layer;
     uint32_t *counts;
     uint32_t top;      /* planes in use */
     uint32_t odd;      /* 1 if thresholds differ */
@@ -612,7 +618,7 @@ static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t f
     const run_t *run = at->run;
     uint16_t *times = run->trace->firing_times + first;
     for (uint32_t k = 0; k < at->l; k++) {
-        times += run->network->hidden[k].neurons;
+        times += run->network->layers[k].neurons;
     }
     for (; fired != 0u; fired &= fired - 1u) {
         times[lowest_bit(fired)] = (uint16_t)at->firing_time;
@@ -648,7 +654,7 @@ static COLD void fire_hidden(const layer_t *at, uint32_t w, uint32_t fired)
 /* The same for the most frequent case. */
 static APART void fire_direct(run_t *run, uint32_t w, uint32_t fired)
 {
-    const uint16_t *rows = run->network->output.rows + w * WORD_BITS;
+    const uint16_t *rows = run->rows + w * WORD_BITS;
     uint32_t *slot = run->slot;
     uint32_t *end = run->output_batch + BATCH;
     run->on_their_way = 1;
@@ -830,7 +836,7 @@ static ALWAYS_INLINE uint32_t catch_up(const layer_t *at, uint32_t *record, cons
 /* The neurons of word w that an odd distance lets fire with one less than the others, after `eights` as below. */
 static COLD uint32_t firing_odd(const layer_t *at, const uint32_t *planes, uint32_t w, uint32_t alive, uint32_t eights)
 {
-    const bs4nn_hidden_t *layer = at->layer;
+    const bs4nn_layer_t *layer = at->layer;
     uint32_t odd = layer->start[(w + 1u) * (layer->start_planes + 1u) - 1u];
     if (((at->n + at->threshold) & 1u) == 0u) {
         return 0;
@@ -913,7 +919,7 @@ COLD uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w)
 /* Add the leads of neurons with lower thresholds to the counters. */
 static COLD void add_leads(const layer_t *at)
 {
-    const bs4nn_hidden_t *layer = at->layer;
+    const bs4nn_layer_t *layer = at->layer;
     const uint32_t *start = layer->start;
     for (uint32_t w = 0; w < layer->words; w++) {
         uint32_t *plane = record_of(at, w) + RECORD;
@@ -928,7 +934,7 @@ static COLD void add_leads(const layer_t *at)
 /* Set up the counters of a layer for the first look, and link all its words. */
 static COLD void set_up(const layer_t *at)
 {
-    const bs4nn_hidden_t *layer = at->layer;
+    const bs4nn_layer_t *layer = at->layer;
     uint32_t *record = at->records;
     uint32_t words = layer->words;
     uint32_t below = 0u - at->eighths; /* the counters start at minus that many eights */
@@ -1003,9 +1009,9 @@ static COLD void add_planes(layer_t *at)
 /* What stays the same for hidden layer l. */
 static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
 {
-    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    const bs4nn_layer_t *layer = &run->network->layers[l];
     at->run = run;
-    at->rows = run->network->output.rows;
+    at->rows = run->rows;
     at->layer = layer;
     at->spikes = spikes_of(run, l);
     at->end = at->spikes + run->known;
@@ -1020,7 +1026,7 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
     at->threshold = layer->threshold;
     at->l = l;
     use_planes(at, at->counts[TOP]);
-    at->direct = l + 1u == run->network->hidden_layers && run->network->output.halfwords == 1u && run->trace == NULL
+    at->direct = l + 1u == run->network->hidden_layers && run->halfwords == 1u && run->trace == NULL
               && at->odd == 0u;
 }
 
@@ -1257,7 +1263,7 @@ static void run_image(run_t *run)
 
 static COLD void reset_hidden(const run_t *run, uint32_t l)
 {
-    const bs4nn_hidden_t *layer = &run->network->hidden[l];
+    const bs4nn_layer_t *layer = &run->network->layers[l];
     uint32_t *counts = counts_of(run, l);
     uint32_t enough = 2u * layer->spread + (layer->start != NULL); /* spikes less than the threshold */
     counts[ARRIVED] = 0;
@@ -1273,8 +1279,8 @@ static COLD void reset_hidden(const run_t *run, uint32_t l)
 
 static COLD void reset_output(run_t *run)
 {
-    const bs4nn_output_t *output = &run->network->output;
-    uint32_t words = output_words(output);
+    const bs4nn_layer_t *output = run->output;
+    uint32_t words = output->words;
     for (uint32_t i = 0; i < words * (output->planes + 2u); i++) {
         run->output_planes[i] = 0;
         KEEP_LOOP();
@@ -1282,20 +1288,17 @@ static COLD void reset_output(run_t *run)
     run->output_alive = run->output_planes + words * output->planes;
     run->output_batch = run->output_alive + 2u * words;
     run->slot = run->output_batch;
-    uint32_t enough = 2u * output->spread + (output->thresholds != NULL); /* spikes less than the threshold */
+    uint32_t enough = 2u * output->spread + (output->start != NULL); /* spikes less than the threshold */
     run->output_due = output->threshold > enough ? output->threshold - enough : 1u;
     for (uint32_t w = 0; w < words; w++) {
         run->output_alive[w] = alive_lanes(output->neurons, w);
     }
-    for (uint32_t j = 0; output->thresholds != NULL && j < output->neurons; j++) {
-        uint32_t w = j / WORD_BITS;
-        uint32_t bit = (uint32_t)1u << (j % WORD_BITS);
-        uint32_t distance = (uint32_t)(output->threshold - output->thresholds[j]);
-        run->output_alive[words + w] |= (distance & 1u) != 0u ? bit : 0u;
-        uint32_t *plane = run->output_planes + w * output->planes;
-        for (uint32_t lead = distance >> 1; lead != 0u; lead >>= 1) {
-            *plane++ |= (lead & 1u) != 0u ? bit : 0u;
+    const uint32_t *start = output->start;
+    for (uint32_t w = 0; start != NULL && w < words; w++) { /* the leads come before the odd distances */
+        for (uint32_t p = 0; p < output->start_planes; p++) {
+            run->output_planes[w * output->planes + p] = *start++;
         }
+        run->output_alive[words + w] = *start++;
     }
 }
 
@@ -1321,11 +1324,14 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     run.workspace = net->workspace;
     run.trace = trace;
     run.inputs = inputs_of(network);
-    run.spikes = (half_t *)(net->workspace + PLACES_WORDS);
-    run.output_planes = net->workspace + PLACES_WORDS + spikes_words(run.inputs);
+    run.spikes = (half_t *)(net->workspace + network->workspace_words - spikes_words(run.inputs));
+    run.output = &network->layers[network->hidden_layers];
+    run.output_planes = net->workspace + run.output->state;
+    run.rows = network->rows;
+    run.steps_a_unit = network->steps_a_unit;
+    run.remainder_a_unit = network->remainder_a_unit;
+    run.halfwords = halfwords_of(run.output);
     run.place = places_of(&run) + network->intensity_max;
-    run.quotient_a_unit = (uint32_t)network->time_steps / network->intensity_max;
-    run.remainder_a_unit = (uint32_t)network->time_steps % network->intensity_max;
     run.result.response_time = network->time_steps;
 
     int error = sort_image(&run, pixels);

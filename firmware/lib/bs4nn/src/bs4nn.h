@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Version of the data layout below. Generated headers refuse to compile against another one. */
-#define BS4NN_FORMAT 4
+#define BS4NN_FORMAT 5
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
@@ -34,10 +34,10 @@ extern "C" {
 #define BS4NN_ERROR_PIXEL (-4)     /* a pixel is brighter than the network's intensity_max */
 
 /*
- * A hidden layer. Neuron j lives in bit j % 32 of word j / 32.
+ * A layer. Neuron j lives in bit j % 32 of word j / 32.
  *
- * `columns` holds one column of `inputs` words for every word of neurons; a set bit is a synapse of +1, a
- * clear bit one of -1. Bits beyond the last neuron are clear.
+ * `columns` holds, of a hidden layer, one column of `inputs` words for every word of neurons; a set bit is a synapse of
+ * +1, a clear bit one of -1. Bits beyond the last neuron are clear.
  *
  * `threshold` is the highest threshold. Where neurons differ, a neuron starts with a lead of half its
  * distance to the highest; `spread` is the largest lead. `start` holds, for every word, the bit planes of the
@@ -53,35 +53,26 @@ typedef struct {
     uint8_t start_planes;    /* bit planes of the leads */
     uint32_t state;          /* index of this layer's first word in the workspace */
     const uint32_t *start;   /* words x (start_planes + 1), or NULL with a shared threshold */
-    const uint32_t *columns; /* words x inputs */
-} bs4nn_hidden_t;
+    const uint32_t *columns; /* words x inputs; NULL in the output layer */
+} bs4nn_layer_t;
 
 /*
- * The output layer. Neuron j lives in bit j % 16 of half-word j / 16; the rest as above.
+ * A network: constant data, made by the generator. `rows` holds the synapses of the output layer, one row for every
+ * input of it: output neuron j lives in bit j % 16 of half-word j / 16, the rest as above.
  */
-typedef struct {
-    uint16_t inputs;
-    uint16_t neurons;
-    uint16_t halfwords;
-    uint16_t threshold;         /* the highest */
-    uint16_t planes;
-    uint16_t spread;
-    const uint16_t *thresholds; /* neurons, or NULL with a shared threshold */
-    const uint16_t *rows;       /* inputs x halfwords */
-} bs4nn_output_t;
-
-/* A network: constant data, made by the generator. */
 typedef struct {
     const char *name;
     const uint8_t *digest;    /* 32 bytes, SHA-256 of what gives the network its meaning */
     uint16_t time_steps;      /* T: steps are 0 .. T-1, and T means "never" */
     uint16_t readout_step;    /* its output potentials decide when nobody fires */
+    uint16_t steps_a_unit;    /* T / intensity_max, the steps by which a pixel fires later that is darker by 1, ... */
+    uint8_t remainder_a_unit; /* ... and T % intensity_max */
     uint8_t intensity_max;    /* intensity of a pixel that fires at step 0 */
-    uint8_t delay;            /* crossing at step t gives firing time t + delay, 0 or 1 */
+    uint16_t delay;           /* crossing at step t gives firing time t + delay, 0 or 1 */
     uint16_t hidden_layers;
     uint32_t workspace_words; /* exact size of the workspace */
-    const bs4nn_hidden_t *hidden; /* hidden_layers layers, from the input side, or NULL */
-    bs4nn_output_t output;
+    const bs4nn_layer_t *layers; /* the hidden ones from the input side, then the output layer */
+    const uint16_t *rows;     /* inputs of the output layer x half-words */
 } bs4nn_network_t;
 
 /* An instance: a network and the memory it works in. */

@@ -3,6 +3,11 @@
  */
 #include "bs4nn_layout.h"
 
+#if !defined(__GNUC__) || (defined(__arm__) && !defined(__ARM_FEATURE_CLZ))
+const uint8_t bs4nn_index_of_bit[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+                                        31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
+#endif
+
 uint16_t bs4nn_inputs(const bs4nn_network_t *network)
 {
     return (uint16_t)inputs_of(network);
@@ -10,29 +15,11 @@ uint16_t bs4nn_inputs(const bs4nn_network_t *network)
 
 uint32_t bs4nn_neurons(const bs4nn_network_t *network)
 {
-    uint32_t neurons = network->output.neurons;
-    for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        neurons += network->hidden[l].neurons;
+    uint32_t neurons = 0;
+    for (uint32_t l = 0; l <= network->hidden_layers; l++) {
+        neurons += network->layers[l].neurons;
     }
     return neurons;
-}
-
-/* Words of a hidden layer in the workspace. */
-static uint32_t state_words(const bs4nn_network_t *network, uint32_t l)
-{
-    const bs4nn_hidden_t *layer = &network->hidden[l];
-    return layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
-         + (l != 0u ? spikes_words(layer->inputs) : 0u);
-}
-
-/* A hidden layer of so many inputs, whose state begins at word `state`. */
-static int hidden_is_sound(const bs4nn_hidden_t *layer, uint32_t inputs, uint32_t state)
-{
-    return layer->inputs == inputs && inputs != 0u && layer->neurons != 0u && layer->columns != NULL
-        && layer->words == (layer->neurons + WORD_BITS - 1u) / WORD_BITS && layer->threshold != 0u
-        && layer->planes >= MIN_PLANES && layer->planes <= MAX_PLANES && spikes_held(layer, layer->planes) >= inputs
-        && (layer->start == NULL ? layer->spread == 0u : layer->start_planes < layer->planes)
-        && layer->state == state;
 }
 
 COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
@@ -40,25 +27,35 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
     if (net == NULL || network == NULL || workspace == NULL) {
         return BS4NN_ERROR_ARGUMENT;
     }
-    const bs4nn_output_t *output = &network->output;
-    if (network->time_steps == 0u || network->readout_step >= network->time_steps || network->delay > 1u
-        || network->intensity_max == 0u || (network->hidden_layers != 0u && network->hidden == NULL)
-        || output->rows == NULL || output->neurons == 0u || output->inputs == 0u || output->threshold == 0u
-        || output->halfwords != (output->neurons + 15u) / 16u || output->planes < MIN_OUTPUT_PLANES
-        || output->planes > MAX_OUTPUT_PLANES || ((uint32_t)output->inputs + output->spread) >> output->planes != 0u
-        || (output->spread != 0u && output->thresholds == NULL)) {
+    if (network->time_steps <= network->readout_step || network->delay > 1u || network->intensity_max == 0u
+        || network->layers == NULL || network->rows == NULL
+        || (uint32_t)network->steps_a_unit * network->intensity_max + network->remainder_a_unit != network->time_steps) {
         return BS4NN_ERROR_NETWORK;
     }
     uint32_t inputs = inputs_of(network);
-    uint32_t words = PLACES_WORDS + spikes_words(inputs) + output_words(output) * (output->planes + OUTPUT_RECORD);
-    for (uint32_t l = 0; l < network->hidden_layers; l++) {
-        if (!hidden_is_sound(&network->hidden[l], inputs, words)) {
+    uint32_t words = PLACES_WORDS;
+    for (uint32_t l = 0;; l++) {
+        const bs4nn_layer_t *layer = &network->layers[l];
+        if (layer->inputs != inputs || inputs == 0u || layer->threshold == 0u
+            || layer->words != (layer->neurons + WORD_BITS - 1u) / WORD_BITS || layer->planes < MIN_PLANES
+            || layer->planes > MAX_PLANES || spikes_held(layer, layer->planes) < inputs
+            || (layer->start == NULL ? layer->spread != 0u : layer->start_planes >= layer->planes)
+            || layer->state != words) {
             return BS4NN_ERROR_NETWORK;
         }
-        inputs = network->hidden[l].neurons;
-        words += state_words(network, l);
+        inputs = layer->neurons;
+        if (l == network->hidden_layers) {
+            words += layer->words * (OUTPUT_RECORD + layer->planes);
+            break;
+        }
+        if (layer->columns == NULL) {
+            return BS4NN_ERROR_NETWORK;
+        }
+        words += layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
+               + (l != 0u ? spikes_words(layer->inputs) : 0u);
     }
-    if (output->inputs != inputs || network->workspace_words != words) {
+    words = (words + 3u) / 4u * 4u + spikes_words(inputs_of(network)); /* cleared four words at a time */
+    if (inputs == 0u || network->workspace_words != words) {
         return BS4NN_ERROR_NETWORK;
     }
     if (workspace_bytes / sizeof(uint32_t) < words || ((uintptr_t)workspace & 3u) != 0u) {

@@ -1,8 +1,7 @@
 /*
  * bs4nn_layout.h - what the sources of the library share and nobody else needs: bits, and the layout of the workspace.
  *
- * From the start: a place for every intensity, the pixels' spikes, the output layer, and the hidden layers from the
- * input side, each from its `state` on.
+ * From the start: a place for every intensity, the layers, each from its `state` on, and the pixels' spikes.
  */
 #ifndef BS4NN_LAYOUT_H
 #define BS4NN_LAYOUT_H
@@ -14,8 +13,6 @@
 /* Counters for 65,535 inputs and the largest threshold and lead. */
 #define MAX_PLANES 18u
 #define MIN_PLANES 7u
-#define MAX_OUTPUT_PLANES 17u
-#define MIN_OUTPUT_PLANES 3u
 
 /* Words that hold a place for every intensity. */
 #define PLACES_WORDS 128u
@@ -47,18 +44,20 @@ typedef uint16_t half_t;
 
 static inline uint32_t inputs_of(const bs4nn_network_t *network)
 {
-    return network->hidden_layers != 0u ? network->hidden[0].inputs : network->output.inputs;
+    return network->layers[0].inputs;
 }
+
+/* A core without a count of zeros: of a bit, times a de Bruijn sequence, the highest five tell its number. */
+extern const uint8_t bs4nn_index_of_bit[32];
+#define DE_BRUIJN 0x077CB531u
 
 /* Index of the lowest set bit. */
 static inline uint32_t lowest_bit(uint32_t word)
 {
 #if defined(__GNUC__) && (!defined(__arm__) || defined(__ARM_FEATURE_CLZ))
     return (uint32_t)__builtin_ctz(word);
-#else /* a core without a count of zeros: a multiplication by a de Bruijn sequence */
-    static const uint8_t index[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
-                                      31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
-    return index[(uint32_t)((word & (0u - word)) * 0x077CB531u) >> 27];
+#else
+    return bs4nn_index_of_bit[(uint32_t)((word & (0u - word)) * DE_BRUIJN) >> 27];
 #endif
 }
 
@@ -69,18 +68,19 @@ static inline uint32_t alive_lanes(uint32_t neurons, uint32_t w)
     return neurons < WORD_BITS ? ((uint32_t)1u << neurons) - 1u : UINT32_MAX;
 }
 
+/* Half-words of a row of the output layer. */
+static inline uint32_t halfwords_of(const bs4nn_layer_t *output)
+{
+    return (output->neurons + 15u) / 16u;
+}
+
 static inline uint32_t spikes_words(uint32_t inputs)
 {
     return (inputs + 1u) / 2u;
 }
 
-static inline uint32_t output_words(const bs4nn_output_t *output)
-{
-    return (output->halfwords + 1u) / 2u;
-}
-
 /* After so many spikes `planes` planes still hold every counter that matters, which is below 2^(planes - 1). */
-static inline uint32_t spikes_held(const bs4nn_hidden_t *layer, uint32_t planes)
+static inline uint32_t spikes_held(const bs4nn_layer_t *layer, uint32_t planes)
 {
     uint32_t most = ((uint32_t)1u << (planes - 1u)) - 8u; /* of (n + threshold + 1) / 2 + spread */
     uint32_t taken = 2u * layer->spread + layer->threshold;
