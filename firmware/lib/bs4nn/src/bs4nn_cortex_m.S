@@ -13,6 +13,8 @@
  */
 #if defined(__thumb__) && !defined(BS4NN_PORTABLE)
 
+#include "bs4nn_adders.h"
+
 /* Bytes from the start of layer_t; the first nine are loaded together. */
 #define AT_SPIKES 0
 #define AT_N 4
@@ -49,11 +51,11 @@
 #define RING 32
 #define BATCH_BYTES 32
 
-/* Bytes of stack, for whoever adds them up: of the function, and of its counting of a batch. */
+/* Bytes of stack, for whoever adds them up: of the function, and what it pushes within it at the most. */
 #define THUMB_2_LOOK_STACK 56
-#define THUMB_2_BATCH_STACK 40
+#define THUMB_2_MOST_STACK 40
 #define THUMB_1_LOOK_STACK 48
-#define THUMB_1_BATCH_STACK 20
+#define THUMB_1_MOST_STACK 20
 
     .syntax unified
     .thumb
@@ -387,51 +389,6 @@ bs4nn_look_at_list:
 
 #if __ARM_ARCH_ISA_THUMB == 2
 
-/*
- * Bits travel in pairs, as `one` and `differ` = one ^ other. None of these touches the flags.
- *
- * Add a pair to sum; `one` becomes the carry.
- */
-.macro add_pair sum, one, differ
-    eor \one, \one, \sum
-    orr \one, \one, \differ
-    eor \sum, \sum, \differ
-    eor \one, \one, \sum
-.endm
-
-/* Add two pairs to sum; the first pair becomes the two carries, its registers changed over. */
-.macro add_pairs sum, one, differ, one2, differ2
-    eor \one, \one, \sum
-    orr \one, \one, \differ
-    eor \sum, \sum, \differ
-    eor \differ, \one, \sum
-    eor \one2, \one2, \sum
-    bic \one2, \one2, \differ2
-    eor \one, \one, \one2
-    eor \sum, \sum, \differ2
-.endm
-
-/* Add a bit to sum. */
-.macro add_bit sum, bit, carry
-    and \carry, \sum, \bit
-    eor \sum, \sum, \bit
-.endm
-
-/* The row of the next spike. */
-.macro row to
-    ldrh \to, [r0], #2
-    ldr \to, [r2, \to, lsl #2]
-.endm
-
-/* The rows of the next two spikes, as a pair. */
-.macro rows one, differ
-    ldrh \one, [r0], #2
-    ldr \one, [r2, \one, lsl #2]
-    ldrh \differ, [r0], #2
-    ldr \differ, [r2, \differ, lsl #2]
-    eor \differ, \differ, \one
-.endm
-
     push {r0-r12, lr}                       /* stack: at, word, and two more */
     mov r5, r0
 
@@ -450,22 +407,19 @@ bs4nn_look_at_list:
     sub r4, r4, r8
     add r7, r7, r8
     sub r10, r6, r7, lsr #4
-    cmp r4, #8
+    subs r4, r4, #8
     blo .Lrest
 
 .Leight:
-    rows r3, r5
+    rows lr, r5
     rows r6, r7
-    add_pairs r9, r3, r5, r6, r7
-    rows r8, lr
+    add_pairs r9, lr, r5, r6, r7
+    rows r8, r3
     rows r6, r7
-    add_pairs r9, r8, lr, r6, r7
-    add_pairs r11, r5, r3, lr, r8
-    add_pair r12, r3, r5
+    add_pairs r9, r8, r3, r6, r7
+    add_pairs r11, r5, lr, r3, r8
+    add_pair r12, lr, r5
     subs r4, r4, #8
-    beq .Lexact
-    mov lr, r3
-    cmp r4, #8
     blo .Lrest_of_more
     ldm r1, {r3, r5, r6, r7}                /* carry lr into plane 3 and up */
     eor r3, r3, lr
@@ -492,14 +446,10 @@ bs4nn_look_at_list:
     bne 6b
     b .Leight
 
-.Lexact:
-    mov r8, r3
-    mov lr, #0
-    b .Lcounted
-
 .Lrest:
     mov lr, #0
 .Lrest_of_more:                             /* lr: carry into plane 3, from eight spikes */
+    adds r4, r4, #8
     tbb [pc, r4]
 .Ltable:
     .byte (.Lnone - .Ltable) / 2, (.Lone - .Ltable) / 2, (.Ltwo - .Ltable) / 2, (.Lthree - .Ltable) / 2
@@ -872,40 +822,6 @@ bs4nn_look_at_list:
     b .Lpeek
 
 #else /* Thumb-1 */
-
-/*
- * Bits travel in pairs, as `one` and `differ` = one ^ other.
- *
- * Add a pair to sum; `one` becomes the carry.
- */
-.macro add_pair sum, one, differ
-    eors \one, \sum
-    orrs \one, \differ
-    eors \sum, \differ
-    eors \one, \sum
-.endm
-
-/* Add a bit to sum. */
-.macro add_bit sum, bit, carry
-    movs \carry, \sum
-    ands \carry, \bit
-    eors \sum, \bit
-.endm
-
-/* The row of the spike at `place` bytes from r0. */
-.macro row to, place
-    ldrh \to, [r0, #\place]
-    lsls \to, \to, #2
-    ldr \to, [r1, \to]
-.endm
-
-/* Add the rows of two spikes to plane 0; `one` becomes the carry. */
-.macro add_rows place, one, differ
-    row \one, \place
-    row \differ, \place + 2
-    eors \differ, \one
-    add_pair r2, \one, \differ
-.endm
 
     push {r4-r7, lr}
     mov r4, r8
