@@ -78,7 +78,8 @@ bs4nn_sort_pixels:
     lsrs r6, r5, #16
     adds r6, r6, r4
     orr r3, r6, r4, lsl #16
-    uxtah r4, r6, r5
+    uxth r5, r5
+    adds r4, r6, r5
     str r3, [r2]
     cmp r2, r0
     bne 1b

@@ -131,6 +131,17 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
         assert done.returncode == 0, f"{source.name}: {done.stderr}"
 
 
+@pytest.mark.parametrize("core", [*CORES, "cortex-m0plus", "cortex-m23", "cortex-m33+nodsp", "cortex-m55"])
+def test_the_assembly_fits_every_core(core: str, tmp_path: Path) -> None:
+    gcc = require("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+    files = {*resources.kernel_files(), *resources.kernel_files(small=True)}
+    sources = [path for path in files if path.suffix == ".S"]
+    assert len(sources) == 2
+    for source in sources:
+        command = [gcc, f"-mcpu={core}", "-mthumb", f"-I{KERNEL}", "-c", str(source), "-o", str(tmp_path / "out.o")]
+        subprocess.run(command, check=True)
+
+
 def test_the_host_library_compiles_without_a_warning(tmp_path: Path) -> None:
     for source in sorted((ROOT / "toolchain/bs4nn_tc/host").glob("*.c")):
         command = [require("gcc", "gcc"), "-std=gnu99", *WARNINGS, "-O3", "-c", str(source), "-o", str(tmp_path / "o")]
