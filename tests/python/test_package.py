@@ -63,7 +63,7 @@ def test_the_small_kernel(network: Network, tmp_path: Path) -> None:
     network_file.save(network, tmp_path / "small.bs4nn")
     assert run_tool("package", "small.bs4nn", "--small", "-o", "library", cwd=tmp_path).returncode == 0
     found = sorted(path.name for path in (tmp_path / "library" / "src").iterdir())
-    kernel = ["bs4nn.h", "bs4nn_init.c", "bs4nn_layout.h", "bs4nn_small.c", "bs4nn_small_cortex_m.S"]
+    kernel = ["bs4nn.h", "bs4nn_adders.h", "bs4nn_init.c", "bs4nn_layout.h", "bs4nn_small.c", "bs4nn_small_cortex_m.S"]
     assert found == [*kernel, "small.c", "small.h"]
     test_cmake(network, tmp_path / "library", tmp_path)
 
