@@ -80,11 +80,14 @@ def paper_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
     step = PaperStep(100.0, 0.1, 0.01, 0.0, 1, 0, 1, 1)
     alphas = np.full(2, 5.0)
     images, labels = dataset.training()
-    started = time.perf_counter()
     count = 40
-    for image, label in zip(images[:count], labels[:count], strict=True):
-        dense_paper.learn_image(proxies, alphas, step, image, int(label), 256)
-    dense = (time.perf_counter() - started) / count * 60_000
+    times = []
+    for first in range(0, 5 * count, count):
+        started = time.perf_counter()
+        for image, label in zip(images[first : first + count], labels[first : first + count], strict=True):
+            dense_paper.learn_image(proxies, alphas, step, image, int(label), 256)
+        times.append(time.perf_counter() - started)
+    dense = min(times) / count * 60_000
     options = training.resolve(dataset, "paper", (600,), 2, None, 0, [])
     with tempfile.TemporaryDirectory() as folder:
         rows = training.train(dataset, options, Path(folder) / "run").rows
