@@ -19,13 +19,6 @@
  */
 #include "bs4nn_layout.h"
 
-/* What is done most often is there in assembly for Cortex-M, too (bs4nn_small_cortex_m.S). */
-#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
-#define BS4NN_ASSEMBLY 1
-#else
-#define BS4NN_ASSEMBLY 0
-#endif
-
 #define NO_WORD 0xFFFFu
 #define SURE_PLANES 6u /* that every record has */
 

@@ -27,13 +27,6 @@
  */
 #include "bs4nn_layout.h"
 
-/* What is done most often is there in assembly for Cortex-M, too (bs4nn_cortex_m.S); BS4NN_PORTABLE does without. */
-#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
-#define BS4NN_ASSEMBLY 1
-#else
-#define BS4NN_ASSEMBLY 0
-#endif
-
 #define NO_WORD 0xFFFFu
 
 #if defined(__GNUC__)

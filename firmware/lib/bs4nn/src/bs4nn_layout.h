@@ -8,6 +8,13 @@
 
 #include "bs4nn.h"
 
+/* What a kernel does most often is there in assembly for Cortex-M, too; BS4NN_PORTABLE does without. */
+#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
+#define BS4NN_ASSEMBLY 1
+#else
+#define BS4NN_ASSEMBLY 0
+#endif
+
 #define WORD_BITS 32u
 
 /* Counters for 65,535 inputs and the largest threshold and lead. */
