@@ -131,7 +131,7 @@ static layer_t *enter_layer(run_t *run, uint32_t l)
             at->spikes = run->spikes;
             at->end = run->spikes + run->known;
         }
-        if (l + 1u == run->output && network->layers[l + 1u].neurons <= 16u && run->trace == NULL) {
+        if (l + 1u == run->output && halfwords_of(&network->layers[l + 1u]) == 1u && run->trace == NULL) {
             at->rows = network->rows;
         }
     }
@@ -255,15 +255,14 @@ static void arrive_output(run_t *run, uint32_t i)
     }
 }
 
-/* Bits of the potential of output neuron j, times 2, and its odd distance. */
-static uint32_t column_of(const uint32_t *plane, uint32_t planes, uint32_t j)
+/* The number that neuron j has in so many planes of its word. */
+static uint32_t number_in(const uint32_t *planes, uint32_t count, uint32_t j)
 {
-    uint32_t value = 0;
-    plane += planes;
-    for (; planes != 0u; planes--) {
-        value = 2u * value + (*--plane >> (j % WORD_BITS) & 1u);
+    uint32_t number = 0;
+    while (count-- != 0u) {
+        number = 2u * number + (planes[count] >> (j % WORD_BITS) & 1u);
     }
-    return value;
+    return number;
 }
 
 /* Potential of output neuron j. */
@@ -272,9 +271,9 @@ static int32_t output_potential(const run_t *run, uint32_t j)
     const layer_t *at = &run->at[1];
     const bs4nn_layer_t *layer = at->layer;
     uint32_t w = j / WORD_BITS;
-    uint32_t counter = column_of(run->planes + w * at->stride / 4u, layer->planes, j);
+    uint32_t counter = number_in(run->planes + w * at->stride / 4u, layer->planes, j);
     if (layer->start != NULL) {
-        counter -= column_of(layer->start + w * at->odd_stride / 4u, layer->start_planes, j);
+        counter -= number_in(layer->start + w * at->odd_stride / 4u, layer->start_planes, j);
     }
     return (int32_t)(2u * counter - run->counts[SENT]);
 }
