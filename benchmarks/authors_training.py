@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import datasets, importers, training
+from bs4nn_tc import training
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import importers
 from bs4nn_tc.training.loop import evaluate, host_figures
 from bs4nn_tc.training.paper import PaperTrainer
 from bs4nn_tc.training.trainer import Progress

@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 
-from bs4nn_tc import datasets
+from bs4nn_tc.data import datasets
 
 BATCH = 100
 Floats = NDArray[np.float32]

@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from bs4nn_tc import datasets, training
+from bs4nn_tc import training
+from bs4nn_tc.data import datasets
 
 ROOT = Path(__file__).resolve().parents[1]
 EPOCHS = 20

@@ -19,11 +19,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import bench, datasets, importers, ordering, reference, training
-from bs4nn_tc.boards import load_board
-from bs4nn_tc.errors import MissingToolError
+from bs4nn_tc import training
+from bs4nn_tc.base.errors import MissingToolError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device.boards import load_board
 from bs4nn_tc.host.network import PaperStep, host_network
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.model import importers, reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.study import bench
+from bs4nn_tc.training import ordering
 from bs4nn_tc.training.loop import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from bs4nn_tc import datasets, network_file
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import network_file
 from bs4nn_tc.training.torch_modules import BinaryIFNetwork
 
 

@@ -17,8 +17,13 @@ from typing import Annotated
 
 import typer
 
-from bs4nn_tc import bench, boards, building, datasets, network_file, reference, targets, verify
-from bs4nn_tc.codegen import project, render
+from bs4nn_tc import targets
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device import boards, building
+from bs4nn_tc.device.codegen import project, render
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.study import bench
+from bs4nn_tc.targets import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "networks"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from bs4nn_tc import platformio
+from bs4nn_tc.device import platformio
 
 
 def main() -> int:

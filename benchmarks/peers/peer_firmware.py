@@ -1,4 +1,4 @@
-"""Build a peer for a core, run images on it in QEMU, and count: as bs4nn_tc.bench does for our kernel.
+"""Build a peer for a core, run images on it in QEMU, and count: as bs4nn_tc.study.bench does for our kernel.
 
 Every answer is compared with what it should be, so that nothing is counted that computes something else.
 
@@ -18,9 +18,9 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 from numpy.typing import NDArray
 
-from bs4nn_tc import platformio
-from bs4nn_tc.boards import Board, load_board
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device import platformio
+from bs4nn_tc.device.boards import Board, load_board
 
 HERE = Path(__file__).resolve().parent
 BOARD_LIBRARY = HERE.parents[1] / "firmware" / "lib" / "board"

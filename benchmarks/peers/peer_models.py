@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from peer_firmware import HERE, Peer
 
-from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import MissingToolError, TargetError
+from bs4nn_tc.base.errors import MissingToolError, TargetError
+from bs4nn_tc.data.datasets import Dataset
 
 SIZES = (784, 600, 10)
 BNN_WORDS = 25  # of a row in the binary network: 784 synapses, and one word more than a multiple of 8

@@ -30,10 +30,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bs4nn_tc import bench, datasets, importers, ordering
-from bs4nn_tc.boards import Board, load_board
-from bs4nn_tc.errors import MissingToolError, UserError
-from bs4nn_tc.files import write_atomically
+from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device.boards import Board, load_board
+from bs4nn_tc.model import importers
+from bs4nn_tc.study import bench
+from bs4nn_tc.training import ordering
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "peers.csv"

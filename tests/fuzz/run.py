@@ -20,10 +20,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from bs4nn_tc import building, network_file, reference, targets
-from bs4nn_tc.boards import load_board
-from bs4nn_tc.codegen import project
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc import targets
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device import building
+from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.codegen import project
+from bs4nn_tc.model import network_file, reference
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -18,9 +18,9 @@ sys.path.insert(0, str(HERE.parent / "python"))
 import naive  # noqa: E402
 from conftest import random_network  # noqa: E402
 
-from bs4nn_tc import network_file  # noqa: E402
-from bs4nn_tc.codegen import render  # noqa: E402
-from bs4nn_tc.network import Network  # noqa: E402
+from bs4nn_tc.device.codegen import render  # noqa: E402
+from bs4nn_tc.model import network_file  # noqa: E402
+from bs4nn_tc.model.network import Network  # noqa: E402
 
 IMAGES = 20
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from bs4nn_tc import importers
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.model import importers
+from bs4nn_tc.model.network import Layer, Network
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from conftest import require
 
-from bs4nn_tc import resources
-from bs4nn_tc.codegen import pack
-from bs4nn_tc.network import Network
+from bs4nn_tc.base import resources
+from bs4nn_tc.device.codegen import pack
+from bs4nn_tc.model.network import Network
 
 
 class _Layer(ctypes.Structure):

@@ -17,7 +17,7 @@ from conftest import random_network
 from kernel import Kernel
 from numpy.typing import NDArray
 
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.model.network import Layer, Network
 
 
 def network(rng: np.random.Generator) -> Network:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bs4nn_tc.network import Network
+from bs4nn_tc.model.network import Network
 
 
 @dataclass

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, random_network, run_tool
 
-from bs4nn_tc import bench, boards, network_file
-from bs4nn_tc.errors import TargetError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device import boards
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.study import bench
 from bs4nn_tc.targets import emulator
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, random_network, require, run_tool
 
-from bs4nn_tc import boards, resources
-from bs4nn_tc.codegen import project
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import project
 
 # From the boards' data sheets and QEMU's documentation, not from our manifests.
 FACTS = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import network_file
+from bs4nn_tc.model import network_file
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ import pytest
 from conftest import ROOT, networks, random_network, require
 from hypothesis import given, settings
 
-from bs4nn_tc import boards, resources
-from bs4nn_tc.codegen import memory, pack, project, render
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import memory, pack, project, render
+from bs4nn_tc.model.network import Layer, Network
 
 GOLDEN = ROOT / "tests" / "golden"
 KERNEL = ROOT / "firmware" / "lib" / "bs4nn" / "src"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bs4nn_tc import datasets
-from bs4nn_tc.errors import MissingToolError, UserError
+from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.data import datasets
 
 
 def write_idx(path: Path, array: np.ndarray, magic: int) -> None:

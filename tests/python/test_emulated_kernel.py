@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, require
 
-from bs4nn_tc import resources
-from bs4nn_tc.boards import load_board
-from bs4nn_tc.codegen import pack, render
-from bs4nn_tc.network import Network
+from bs4nn_tc.base import resources
+from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.codegen import pack, render
+from bs4nn_tc.model.network import Network
 
 FIRMWARE = ROOT / "firmware"
 COUNT = 60

@@ -14,10 +14,12 @@ import pytest
 from browser import CONTRASTS, visiting
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import datasets, experiments, importers, network_file, reference, tuning
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import host_network
-from bs4nn_tc.network import Network
+from bs4nn_tc.model import importers, network_file, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.study import experiments, tuning
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,11 @@ from conftest import networks_and_images, random_network
 from hypothesis import given, settings
 
 import bs4nn_tc
-from bs4nn_tc import ordering, reference
 from bs4nn_tc.host import library
 from bs4nn_tc.host.network import Dropout
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.model import reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.training import ordering
 from bs4nn_tc.training.loop import host_network
 
 SOURCES = Path(library.__file__).parent
@@ -217,7 +218,7 @@ def find(path):
 
 
 CATCH = """
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.host.library import library
 try:
     library()

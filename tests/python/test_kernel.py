@@ -13,8 +13,9 @@ from conftest import networks_and_images, random_network
 from hypothesis import given, settings
 from kernel import Kernel, sanitized_environment
 
-from bs4nn_tc import datasets, reference
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import reference
+from bs4nn_tc.model.network import Layer, Network
 
 
 @settings(max_examples=200, deadline=None)

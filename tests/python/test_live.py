@@ -29,11 +29,14 @@ from hypothesis import given, settings
 from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 
-from bs4nn_tc import boards, datasets, network_file, reference, replay
-from bs4nn_tc.codegen import project
-from bs4nn_tc.errors import TargetError, UserError
-from bs4nn_tc.live import runner, server, session
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import TargetError, UserError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import project
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.pages import replay
+from bs4nn_tc.pages.live import runner, server, session
 from bs4nn_tc.targets import Trace
 
 MNIST_NETWORK = ROOT / "networks" / "mnist-600-best.bs4nn"

@@ -16,9 +16,9 @@ from conftest import ROOT, networks, random_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bs4nn_tc import network_file
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Layer, Network
 
 
 def small() -> Network:

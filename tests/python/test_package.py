@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, random_network, require, run_tool
 
-from bs4nn_tc import network_file, platformio, reference, resources
-from bs4nn_tc.codegen import package, self_test
-from bs4nn_tc.network import Network
+from bs4nn_tc.base import resources
+from bs4nn_tc.device import platformio
+from bs4nn_tc.device.codegen import package, self_test
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.network import Network
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from conftest import require
 from numpy.typing import NDArray
 
-from bs4nn_tc.boards import load_board
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device.boards import load_board
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from bs4nn_tc import boards, platformio, resources
-from bs4nn_tc.errors import MissingToolError, TargetError, UserError
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
+from bs4nn_tc.device import boards, platformio
 
 EMULATED = [board.id for board in boards.list_boards() if board.emulator is not None]
 # PlatformIO's own tries take 61 s; a build of these few files takes one.

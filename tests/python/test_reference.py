@@ -10,9 +10,10 @@ import pytest
 from conftest import networks_and_images, random_network
 from hypothesis import given, settings
 
-from bs4nn_tc import datasets, encoding, evaluation, reference
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import encoding, evaluation, reference
+from bs4nn_tc.model.network import Layer, Network
 
 
 @settings(max_examples=100, deadline=None)

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import boards, network_file
-from bs4nn_tc.codegen import project
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import project
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Layer, Network
 
 
 @pytest.fixture(scope="module")

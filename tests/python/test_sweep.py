@@ -16,8 +16,11 @@ import pytest
 from conftest import assert_refused, run_tool
 from optuna.storages import RDBStorage
 
-from bs4nn_tc import datasets, network_file, sweep, training
-from bs4nn_tc.sweep import Outcome
+from bs4nn_tc import training
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import network_file
+from bs4nn_tc.study import sweep
+from bs4nn_tc.study.sweep import Outcome
 
 CALL = ("sweep", "--dataset", "digits", "--hidden", "8", "--hidden", "16,8", "--time-steps", "8", "--time-steps", "16",
         "--seeds", "3,5", "--epochs", "3", "--quiet", "--json")  # fmt: skip

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import boards, building, network_file, reference, targets, verify
-from bs4nn_tc.codegen import project
-from bs4nn_tc.errors import TargetError, VerificationError
-from bs4nn_tc.network import Layer, Network
-from bs4nn_tc.targets import frames
+from bs4nn_tc import targets
+from bs4nn_tc.base.errors import TargetError, VerificationError
+from bs4nn_tc.device import boards, building
+from bs4nn_tc.device.codegen import project
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.targets import frames, verify
 from bs4nn_tc.targets.stream import ProcessStream
 
 EMULATED = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"]

@@ -11,10 +11,11 @@ import pytest
 from conftest import ROOT, networks_and_images, random_network
 from hypothesis import given, settings
 
-from bs4nn_tc import datasets, network_file, reference
-from bs4nn_tc.errors import VerificationError
+from bs4nn_tc.base.errors import VerificationError
+from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import Dropout, host_network
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.network import Layer, Network
 
 try:
     import torch

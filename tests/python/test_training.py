@@ -23,13 +23,16 @@ import pytest
 from conftest import ROOT, assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
 
-from bs4nn_tc import datasets, files, network_file, real_network, reference, training
-from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import MissingToolError, UserError
+from bs4nn_tc import training
+from bs4nn_tc.base import files
+from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, PaperStep, warp
 from bs4nn_tc.host.real import RealHost, RealRules
-from bs4nn_tc.network import Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.model import network_file, real_network, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import evaluation, network_file, reference, tuning
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.model import evaluation, network_file, reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.study import tuning
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, random_network
 
-from bs4nn_tc import network_file
+from bs4nn_tc.model import network_file
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bs4nn_tc import datasets, evaluation, reference
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.real_network import RealNetwork
 
 app = typer.Typer(
     help="Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit.",

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bs4nn_tc import boards, datasets, evaluation, importers, network_file, reference
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import disk_errors
 from bs4nn_tc.cli.common import (
     GET,
     LOOK,
@@ -28,9 +29,10 @@ from bs4nn_tc.cli.common import (
     progress_console,
     test_images,
 )
-from bs4nn_tc.codegen import memory, pack
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.files import disk_errors
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import memory, pack
+from bs4nn_tc.model import evaluation, importers, network_file, reference
 
 
 class Rules(StrEnum):
@@ -208,7 +210,8 @@ def experiment(
     quiet: QuietOption = False,
 ) -> None:
     """Make the paper's figures and tables of a network, on the test images."""
-    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - need a C compiler, and matplotlib
+    from bs4nn_tc.pages import figures  # noqa: PLC0415 - need a C compiler, and matplotlib
+    from bs4nn_tc.study import experiments  # noqa: PLC0415 - need a C compiler, and matplotlib
 
     if name != "all" and name not in experiments.EXPERIMENTS:
         raise UserError(f"unknown experiment '{name}'; there are {', '.join(experiments.EXPERIMENTS)}, all")
@@ -281,7 +284,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one HTML file about a network: accuracy, costs, behaviour, errors. It stands alone."""
-    from bs4nn_tc import report as reporting  # noqa: PLC0415 - needs a C compiler, and matplotlib
+    from bs4nn_tc.pages import report as reporting  # noqa: PLC0415 - needs a C compiler, and matplotlib
 
     network = network_file.load(network_path)
     dataset, _, _ = test_images(dataset, data_dir, 1, network)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from bs4nn_tc import boards, building, doctor, network_file
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import (
     DEPLOY,
     HERE,
@@ -23,8 +23,9 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
 )
-from bs4nn_tc.codegen import bound, pack, package, project, render
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.device import boards, building, doctor
+from bs4nn_tc.device.codegen import bound, pack, package, project, render
+from bs4nn_tc.model import network_file
 
 
 @app.command(epilog="Example: bs4nn-tc generate digits.bs4nn --board qemu-m4 -o digits-project", rich_help_panel=DEPLOY)

@@ -12,9 +12,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from bs4nn_tc import bench as benchmark
-from bs4nn_tc import boards, building, datasets, network_file, reference
-from bs4nn_tc import verify as verification
+from bs4nn_tc.base.errors import MissingToolError, UserError, VerificationError
 from bs4nn_tc.cli.common import (
     HERE,
     RUN,
@@ -35,10 +33,14 @@ from bs4nn_tc.cli.common import (
     test_images,
 )
 from bs4nn_tc.cli.projects import build_with_bar
-from bs4nn_tc.codegen import project
-from bs4nn_tc.errors import MissingToolError, UserError, VerificationError
-from bs4nn_tc.network import Network
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device import boards, building
+from bs4nn_tc.device.codegen import project
+from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.study import bench as benchmark
 from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
+from bs4nn_tc.targets import verify as verification
 
 
 class TargetKind(StrEnum):
@@ -280,7 +282,7 @@ def live(
 ) -> None:
     """Serve a web page on this computer: draw a digit, and watch a target answer, spike by spike."""
     try:
-        from bs4nn_tc.live import runner, server, session  # noqa: PLC0415 - the extra `live`
+        from bs4nn_tc.pages.live import runner, server, session  # noqa: PLC0415 - the extra `live`
     except ImportError as error:
         missing = f"{error.name} is not installed; install it with: pip install 'bs4nn-tc[live]'"
         raise MissingToolError(missing) from error

@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bs4nn_tc import datasets, evaluation, network_file, real_network, reference
+from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -28,9 +28,10 @@ from bs4nn_tc.cli.common import (
     print_table,
     progress_console,
 )
-from bs4nn_tc.errors import MissingToolError, UserError
-from bs4nn_tc.network import Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import evaluation, network_file, real_network, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.real_network import RealNetwork
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
@@ -87,7 +88,8 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
-    from bs4nn_tc import ordering, training  # noqa: PLC0415 - only who trains needs them
+    from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
+    from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
 
     loaded = datasets.load(dataset, data_dir)
     sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
@@ -188,8 +190,9 @@ def sweep(
     quiet: QuietOption = False,
 ) -> None:
     """Train many networks, and show the frontier of accuracy (validation images) against flash."""
-    from bs4nn_tc import experiments, figures  # noqa: PLC0415 - needs a C compiler, and Optuna
-    from bs4nn_tc import sweep as sweeping  # noqa: PLC0415
+    from bs4nn_tc.pages import figures  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc.study import experiments  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc.study import sweep as sweeping  # noqa: PLC0415
 
     try:
         widths = [tuple(int(part) for part in one.split(",")) for one in hidden]

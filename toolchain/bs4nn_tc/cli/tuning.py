@@ -12,7 +12,7 @@ import typer
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bs4nn_tc import datasets, evaluation, network_file, reference
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -27,8 +27,9 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
 )
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import Network
+from bs4nn_tc.data import datasets
+from bs4nn_tc.model import evaluation, network_file, reference
+from bs4nn_tc.model.network import Network
 
 
 class Knob(StrEnum):
@@ -59,7 +60,7 @@ def tune(
     quiet: QuietOption = False,
 ) -> None:
     """Show how accuracy trades against response time on the validation images, and write a chosen network."""
-    from bs4nn_tc import tuning  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
 
     network = network_file.load(network_path)
     dataset = _training_set(network_path, network, dataset)
@@ -121,7 +122,7 @@ def refine(
     Signs stay. It helps where training knows but one threshold for all of a layer, as the recipe `paper` does. The
     validation images, before and after, say what it is worth; before may flatter, if the epoch was chosen by them.
     """
-    from bs4nn_tc import tuning  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
 
     network = network_file.load(network_path)
     dataset = _training_set(network_path, network, dataset)
@@ -180,7 +181,7 @@ def reorder(
 
     Learned from training images. `train` does it by itself; networks from `import` gain by it.
     """
-    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.training import ordering  # noqa: PLC0415 - needs a C compiler
 
     network = network_file.load(network_path)
     dataset = _training_set(network_path, network, dataset)
@@ -213,7 +214,7 @@ def _rounded(figures: dict[str, float]) -> dict[str, float]:
 
 def _save(network: Network, validation: dict[str, float], loaded: datasets.Dataset, out: Path) -> Network:
     """Write a network whose thresholds have moved, with its figures there and on the test images; returns it."""
-    from bs4nn_tc import ordering  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.training import ordering  # noqa: PLC0415 - needs a C compiler
 
     figures = evaluation.figures(network, reference.run(network, loaded.test_images), loaded.test_labels)
     test = _rounded(figures.as_dict())

@@ -20,8 +20,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bs4nn_tc.errors import MissingToolError, TargetError, UserError
-from bs4nn_tc.files import cache_folder, disk_errors
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
+from bs4nn_tc.base.files import cache_folder, disk_errors
 
 _FOLDER = Path(__file__).parent
 _FLAGS = ("-O3", "-std=gnu99", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")

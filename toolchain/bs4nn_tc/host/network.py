@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc import encoding
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.host.library import check_memory, library, pointer, pointers
-from bs4nn_tc.network import Network
+from bs4nn_tc.model import encoding
+from bs4nn_tc.model.network import Network
 
 MAX_LAYERS = 16
 MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"

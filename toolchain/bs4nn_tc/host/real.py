@@ -7,10 +7,10 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.host.library import check_memory, library, pointer, pointers
 from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, steps_of_intensities
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.model.real_network import RealNetwork
 
 
 class _Network(ctypes.Structure):

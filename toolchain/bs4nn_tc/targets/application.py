@@ -11,8 +11,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.errors import TargetError
-from bs4nn_tc.network import Network
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import frames
 from bs4nn_tc.targets.stream import Stream
 

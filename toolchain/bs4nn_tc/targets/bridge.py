@@ -14,9 +14,9 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
-from bs4nn_tc import platformio
-from bs4nn_tc.boards import Board
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device import platformio
+from bs4nn_tc.device.boards import Board
 
 _CHUNK = 65_536
 # How often it is looked whether the board has been flashed anew.

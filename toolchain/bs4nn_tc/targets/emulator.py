@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bs4nn_tc import platformio
-from bs4nn_tc.boards import Board
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.device import platformio
+from bs4nn_tc.device.boards import Board
 from bs4nn_tc.targets.application import ApplicationTarget
 from bs4nn_tc.targets.stream import ProcessStream
 

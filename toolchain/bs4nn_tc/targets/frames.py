@@ -10,7 +10,7 @@ import contextlib
 import struct
 import time
 
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.targets.stream import Stream
 
 PROTOCOL_VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.targets.application import ApplicationTarget
 from bs4nn_tc.targets.stream import ProcessStream
 

@@ -7,7 +7,7 @@ import time
 import serial
 from serial.tools import list_ports
 
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.targets.application import ApplicationTarget
 
 BAUD_RATE = 115_200

@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import Protocol
 
-from bs4nn_tc.errors import TargetError
+from bs4nn_tc.base.errors import TargetError
 
 
 class Stream(Protocol):

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, warp
-from bs4nn_tc.network import MAX_THRESHOLD, Network
+from bs4nn_tc.model.network import MAX_THRESHOLD, Network
 from bs4nn_tc.training.augmentation import affine_maps, by_epoch
 from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bs4nn_tc
-from bs4nn_tc import reference
-from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import UserError, VerificationError
+from bs4nn_tc.base.errors import UserError, VerificationError
+from bs4nn_tc.base.interrupts import interruptible
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.interrupts import interruptible
-from bs4nn_tc.network import Layer, Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.model import reference
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
-from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.network import MAX_THRESHOLD
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data.datasets import Dataset
+from bs4nn_tc.model.network import MAX_THRESHOLD
 
 
 @dataclass(frozen=True)

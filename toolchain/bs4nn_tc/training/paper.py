@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.datasets import Dataset
-from bs4nn_tc.errors import UserError
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import Dropout, HostNetwork, PaperStep
-from bs4nn_tc.importers import Rules, threshold_from_alpha
-from bs4nn_tc.network import Network
+from bs4nn_tc.model.importers import Rules, threshold_from_alpha
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import PaperOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material, settling

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc import network_file, real_network
-from bs4nn_tc.errors import UserError
-from bs4nn_tc.files import disk_errors, write_atomically
-from bs4nn_tc.network import Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import disk_errors, write_atomically
+from bs4nn_tc.model import network_file, real_network
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.trainer import Progress
 
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"

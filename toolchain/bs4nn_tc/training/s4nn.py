@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import Dropout
 from bs4nn_tc.host.real import RealHost, RealRules
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import S4nnOptions
 from bs4nn_tc.training.trainer import Progress, learning_material, settling

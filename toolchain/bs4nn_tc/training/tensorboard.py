@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bs4nn_tc.errors import MissingToolError
-from bs4nn_tc.files import disk_errors
+from bs4nn_tc.base.errors import MissingToolError
+from bs4nn_tc.base.files import disk_errors
 
 FOLDER = "tensorboard"
 

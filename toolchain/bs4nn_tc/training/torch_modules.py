@@ -27,9 +27,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bs4nn_tc import reference
-from bs4nn_tc.errors import VerificationError
-from bs4nn_tc.network import Layer, Network
+from bs4nn_tc.base.errors import VerificationError
+from bs4nn_tc.model import reference
+from bs4nn_tc.model.network import Layer, Network
 
 # bfloat16 has eight bits of precision: it holds every whole number up to 256, and no sum of so many signs is larger.
 EXACT_IN_BFLOAT16 = 256

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.datasets import Dataset
+from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostNetwork
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.network import Layer, Network
-from bs4nn_tc.real_network import RealNetwork
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.real_network import RealNetwork
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Data sets: what people bring, as images and labels."""

@@ -1,0 +1,1 @@
+"""From a network to a board: packing, generated C, projects, PlatformIO."""

@@ -1,0 +1,212 @@
+"""The boards that `generate` knows, read from PlatformIO's board manifests in boards/.
+
+Emulated boards have complete manifests that travel with every generated project. Real boards have
+the facts that this tool needs; PlatformIO builds them with its own manifest of the same name. Every other board
+with an Arduino core works by its name, too, once its PlatformIO platform is installed: its facts come from there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import UserError
+
+# What an Arduino core, kernel and stack may take on a board of which nothing better is known. `build` looks again.
+_RESERVED_FLASH_BYTES, _RESERVED_RAM_BYTES = 24 * 1024, 4 * 1024
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """How a board is emulated: a program, and its arguments without the firmware."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Attributes:
+        id: what `--board` takes, PlatformIO's name of the board.
+        name: for people.
+        core: e.g. "cortex-m4".
+        f_cpu: clock in Hz.
+        flash_bytes: flash of the board.
+        ram_bytes: RAM of the board.
+        reserved_flash_bytes: flash that kernel, application and start-up (or framework) may take.
+        reserved_ram_bytes: RAM that they and the stack may take.
+        emulator: how it is emulated; None for a real board.
+        platform: PlatformIO's platform of a real board, else "".
+        framework: PlatformIO's framework of a real board, else "".
+        manifest: the file that says all this.
+    """
+
+    id: str
+    name: str
+    core: str
+    f_cpu: int
+    flash_bytes: int
+    ram_bytes: int
+    reserved_flash_bytes: int
+    reserved_ram_bytes: int
+    emulator: Emulator | None
+    platform: str
+    framework: str
+    manifest: Path
+
+    @property
+    def kind(self) -> str:
+        """ "emulated" or "real"."""
+        return "real" if self.emulator is None else "emulated"
+
+
+def read_board(path: Path, platform: str = "") -> Board:
+    """Read one manifest.
+
+    Args:
+        path: the manifest, ID.json.
+        platform: the PlatformIO platform it belongs to; "" for a manifest of our own, which says so itself.
+
+    Raises:
+        UserError: it is no JSON, a field is missing or of the wrong kind (names file and field), or PlatformIO has no
+            Arduino core for the board.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"the board manifest {path} cannot be read: {error}") from error
+
+    def field(name: str) -> Any:
+        value = manifest
+        for key in name.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise UserError(f"the board manifest {path} has no field {name}")
+            value = value[key]
+        return value
+
+    def text(name: str) -> str:
+        value = field(name)
+        if not isinstance(value, str):
+            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a text")
+        return value
+
+    def count(name: str) -> int:
+        value = field(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a number of bytes")
+        return value
+
+    clock = text("build.f_cpu")
+    if not clock.rstrip("UL").isdecimal():
+        raise UserError(f"the board manifest {path}: build.f_cpu is {clock!r}, not a clock in Hz such as '16000000L'")
+    if platform:
+        frameworks = field("frameworks")
+        if not isinstance(frameworks, list) or "arduino" not in frameworks:
+            known = ", ".join(map(str, frameworks)) if isinstance(frameworks, list) and frameworks else "none"
+            raise UserError(
+                f"PlatformIO has no Arduino core for the board '{path.stem}' (it has: {known}), and this tool's "
+                "firmware needs one for its console; take the library instead: bs4nn-tc package"
+            )
+        flash, ram = count("upload.maximum_size"), count("upload.maximum_ram_size")
+        return Board(
+            id=path.stem,
+            name=text("name"),
+            core=text("build.cpu") if "cpu" in field("build") else text("build.mcu"),
+            f_cpu=int(clock.rstrip("UL")),
+            flash_bytes=flash,
+            ram_bytes=ram,
+            reserved_flash_bytes=min(_RESERVED_FLASH_BYTES, flash // 2),
+            reserved_ram_bytes=min(_RESERVED_RAM_BYTES, ram // 2),
+            emulator=None,
+            platform=platform,
+            framework="arduino",
+            manifest=path,
+        )
+    emulator = None
+    if "emulator" in field("bs4nn"):
+        arguments = field("bs4nn.emulator.arguments")
+        if not isinstance(arguments, list) or not all(isinstance(argument, str) for argument in arguments):
+            raise UserError(f"the board manifest {path}: bs4nn.emulator.arguments is no list of texts")
+        emulator = Emulator(text("bs4nn.emulator.program"), tuple(arguments))
+    return Board(
+        id=path.stem,
+        name=text("name"),
+        core=text("build.cpu"),
+        f_cpu=int(clock.rstrip("UL")),
+        flash_bytes=count("upload.maximum_size"),
+        ram_bytes=count("upload.maximum_ram_size"),
+        reserved_flash_bytes=count("bs4nn.reserved.flash_bytes"),
+        reserved_ram_bytes=count("bs4nn.reserved.ram_bytes"),
+        emulator=emulator,
+        platform="" if emulator else text("bs4nn.platform"),
+        framework="" if emulator else text("bs4nn.framework"),
+        manifest=path,
+    )
+
+
+def _manifests() -> dict[str, Path]:
+    return {path.stem: path for kind in ("emulated", "real") for path in (resources.BOARDS / kind).glob("*.json")}
+
+
+def list_boards() -> list[Board]:
+    """All boards, emulated ones first, smallest core first."""
+    boards = [read_board(path) for path in _manifests().values()]
+    return sorted(boards, key=lambda board: (board.kind, len(board.core), board.core, board.id))
+
+
+def installed_boards() -> dict[str, tuple[Path, str]]:
+    """Manifests of the PlatformIO platforms that are installed: id -> (manifest, platform)."""
+    found: dict[str, tuple[Path, str]] = {}
+    for folder in _platform_folders():
+        for description in sorted(folder.glob("*/platform.json")):
+            try:
+                name = json.loads(description.read_text(encoding="utf-8"))["name"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # not ours to judge
+            for manifest in sorted(description.parent.glob("boards/*.json")):
+                found.setdefault(manifest.stem, (manifest, str(name)))
+    return found
+
+
+def _platform_folders() -> Iterator[Path]:
+    """Where PlatformIO keeps platforms, in its own order."""
+    if named := os.environ.get("PLATFORMIO_PLATFORMS_DIR"):
+        yield Path(named)
+    core = os.environ.get("PLATFORMIO_CORE_DIR")
+    yield (Path(core) if core else Path.home() / ".platformio") / "platforms"
+
+
+def load_board(board_id: str) -> Board:
+    """The board of that name, of this tool or of an installed PlatformIO platform.
+
+    Raises:
+        UserError: there is none (with near names), or its manifest is broken.
+    """
+    manifests = _manifests()
+    if board_id in manifests:
+        return read_board(manifests[board_id])
+    installed = installed_boards()
+    if board_id in installed:
+        return read_board(*installed[board_id])
+    near = difflib.get_close_matches(board_id, [*manifests, *installed], n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UserError(
+        f"unknown board '{board_id}'; {hint}bs4nn-tc boards lists all; others work by PlatformIO's name once their "
+        "platform is installed: pio pkg install -g -p PLATFORM"
+    )
+
+
+def find_board(board_id: str) -> Board | None:
+    """The board of that name, or None if nothing usable is known of it."""
+    try:
+        return load_board(board_id)
+    except UserError:
+        return None

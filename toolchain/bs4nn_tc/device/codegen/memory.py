@@ -1,0 +1,117 @@
+"""Exact bytes of a network in flash and RAM, known before anything is compiled.
+
+Every item names the C symbol that holds it, so that `build` can compare the plan with the ELF
+file, symbol by symbol. Sizes are those of a 32-bit core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.device.boards import Board
+from bs4nn_tc.device.codegen.pack import PackedNetwork
+from bs4nn_tc.model.network import Network
+
+# sizeof of the kernel's structures on a 32-bit core, held by a test against the compiler.
+LAYER_STRUCT_BYTES = 24
+NETWORK_STRUCT_BYTES = 32
+DIGEST_BYTES = 32
+# Flash that the small kernel leaves free, on any core.
+SMALL_SAVES_BYTES = 3400
+
+
+@dataclass(frozen=True)
+class Item:
+    """One C object: its symbol, what it holds, where ("flash" or "ram") and its size in bytes."""
+
+    symbol: str
+    what: str
+    memory: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a network puts into flash and RAM."""
+
+    items: tuple[Item, ...]
+
+    @property
+    def flash_bytes(self) -> int:
+        """Constant bytes of the network."""
+        return sum(item.bytes for item in self.items if item.memory == "flash")
+
+    @property
+    def ram_bytes(self) -> int:
+        """Static bytes that depend on the network: workspace and the application's buffers."""
+        return sum(item.bytes for item in self.items if item.memory == "ram")
+
+
+def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
+    """Compute the plan of a network generated under `name`."""
+    items = [
+        Item(name, "network description", "flash", NETWORK_STRUCT_BYTES),
+        Item(f"{name}_name", "name", "flash", len(name) + 1),
+        Item(f"{name}_digest", "digest", "flash", DIGEST_BYTES),
+    ]
+    items.append(Item(f"{name}_layers", "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
+    for number, hidden in enumerate(packed.hidden, start=1):
+        items.append(Item(f"{name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
+    last = len(packed.layers)
+    items.append(Item(f"{name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
+    for number, layer in enumerate(packed.layers, start=1):
+        if layer.start is not None:
+            items.append(Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", layer.start.nbytes))
+    neurons = sum(layer.neurons for layer in network.layers)
+    items += [
+        Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),
+        Item("application_pixels", "image buffer", "ram", network.inputs),
+        Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
+        Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
+    ]
+    return Plan(tuple(items))
+
+
+def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
+    """What the workspace's bytes are for: [(what, bytes), ...]."""
+    rows = [("order of the pixels", 4 * packed.order_words)]
+    rows += [(f"layer {number} state", 4 * layer.state_words) for number, layer in enumerate(packed.layers, 1)]
+    return rows
+
+
+def lacking(network_plan: Plan, board: Board, small: bool = False) -> dict[str, int]:
+    """Bytes that a board lacks for a network and the program (with the small kernel?) around it; empty if it fits."""
+    program = board.reserved_flash_bytes - (SMALL_SAVES_BYTES if small else 0)
+    missing = {
+        "flash": network_plan.flash_bytes + program - board.flash_bytes,
+        "RAM": network_plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes,
+    }
+    return {memory: count for memory, count in missing.items() if count > 0}
+
+
+def check_fits(network_plan: Plan, shape: str, board: Board, small: bool = False) -> None:
+    """Refuse a network that a board has no room for.
+
+    Args:
+        network_plan: what the network needs.
+        shape: the network's sizes, for the message.
+        board: with what its firmware takes besides the network.
+        small: with the small kernel.
+
+    Raises:
+        UserError: with needed, available and missing bytes, and what to change.
+    """
+    missing = lacking(network_plan, board, small)
+    smaller = "the small kernel (--small), " if not small and not lacking(network_plan, board, small=True) else ""
+    for memory, network_bytes, available, remedy in (
+        ("flash", network_plan.flash_bytes, board.flash_bytes, f"{smaller}fewer neurons, or a larger board"),
+        ("RAM", network_plan.ram_bytes, board.ram_bytes, "fewer neurons, or a board with more RAM"),
+    ):
+        if memory in missing:
+            needed = available + missing[memory]
+            raise UserError(
+                f"{shape} does not fit {board.id}: it needs {needed:,} bytes of {memory} "
+                f"({network_bytes:,} network + {needed - network_bytes:,} program), {available:,} are there, "
+                f"{missing[memory]:,} too few; take {remedy}"
+            )

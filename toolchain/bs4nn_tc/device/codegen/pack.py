@@ -1,0 +1,200 @@
+"""Signs and thresholds to the words that the C kernel reads (firmware/lib/bs4nn/src/bs4nn.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.model.network import Layer, Network
+
+WORD_BITS = 32
+HALFWORD_BITS = 16
+
+
+# As in bs4nn.c.
+RING_WORDS = 16
+RECORD = 2
+COUNTS = 4
+PLACES_WORDS = 128
+BATCH = 8
+MIN_PLANES = 7
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """A layer as the kernel's `bs4nn_layer_t`.
+
+    Attributes:
+        words: words of 32 neurons.
+        planes: bit planes of a word's counters.
+        threshold: the highest.
+        spread: the largest lead, half the distance of a threshold to the highest.
+        start: (words, start_planes + 1) uint32, bit planes of the leads and the mask of odd distances; None with
+            a shared threshold.
+    """
+
+    inputs: int
+    neurons: int
+    words: int
+    planes: int
+    threshold: int
+    spread: int
+    start: NDArray[np.uint32] | None
+
+    @property
+    def start_planes(self) -> int:
+        """Bit planes in `start`; 0 without one."""
+        return 0 if self.start is None else self.start.shape[1] - 1
+
+    @property
+    def state_words(self) -> int:
+        """Words of workspace: a record for every word of neurons, with its planes; other kinds of layers add to it."""
+        return self.words * (RECORD + self.planes)
+
+
+@dataclass(frozen=True)
+class PackedHidden(PackedLayer):
+    """A hidden layer.
+
+    Attributes:
+        columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
+        takes_hidden: the layer below is a hidden one, too.
+    """
+
+    columns: NDArray[np.uint32]
+    takes_hidden: bool
+
+    @property
+    def state_words(self) -> int:
+        """Words of workspace: records, ring, counts, and the spikes of a hidden layer below."""
+        spikes = spikes_words(self.inputs) if self.takes_hidden else 0
+        return super().state_words + RING_WORDS + COUNTS + spikes
+
+
+@dataclass(frozen=True)
+class PackedOutput(PackedLayer):
+    """The output layer.
+
+    Attributes:
+        rows: (inputs, halfwords) uint16, bit j % 16 of half-word j / 16 is neuron j, set = +1.
+    """
+
+    rows: NDArray[np.uint16]
+
+    @property
+    def halfwords(self) -> int:
+        """Half-words of a row."""
+        return int(self.rows.shape[1])
+
+    @property
+    def state_words(self) -> int:
+        """Words of workspace: records, and the rows of a batch."""
+        return super().state_words + self.words * BATCH
+
+
+@dataclass(frozen=True)
+class PackedNetwork:
+    """All layers, and where each finds its state in the workspace.
+
+    Attributes:
+        hidden: the hidden layers from the input side.
+        output: the output layer.
+        state_offsets: first word of each layer's state in the workspace, the output layer's last.
+        workspace_words: exact size of the workspace in 32-bit words.
+    """
+
+    hidden: tuple[PackedHidden, ...]
+    output: PackedOutput
+    state_offsets: tuple[int, ...]
+    workspace_words: int
+
+    @property
+    def layers(self) -> tuple[PackedLayer, ...]:
+        """The hidden layers, then the output layer."""
+        return (*self.hidden, self.output)
+
+    @property
+    def order_words(self) -> int:
+        """Words of workspace that hold the order of the pixels."""
+        return self.workspace_words - sum(layer.state_words for layer in self.layers)
+
+
+def spikes_words(inputs: int) -> int:
+    """Words of workspace for the order of `inputs` spikes."""
+    return (inputs + 1) // 2
+
+
+def reachable_thresholds(layer: Layer) -> NDArray[np.int32]:
+    """(out,) thresholds with everything above fan-in + 1, which is never reached, lowered to that."""
+    return np.minimum(layer.thresholds, min(layer.inputs + 1, 65_535)).astype(np.int32)
+
+
+def pack_rows(signs: NDArray[np.int8], bits: int) -> NDArray[np.uint32] | NDArray[np.uint16]:
+    """(out, in) signs to (in, ceil(out / bits)) words of `bits` bits, 1 = +1, rest clear."""
+    neurons, inputs = signs.shape
+    words = -(-neurons // bits)
+    wide = np.zeros((inputs, words * bits), np.uint8)
+    wide[:, :neurons] = signs.T > 0
+    return np.packbits(wide, axis=1, bitorder="little").view(f"<u{bits // 8}")
+
+
+def _planes_of(numbers: NDArray[np.int64], count: int) -> NDArray[np.uint32]:
+    """(words * 32,) whole numbers to (words, count) bit planes, in two's complement."""
+    bits = np.stack([(numbers >> plane) & 1 for plane in range(count)]).reshape(count, -1, WORD_BITS)
+    return np.packbits(bits.astype(np.uint8), axis=2, bitorder="little").view("<u4")[:, :, 0].T
+
+
+def _pack_start(distances: NDArray[np.int32], spread: int) -> NDArray[np.uint32]:
+    """(words, bits of spread + 1): the leads in bit planes, then the odd mask."""
+    padded = np.zeros(-(-distances.size // WORD_BITS) * WORD_BITS, np.int64)
+    padded[: distances.size] = distances
+    leads = (
+        _planes_of(padded >> 1, spread.bit_length()) if spread else np.zeros((padded.size // WORD_BITS, 0), np.uint32)
+    )
+    return np.ascontiguousarray(np.hstack([leads, _planes_of(padded & 1, 1)]))
+
+
+def _describe(layer: Layer) -> PackedLayer:
+    """What is packed alike for hidden layers and the output layer."""
+    thresholds = reachable_thresholds(layer)
+    distances = thresholds.max() - thresholds
+    threshold = int(thresholds.max())
+    spread = int(distances.max()) >> 1
+    # bs4nn.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
+    largest = ((layer.inputs + threshold + 1) >> 1) + spread + 7
+    return PackedLayer(
+        inputs=layer.inputs,
+        neurons=layer.neurons,
+        words=-(-layer.neurons // WORD_BITS),
+        planes=max(MIN_PLANES, largest.bit_length() + 1),
+        threshold=threshold,
+        spread=spread,
+        start=_pack_start(distances, spread) if distances.any() else None,
+    )
+
+
+def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
+    """Pack one hidden layer."""
+    columns = np.ascontiguousarray(pack_rows(layer.signs, WORD_BITS).astype(np.uint32).T)
+    return PackedHidden(**vars(_describe(layer)), columns=columns, takes_hidden=takes_hidden)
+
+
+def pack_output(layer: Layer) -> PackedOutput:
+    """Pack the output layer."""
+    return PackedOutput(**vars(_describe(layer)), rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16))
+
+
+def pack(network: Network) -> PackedNetwork:
+    """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it."""
+    network = network.placed()
+    hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
+    output = pack_output(network.layers[-1])
+    words = PLACES_WORDS
+    offsets = []
+    for packed_layer in (*hidden, output):
+        offsets.append(words)
+        words += packed_layer.state_words
+    words = -(-words // 4) * 4  # cleared four words at a time
+    return PackedNetwork(hidden, output, tuple(offsets), words + spikes_words(network.inputs))

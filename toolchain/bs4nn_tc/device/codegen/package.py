@@ -1,0 +1,106 @@
+"""A network and the kernel as one library folder, which Arduino, PlatformIO, CMake, Zephyr and ESP-IDF take."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import bs4nn_tc
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import staging_for, write_atomically
+from bs4nn_tc.device.codegen import render, self_test
+from bs4nn_tc.model import reference
+from bs4nn_tc.model.network import Network
+
+# Dates in an archive would make two archives of one network differ.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def package_files(network: Network, name: str, small: bool = False) -> dict[str, str]:
+    """Every file of the library, by its path in the folder.
+
+    Args:
+        network: the network.
+        name: its name in C, see `render.check_name`.
+        small: with the small kernel.
+
+    Raises:
+        UserError: a name that cannot be used.
+    """
+    kernel = resources.kernel_files(small)
+    sources = [path.name for path in kernel if path.suffix != ".h"]
+    image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.intensity_max)
+    result = reference.run(network, image[None])
+    texts = render.render_package(network, name, image, int(result.answer[0]), int(result.response_time[0]), sources)
+    texts |= {f"src/{file}": text for file, text in render.render_network(network, name).items()}
+    for path in kernel:
+        texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
+    version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
+    # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.
+    texts["library.json"] = json.dumps(
+        {
+            "name": name,
+            "version": version,
+            "description": what,
+            "keywords": "spiking, binarized, neural network",
+            "frameworks": "*",
+            "platforms": "*",
+            "headers": f"{name}.h",
+        },
+        indent=2,
+    )
+    texts["library.json"] += "\n"
+    properties = {
+        "name": name,
+        "version": version,
+        "author": "bs4nn-tc",
+        "maintainer": "bs4nn-tc",
+        "sentence": what,
+        "paragraph": "One bit a synapse, whole numbers only, no heap.",
+        "category": "Data Processing",
+        "url": "https://pypi.org/project/bs4nn-tc/",
+        "architectures": "*",
+        "includes": f"{name}.h",
+    }
+    texts["library.properties"] = "".join(f"{key}={value}\n" for key, value in properties.items())
+    texts["zephyr/module.yml"] = f"name: {name}\nbuild:\n  cmake: .\n  kconfig: zephyr/Kconfig\n"
+    texts["zephyr/Kconfig"] = f'config {name.upper()}\n    bool "{what}"\n'
+    texts["idf_component.yml"] = f'version: "{version}"\ndescription: {what}\n'
+    return texts
+
+
+def write_folder(network: Network, name: str, folder: Path, small: bool = False) -> None:
+    """Write the library as a folder, all of it or nothing; see `package_files`.
+
+    Raises:
+        UserError: a bad name, a folder that is there already and not empty, or a full disk.
+    """
+    texts = package_files(network, name, small)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
+    with staging_for(folder) as staging:
+        for file, text in texts.items():
+            (staging / file).parent.mkdir(parents=True, exist_ok=True)
+            (staging / file).write_text(text, encoding="utf-8", newline="\n")
+        if folder.is_dir():
+            folder.rmdir()
+        staging.rename(folder)
+
+
+def write_zip(network: Network, name: str, path: Path, small: bool = False) -> None:
+    """Write the library as the archive that the Arduino IDE takes; the same network gives the same bytes.
+
+    Raises:
+        UserError: a bad name, or a full disk.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, text in sorted(package_files(network, name, small).items()):
+            entry = zipfile.ZipInfo(f"{name}/{file}", _NO_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, text)
+    write_atomically(path, content.getvalue())

@@ -1,0 +1,1 @@
+"""What a network is and computes: types, files, the reference, figures, other people's weights."""

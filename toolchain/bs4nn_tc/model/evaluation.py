@@ -1,0 +1,115 @@
+"""The figures of SPEC.md from what a network answered: strict accuracy first."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.model.network import Network
+
+
+class Result(Protocol):
+    """What a network answered on N images, by the reference (`reference.Result`) or the host library (`HostTimes`)."""
+
+    @property
+    def answer(self) -> NDArray[Any]:
+        """(N,) the classes."""
+
+    @property
+    def response_time(self) -> NDArray[Any]:
+        """(N,) in steps, T on a silent image."""
+
+    @property
+    def spikes(self) -> NDArray[Any]:
+        """(N,) to decision."""
+
+    @property
+    def firing_times(self) -> tuple[NDArray[Any], ...]:
+        """One (N, neurons) array a layer, T = never."""
+
+    @property
+    def readout_potential(self) -> NDArray[Any]:
+        """(N, outputs) at the readout step."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Figures over a set of images, named as in SPEC.md.
+
+    Attributes:
+        images: how many images.
+        strict_accuracy: share of right answers, one answer an image.
+        tie_lenient_accuracy: share of images whose right neuron is among the first to fire.
+        response_time: mean first output firing time in steps, T counted for silent images.
+        silent_share: share of images on which no output neuron fires.
+        spikes_to_decision: mean number of input and hidden spikes up to the deciding step.
+    """
+
+    images: int
+    strict_accuracy: float
+    tie_lenient_accuracy: float
+    response_time: float
+    silent_share: float
+    spikes_to_decision: float
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return asdict(self)
+
+
+def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Figures:
+    """Compute the figures.
+
+    Args:
+        network: the network that answered.
+        result: its answers on N images.
+        labels: (N,) the right classes.
+    """
+    rows = np.arange(len(labels))
+    strict = result.answer == labels
+    fired = result.response_time < network.time_steps
+    right_among_first = result.firing_times[-1][rows, labels] == result.response_time
+    return Figures(
+        images=len(labels),
+        strict_accuracy=float(strict.mean()),
+        tie_lenient_accuracy=float(np.where(fired, right_among_first, strict).mean()),
+        response_time=float(result.response_time.mean()),
+        silent_share=float(1 - fired.mean()),
+        spikes_to_decision=float(result.spikes.mean()),
+    )
+
+
+def spread(figures: list[Figures]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation (of a sample, n - 1; 0 for one) of every figure but the number of images."""
+    names = [name for name in figures[0].as_dict() if name != "images"]
+    values = np.array([[one.as_dict()[name] for name in names] for one in figures])
+    deviations = values.std(axis=0, ddof=1) if len(figures) > 1 else np.zeros(len(names))
+    return {
+        name: {"mean": round(float(mean), 6), "deviation": round(float(deviation), 6)}
+        for name, mean, deviation in zip(names, values.mean(axis=0), deviations, strict=True)
+    }
+
+
+def save_result(result: Result, path: Path) -> None:
+    """Write a .npz file with answer, response_time, spikes, firing_time_1 .., readout_potential.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    arrays = {f"firing_time_{number}": times for number, times in enumerate(result.firing_times, start=1)}
+    arrays |= {
+        "answer": result.answer,
+        "response_time": result.response_time,
+        "spikes": result.spikes,
+        "readout_potential": result.readout_potential,
+    }
+    content = io.BytesIO()
+    whole = {name: array.astype(np.int32) for name, array in arrays.items()}
+    np.savez_compressed(content, allow_pickle=False, **whole)
+    write_atomically(path, content.getvalue())

@@ -1,0 +1,178 @@
+"""The oracle: every firing time and potential of a network, by SPEC.md, written to be read.
+
+Everything that computes a network anywhere (the C kernel, the trainer, a board) is compared with
+this module. It is NumPy and plain loops over images; nothing here is tuned beyond skipping the
+steps at which no spike arrives, since no potential changes there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.model import encoding
+from bs4nn_tc.model.network import Layer, Network
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer on one image.
+
+    Attributes:
+        steps: (S,) int32, the steps at which spikes arrive, rising.
+        potentials: (S, neurons) int32, the potential of every neuron after each of these steps.
+        firing_times: (neurons,) int32, T = never.
+        crossing_potentials: (neurons,) int32, potential at the crossing step; 0 where there is none.
+    """
+
+    steps: NDArray[np.int32]
+    potentials: NDArray[np.int32]
+    firing_times: NDArray[np.int32]
+    crossing_potentials: NDArray[np.int32]
+
+    def potentials_at(self, step: int) -> NDArray[np.int32]:
+        """(neurons,) int32, the potentials after all spikes up to and including `step`."""
+        arrived = int(np.searchsorted(self.steps, step, side="right"))
+        return self.potentials[arrived - 1] if arrived else np.zeros_like(self.firing_times)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a network answers on a batch of N images. All arrays are int32.
+
+    Attributes:
+        answer: (N,) class by rule 3 of SPEC.md.
+        response_time: (N,) first output firing time in steps, T on a silent image.
+        spikes: (N,) input and hidden spikes to decision.
+        firing_times: one (N, neurons) array a layer, T = never.
+        readout_potential: (N, outputs) output potentials at the readout step.
+    """
+
+    answer: NDArray[np.int32]
+    response_time: NDArray[np.int32]
+    spikes: NDArray[np.int32]
+    firing_times: tuple[NDArray[np.int32], ...]
+    readout_potential: NDArray[np.int32]
+
+    def part(self, first: int, end: int) -> Result:
+        """The same for images first .. end - 1 only."""
+        where = slice(first, end)
+        times = tuple(layer[where] for layer in self.firing_times)
+        return Result(
+            self.answer[where], self.response_time[where], self.spikes[where], times, self.readout_potential[where]
+        )
+
+
+def run_layer(layer: Layer, arrival_times: NDArray[np.int32], time_steps: int, delay: int) -> LayerRun:
+    """Integrate and fire: V_j(t) = sum over i with t_i <= t of B_ji; crossing where V_j >= threshold_j.
+
+    Args:
+        layer: signs (out, in) and thresholds (out,).
+        arrival_times: (in,) int32, the step at which each input's one spike arrives, T = never.
+        time_steps: T.
+        delay: d; a neuron that crosses at step t has firing time t + d, and T or later is never.
+    """
+    arriving = np.flatnonzero(arrival_times < time_steps)
+    steps, step_of_spike = np.unique(arrival_times[arriving], return_inverse=True)
+    if steps.size == 0:
+        none = np.zeros((0, layer.neurons), np.int32)
+        never = np.full(layer.neurons, time_steps, np.int32)
+        return LayerRun(steps, none, never, np.zeros(layer.neurons, np.int32))
+    # One row a step with the sum of the signs that arrive there. float32 is exact: sums stay below 2^24.
+    spikes_at_step = np.zeros((steps.size, arriving.size), np.float32)
+    spikes_at_step[step_of_spike, np.arange(arriving.size)] = 1
+    sums = spikes_at_step @ layer.signs[:, arriving].T.astype(np.float32)
+    potentials = np.cumsum(sums, axis=0).astype(np.int32)
+
+    crossed = potentials >= layer.thresholds
+    has_crossed = crossed.any(axis=0)
+    first = crossed.argmax(axis=0)
+    firing_times = np.where(has_crossed, steps[first] + delay, time_steps)
+    crossing_potentials = np.where(has_crossed, potentials[first, np.arange(layer.neurons)], 0)
+    return LayerRun(
+        steps.astype(np.int32),
+        potentials,
+        np.minimum(firing_times, time_steps).astype(np.int32),
+        crossing_potentials.astype(np.int32),
+    )
+
+
+def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.int32], list[LayerRun]]:
+    """One image through all layers, with no early exit.
+
+    Args:
+        network: the network.
+        image: (pixels,) uint8, intensities 0 .. intensity_max.
+
+    Returns:
+        The input firing times (pixels,) and one `LayerRun` a layer.
+    """
+    input_times = encoding.firing_times(image, network.time_steps, network.intensity_max)
+    runs: list[LayerRun] = []
+    arrival_times = input_times
+    for layer in network.layers:
+        runs.append(run_layer(layer, arrival_times, network.time_steps, network.delay))
+        arrival_times = runs[-1].firing_times
+    return input_times, runs
+
+
+def decide(network: Network, output: LayerRun) -> tuple[int, int]:
+    """Rule 3 of SPEC.md: (answer, response time) from the output layer's run."""
+    response_time = int(output.firing_times.min())
+    if response_time == network.time_steps:
+        return int(output.potentials_at(network.readout_step).argmax()), response_time
+    among_the_first = output.firing_times == response_time
+    lowest = np.iinfo(np.int32).min
+    return int(np.where(among_the_first, output.crossing_potentials, lowest).argmax()), response_time
+
+
+def run(network: Network, images: NDArray[np.uint8], on_image: Callable[[], None] | None = None) -> Result:
+    """Run a batch of images.
+
+    Args:
+        network: the network.
+        images: (N, pixels) uint8, intensities 0 .. intensity_max.
+        on_image: called after every image, for progress bars.
+
+    Raises:
+        UserError: images of another size than the network takes, or a pixel that is too bright.
+    """
+    check_images(network, images)
+    count = len(images)
+    answer = np.zeros(count, np.int32)
+    response_time = np.zeros(count, np.int32)
+    spikes = np.zeros(count, np.int32)
+    firing_times = tuple(np.zeros((count, layer.neurons), np.int32) for layer in network.layers)
+    readout_potential = np.zeros((count, network.outputs), np.int32)
+    for index, image in enumerate(images):
+        input_times, runs = run_image(network, image)
+        answer[index], response_time[index] = decide(network, runs[-1])
+        for times, layer_run in zip(firing_times, runs, strict=True):
+            times[index] = layer_run.firing_times
+        readout_potential[index] = runs[-1].potentials_at(network.readout_step)
+        last_step = network.time_steps - 1
+        if response_time[index] < network.time_steps:
+            last_step = response_time[index] - network.delay
+        before_outputs = (input_times, *(layer_run.firing_times for layer_run in runs[:-1]))
+        spikes[index] = sum(int((times <= last_step).sum()) for times in before_outputs)
+        if on_image is not None:
+            on_image()
+    return Result(answer, response_time, spikes, firing_times, readout_potential)
+
+
+def check_images(network: Network, images: NDArray[np.uint8]) -> None:
+    """Refuse images that the network cannot take.
+
+    Raises:
+        UserError: the wrong number of pixels, or a pixel brighter than the network's intensity_max.
+    """
+    if images.ndim != 2 or images.shape[1] != network.inputs:
+        pixels = images.shape[1] if images.ndim == 2 else images.shape
+        raise UserError(f"the images have {pixels} pixels each, but the network takes {network.inputs}")
+    brightest = int(images.max(initial=0))
+    if brightest > network.intensity_max:
+        raise UserError(f"a pixel has intensity {brightest}; this network takes 0 to {network.intensity_max}")

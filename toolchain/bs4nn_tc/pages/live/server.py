@@ -1,0 +1,270 @@
+"""The page and the two addresses it asks: Starlette and uvicorn, the extra `live`.
+
+| address | what |
+| --- | --- |
+| GET / | the page, one file with everything inside |
+| POST /classify | `{"pixels": [...]}`, as many whole numbers as the network has inputs; what `Session.classify` says |
+| GET /images/N | test image N: `{"pixels": [...], "label": "7", "index": N}` |
+
+Whatever is wrong is answered with a status of 400 and above and `{"error": one line}`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import numpy as np
+import uvicorn
+from numpy.typing import NDArray
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+import bs4nn_tc
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data.datasets import Dataset
+from bs4nn_tc.device.codegen import render
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.pages.live.session import Session
+
+# A pixel is at most "255, " in JSON; the rest is room for the frame around them.
+BODY_BYTES_A_PIXEL = 8
+BODY_BYTES = 1024
+# Open requests; more are refused by uvicorn. Every page has one at a time.
+MAX_CONCURRENCY = 64
+# How long Ctrl-C waits for open requests.
+SHUTDOWN_SECONDS = 2
+# Data sets whose images fill their frame. All others are taken to be like MNIST: scaled into 20 of 28 rows and
+# columns, with the centre of mass in the middle of pixel 14, half a pixel beyond the middle of the frame.
+_FILLING = ("digits", "fashion-mnist")
+_MNIST_BOX = (20 / 28, 0.5)
+# The page needs nothing but itself, and no other page has a business with it.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; media-src blob: mediastream:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
+    """(rows, columns) of the network's images: the data set's, or a square.
+
+    Raises:
+        UserError: no data set, and no square.
+    """
+    if dataset is not None:
+        return dataset.image_shape
+    side = int(network.inputs**0.5)
+    if side * side != network.inputs:
+        raise UserError(
+            f"the network takes {network.inputs} pixels, which is no square; name a data set of such images "
+            "with --dataset"
+        )
+    return side, side
+
+
+def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
+    """What the page knows from the start, for JSON."""
+    network = session.network
+    rows, columns = image_shape(network, dataset)
+    trained_on = network.description.get("dataset") if dataset is None else dataset.name
+    share, shift = (1.0, 0.0) if trained_on in _FILLING else _MNIST_BOX
+    named = () if dataset is None else dataset.class_names
+    return {
+        "version": bs4nn_tc.__version__,
+        "name": session.runner.name,
+        "shape": network.shape_text,
+        "digest": network.digest,
+        "layers": [layer.neurons for layer in network.layers],
+        "synapses": network.synapses,
+        "time_steps": network.time_steps,
+        "delay": network.delay,
+        "readout_step": network.readout_step,
+        "thresholds": network.layers[-1].thresholds.tolist(),
+        "intensity_max": network.intensity_max,
+        "rows": rows,
+        "columns": columns,
+        # What a drawing is scaled into before it is centred.
+        "box": [max(1, round(rows * share)), max(1, round(columns * share))],
+        # Where its centre of mass goes, in pixels from the corner.
+        "centre": [rows / 2 + shift, columns / 2 + shift],
+        "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
+        "dataset": None if dataset is None else dataset.name,
+        "test_images": 0 if dataset is None else len(dataset.test_images),
+        "target": session.runner.kind.value,
+        "board": None if session.runner.board is None else session.runner.board.id,
+    }
+
+
+def application(session: Session, dataset: Dataset | None, local: bool = True) -> Starlette:
+    """The web application.
+
+    Args:
+        session: the target; closed when the application shuts down.
+        dataset: whose test images the page can pick; None for none.
+        local: it listens on this computer only, so that no request has a reason to name another host.
+
+    Raises:
+        UserError: nobody knows the shape of the network's images.
+    """
+    page = render.environment().get_template("live.html.j2").render(facts=facts(session, dataset))
+    most = BODY_BYTES + BODY_BYTES_A_PIXEL * session.network.inputs
+
+    async def show(_: Request) -> Response:
+        return HTMLResponse(page, headers=_HEADERS)
+
+    async def classify(request: Request) -> Response:
+        # Another site's page can post text to 127.0.0.1 without asking the browser first, but no JSON.
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "the body has to be application/json")
+        image = _image(await _body(request, most), session.network)
+        return _json(await run_in_threadpool(session.classify, image))
+
+    async def test_image(request: Request) -> Response:
+        index, count = request.path_params["index"], 0 if dataset is None else len(dataset.test_images)
+        if dataset is None or index >= count:
+            raise HTTPException(404, f"there is no test image {index}; there are {count:,}")
+        label = dataset.class_names[dataset.test_labels[index]]
+        return _json({"index": index, "label": label, "pixels": dataset.test_images[index].tolist()})
+
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _json({"error": error.detail}, error.status_code, error.headers)
+
+    async def gone(_: Request, error: Exception) -> Response:
+        return _json({"error": str(error)}, 503)  # the request was good, the target is not
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(session.close)
+
+    hosts = (
+        [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "::1"])] if local else []
+    )
+    return Starlette(
+        routes=[
+            Route("/", show),
+            Route("/classify", classify, methods=["POST"]),
+            Route("/images/{index:int}", test_image),
+        ],
+        middleware=hosts,
+        exception_handlers={HTTPException: refused, UserError: gone},
+        lifespan=lifespan,
+    )
+
+
+def _json(value: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    always = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return JSONResponse(value, status, headers={**always, **(headers or {})})
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body of a request, of which no more than `most` bytes are ever held."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > most:
+            # Without hanging up, whoever goes on sending would wait for ever to get rid of the rest.
+            raise HTTPException(413, f"the body is longer than {most:,} bytes", {"Connection": "close"})
+    return bytes(content)
+
+
+def _image(body: bytes, network: Network) -> NDArray[np.uint8]:
+    """(pixels,) uint8 from the body of a request.
+
+    Raises:
+        HTTPException: 400, it is no such image.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "the body is no JSON") from error
+    pixels = value.get("pixels") if isinstance(value, dict) else None
+    if not isinstance(pixels, list):
+        raise HTTPException(400, 'the body has to be {"pixels": [...]}')
+    if len(pixels) != network.inputs:
+        raise HTTPException(400, f"the image has {len(pixels):,} pixels, but the network takes {network.inputs:,}")
+    for index, pixel in enumerate(pixels):
+        if type(pixel) is not int or not 0 <= pixel <= network.intensity_max:
+            raise HTTPException(400, f"pixel {index} is no whole number from 0 to {network.intensity_max}")
+    return np.array(pixels, np.uint8)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        UserError: the port is taken, or the address is not of this computer.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        # asyncio only sends at once (TCP_NODELAY) through sockets that say they are TCP; others cost 40 ms an answer.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --http-port (0: any free)"
+        ) from error
+
+
+def is_local(listener: socket.socket) -> bool:
+    """Only programs on this computer reach this socket."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+def serve(
+    session: Session, dataset: Dataset | None, listener: socket.socket, on_ready: Callable[[str, str], None]
+) -> None:
+    """Answer until Ctrl-C, then end the target.
+
+    Args:
+        session: the target, started.
+        dataset: whose test images the page can pick; None for none.
+        listener: from `listen`.
+        on_ready: called once with the page's address, and a line for people about who answers and who can ask.
+
+    Raises:
+        UserError: nobody knows the shape of the network's images.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, when everything has ended.
+    """
+    made = application(session, dataset, is_local(listener))
+    options = uvicorn.Config(
+        made,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONCURRENCY,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ws="none",
+    )
+    host, port = listener.getsockname()[:2]
+    who = "this computer only" if is_local(listener) else "EVERYBODY who reaches this computer"
+    on_ready(
+        f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/",
+        f"{session.runner.name} ({session.network.shape_text}) on {session.label}, open to {who}",
+    )
+    # uvicorn shuts down and then raises the signal again: now as Ctrl-C, so that nothing is left lying about.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    uvicorn.Server(options).run(sockets=[listener])

@@ -1,0 +1,166 @@
+"""One HTML file about a network: accuracy, costs, behaviour, errors, and how to get every number again.
+
+The file stands alone: pictures are inside it, nothing is loaded. Needs matplotlib: the extra `report`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import bs4nn_tc
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.data.datasets import Dataset
+from bs4nn_tc.device import boards
+from bs4nn_tc.device.codegen import memory, pack, render
+from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.pages import figures, replay
+from bs4nn_tc.study import bench, experiments
+from bs4nn_tc.targets import Trace
+
+WRONG_SHOWN = 24
+# Of each class one image that is answered right can be replayed, and so many that are not.
+WRONG_REPLAYED = 5
+BENCH_IMAGES = 100
+
+
+def _picture(pixels: NDArray[np.uint8], shape: tuple[int, int], intensity_max: int) -> str:
+    """(pixels,) as a PNG in base64."""
+    from matplotlib.image import imsave  # noqa: PLC0415 - an extra
+
+    content = io.BytesIO()
+    imsave(content, pixels.reshape(shape), cmap="gray", vmin=0, vmax=intensity_max, format="png")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def _fitting(network: Network, plan: memory.Plan) -> list[tuple[boards.Board, str]]:
+    rows = []
+    for board in boards.list_boards():
+        lacking = " and ".join(f"{count:,} of {what}" for what, count in memory.lacking(plan, board).items())
+        rows.append((board, f"no: {lacking} too few" if lacking else "yes"))
+    return rows
+
+
+def write(network: Network, file_name: str, dataset: Dataset, counted: list[boards.Board], path: Path) -> None:
+    """Write the report.
+
+    Args:
+        network: the network.
+        file_name: of its file, for the commands.
+        dataset: whose test images it runs on.
+        counted: emulated boards on which instructions are counted.
+        path: the HTML file.
+
+    Raises:
+        MissingToolError: matplotlib, a compiler or QEMU is not installed.
+        UserError: the disk is full or the folder cannot be written.
+    """
+    name = Path(file_name).stem
+    packed = pack.pack(network)
+    try:
+        plan = memory.plan(network, packed, render.name_from_file(name))
+    except UserError:  # `generate` will ask for a name; a report does without
+        plan = memory.plan(network, packed, "network")
+    result = reference.run(network, dataset.test_images)
+    images, labels = dataset.test_images, dataset.test_labels
+    material = experiments.Material(network, images, labels, dataset.class_names, dataset.name, dataset.image_shape)
+    pictures = []
+    for what, make in experiments.EXPERIMENTS.items():
+        if what in experiments.DEMANDING:
+            continue
+        outcome = make(material)
+        drawn = "" if outcome.kind == "matrix" else base64.b64encode(figures.render(outcome, "svg")).decode()
+        pictures.append((outcome, drawn))
+    errors = np.flatnonzero(result.answer != dataset.test_labels)
+    wrong: list[dict[str, Any]] = [
+        {
+            "index": int(index),
+            "label": dataset.class_names[dataset.test_labels[index]],
+            "answer": _class_name(dataset, int(result.answer[index])),
+            "picture": _picture(dataset.test_images[index], dataset.image_shape, dataset.intensity_max),
+        }
+        for index in errors[:WRONG_SHOWN]
+    ]
+    source = f"--dataset {dataset.name} --data-dir DIR"
+    board_options = "".join(f" --board {board.id}" for board in counted)
+    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment all {file_name} {source}"]
+    if counted:
+        commands.append(f"bs4nn-tc bench {file_name}{board_options} {source} --images {BENCH_IMAGES}")
+        commands.append(f"bs4nn-tc generate {file_name}{board_options} -o project && bs4nn-tc verify project {source}")
+    text = (
+        render.environment()
+        .get_template("report.html.j2")
+        .render(
+            name=name,
+            version=bs4nn_tc.__version__,
+            network=network,
+            dataset=dataset.name,
+            thresholds=[_range(layer.thresholds) for layer in network.layers],
+            figures=evaluation.figures(network, result, dataset.test_labels),
+            plan=plan,
+            fitting=_fitting(network, plan),
+            costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],
+            pictures=pictures,
+            facts=_facts(network, dataset),
+            samples=_samples(network, dataset, result),
+            wrong=wrong,
+            wrong_count=int(errors.size),
+            commands=commands,
+        )
+    )
+    write_atomically(path, text.encode())
+
+
+def _facts(network: Network, dataset: Dataset) -> dict[str, Any]:
+    """What the replay knows of the network, for JSON."""
+    return {
+        "class_names": [_class_name(dataset, answer) for answer in range(network.outputs)],
+        "layers": [layer.neurons for layer in network.layers],
+        "thresholds": network.layers[-1].thresholds.tolist(),
+        "time_steps": network.time_steps,
+        "delay": network.delay,
+        "readout_step": network.readout_step,
+        "intensity_max": network.intensity_max,
+        "synapses": network.synapses,
+        "rows": dataset.image_shape[0],
+        "columns": dataset.image_shape[1],
+    }
+
+
+def _samples(network: Network, dataset: Dataset, result: reference.Result) -> list[dict[str, Any]]:
+    """Test images that can be replayed: of each class the first that is answered right, then some that are not."""
+    labels = dataset.test_labels
+    right = result.answer == labels
+    chosen = [
+        int(of_class[0]) for label in np.unique(labels) if (of_class := np.flatnonzero(right & (labels == label))).size
+    ]
+    chosen += np.flatnonzero(~right)[:WRONG_REPLAYED].tolist()
+    samples = []
+    for index in chosen:
+        trace = Trace(
+            int(result.answer[index]),
+            int(result.response_time[index]),
+            int(result.spikes[index]),
+            np.concatenate([times[index] for times in result.firing_times]).astype(np.int32),
+            result.readout_potential[index],
+        )
+        image = dataset.test_images[index]
+        told = replay.describe(network, image, trace)
+        samples.append({**told, "index": index, "label": dataset.class_names[labels[index]], "pixels": image.tolist()})
+    return samples
+
+
+def _class_name(dataset: Dataset, answer: int) -> str:
+    return dataset.class_names[answer] if answer < len(dataset.class_names) else f"class {answer}"
+
+
+def _range(values: NDArray[np.int32]) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"

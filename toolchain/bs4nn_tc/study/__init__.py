@@ -1,0 +1,1 @@
+"""What is measured over many networks or images: curves, sweeps, experiments, instruction counts."""

@@ -1,0 +1,261 @@
+"""What an inference costs on a core: executed instructions, bytes of code, constants, RAM and stack.
+
+Instructions are counted by QEMU on the real firmware: the same on every run, and right to within one or
+two (a board's clock ticks in other steps). They are instructions, not cycles; `milliseconds` says how
+long they may take at a clock.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from elftools.elf.elffile import ELFFile
+from numpy.typing import NDArray
+
+from bs4nn_tc import targets
+from bs4nn_tc.base import resources
+from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.device import building, platformio
+from bs4nn_tc.device.boards import Board
+from bs4nn_tc.device.codegen import bound, pack, project
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.targets.application import LapTooLongError
+
+HARD_IMAGES = 24
+Kernel = Literal["assembly", "portable", "small"]
+_PORTABLE = ("-DBS4NN_PORTABLE",)
+# As the platform (firmware/platform/builder/main.py) and generated projects compile them.
+_FLAGS = ("-mthumb", "-mfloat-abi=soft", "-std=c99", "-ffreestanding", "-ffunction-sections")
+_OPTIMIZED: dict[Kernel, tuple[str, ...]] = {
+    "assembly": ("-O2",),
+    "portable": ("-O2", *_PORTABLE),
+    "small": ("-Os",),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One network on one board.
+
+    Attributes:
+        board: the board.
+        core: its core.
+        kernel: "assembly" with the inner loops in assembly, "portable" in C alone, "small" the small kernel.
+        images: how many images were run.
+        instructions_mean: executed instructions an inference, over all images.
+        instructions_p99: 99 % of the images need no more.
+        instructions_max: the most that any of the images needs.
+        instructions_hardest: the most for synthetic images made to be hard (`hard_images`); None if the
+            board's counter does not reach that far.
+        instructions_bound: no image needs more (device/codegen/bound.py).
+        instructions_by_class: the mean for the images of each class.
+        code_bytes: the kernel's code and constants.
+        constant_bytes: the network in flash.
+        workspace_bytes: the kernel's memory in RAM.
+        stack_bytes: deepest path of calls from bs4nn_classify, without the C library's memset.
+        milliseconds: from the mean at the board's clock, (1 cycle an instruction, 2 cycles an instruction).
+    """
+
+    board: str
+    core: str
+    kernel: str
+    images: int
+    instructions_mean: float
+    instructions_p99: int
+    instructions_max: int
+    instructions_hardest: int | None
+    instructions_bound: int
+    instructions_by_class: tuple[float, ...]
+    code_bytes: int
+    constant_bytes: int
+    workspace_bytes: int
+    stack_bytes: int
+    milliseconds: tuple[float, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure(
+    network: Network,
+    board: Board,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    on_image: Callable[[], None] | None = None,
+    kernel: Kernel = "assembly",
+) -> Cost:
+    """Build the network for an emulated board, run every image there and count.
+
+    Args:
+        network: any network that fits the board.
+        board: an emulated board.
+        images: (N, pixels) uint8.
+        labels: (N,) classes, for the means by class.
+        on_image: called after every image.
+        kernel: see `Cost`.
+
+    Raises:
+        TargetError: a real board, or a build or emulator that fails.
+        MissingToolError: no compiler or emulator.
+    """
+    if board.emulator is None:
+        raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
+    with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
+        made = project.generate(network, "bench", [board], Path(folder) / "project", small=kernel == "small")
+        building.build(made, [board.id], flags=_PORTABLE if kernel == "portable" else ())
+        counts = []
+        with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
+            target.expect(network)
+            for image in images:
+                counts.append(targets.instructions(board, target.profile(image)[1]))
+                if on_image is not None:
+                    on_image()
+            try:
+                hard = [targets.instructions(board, target.profile(image)[1]) for image in hard_images(network)]
+            except LapTooLongError:
+                hard = []
+        compiled = (made.folder / ".pio" / "build" / board.id).glob("lib*/bs4nn/*.o")
+        code = sum(map(_object_bytes, compiled))
+    counted = np.array(counts)
+    mean = float(counted.mean())
+    cycle_milliseconds = 1e3 / board.f_cpu
+    return Cost(
+        board=board.id,
+        core=board.core,
+        kernel=kernel,
+        images=len(images),
+        instructions_mean=mean,
+        instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
+        instructions_max=int(counted.max()),
+        instructions_hardest=max(hard) if hard else None,
+        instructions_bound=bound.instructions_at_most(network, board.core, small=kernel == "small"),
+        instructions_by_class=tuple(
+            float(counted[labels == label].mean()) if (labels == label).any() else 0.0
+            for label in range(network.outputs)
+        ),
+        code_bytes=code,
+        constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
+        workspace_bytes=4 * pack.pack(network).workspace_words,
+        stack_bytes=stack_bytes(board.core, kernel),
+        milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
+    )
+
+
+def hard_images(network: Network) -> NDArray[np.uint8]:
+    """(24, pixels) uint8 images that take long: no pixel black, spikes spread over all steps in random orders.
+
+    Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
+    """
+    rng = np.random.default_rng(0)
+    spread = np.linspace(1, network.intensity_max, network.inputs).round().astype(np.uint8)
+    liking = network.layers[0].signs.sum(axis=0, dtype=np.int64)
+    images = []
+    for number in range(HARD_IMAGES):
+        order = rng.permutation(network.inputs)
+        if number % 2:
+            noise = rng.normal(0, 1 + number, network.inputs)
+            order = np.argsort(liking + noise)[::-1]
+        image = np.empty(network.inputs, np.uint8)
+        image[order] = spread
+        images.append(image)
+    return np.stack(images)
+
+
+def _object_bytes(path: Path) -> int:
+    """Code and constants in an object file."""
+    with path.open("rb") as file:
+        sections = [
+            (section.name, section["sh_size"])
+            for section in ELFFile(file).iter_sections()
+            if section["sh_flags"] & 2  # SHF_ALLOC
+        ]
+    return sum(size for name, size in sections if name.startswith((".text", ".rodata")))
+
+
+def _compile(core: str, kernel: Kernel, source: Path, folder: Path) -> Path:
+    """Compile a source of a kernel, with its call graph beside it; returns the object file."""
+    target = folder / f"{source.stem}.o"
+    flags = [f"-mcpu={core}", *_FLAGS, *_OPTIMIZED[kernel], f"-I{resources.KERNEL}", "-fcallgraph-info=su"]
+    command = [platformio.require(platformio.ARM_COMPILER), *flags, "-c", str(source), "-o", str(target)]
+    subprocess.run(command, check=True, cwd=folder)
+    return target
+
+
+def kernel_bytes(core: str, kernel: Kernel = "assembly") -> dict[str, int]:
+    """Bytes of a kernel's code and constants ("code") and of its deepest stack ("stack") on a core.
+
+    Raises:
+        MissingToolError: no compiler.
+    """
+    sources = [path for path in resources.kernel_files(kernel == "small") if path.suffix != ".h"]
+    with tempfile.TemporaryDirectory(prefix="bs4nn-code-") as folder:
+        code = sum(_object_bytes(_compile(core, kernel, source, Path(folder))) for source in sources)
+    return {"code": code, "stack": stack_bytes(core, kernel)}
+
+
+def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_classify") -> int:
+    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel's main source count as 0.
+
+    Raises:
+        MissingToolError: no compiler.
+        TargetError: the call graph has a loop or a frame of unknown size.
+    """
+    source_name = "bs4nn_small" if kernel == "small" else "bs4nn"
+    files = {path.name: path for path in resources.kernel_files(kernel == "small")}
+    with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
+        _compile(core, kernel, files[f"{source_name}.c"], Path(folder))
+        graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
+    frames: dict[str, int] = {}
+    for name, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]+)"', graph):
+        found = re.search(r"(\d+) bytes \(static\)", label)
+        if found is None and "bytes (" in label:
+            raise TargetError(f"the stack of {name} has no fixed size: {label}")
+        frames[name] = int(found.group(1)) if found else 0
+    calls: dict[str, set[str]] = {}
+    for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
+        calls.setdefault(source, set()).add(callee)
+    if kernel != "portable":
+        # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
+        assembly = files[f"{source_name}_cortex_m.S"].read_text(encoding="utf-8")
+        version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
+        pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", assembly))
+        frames |= {"bs4nn_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
+        calls["bs4nn_look_at_list"] = {"most", "bs4nn_fire" if kernel == "small" else "bs4nn_fire_word"}
+
+    def deepest(name: str, path: tuple[str, ...]) -> int:
+        if name in path:
+            raise TargetError(f"the kernel calls itself: {' -> '.join((*path, name))}")
+        below = (deepest(callee, (*path, name)) for callee in calls.get(name, ()))
+        return frames.get(name, 0) + max(below, default=0)
+
+    return deepest(next(name for name in frames if name.split(":")[-1] == entry), ())
+
+
+def write_csv(costs: Sequence[Cost], path: Path) -> None:
+    """Write one row a board.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    text = io.StringIO()
+    rows = []
+    for cost in costs:
+        row = cost.as_dict()
+        row["instructions_by_class"] = " ".join(f"{mean:.1f}" for mean in cost.instructions_by_class)
+        row["milliseconds"] = " ".join(f"{value:.4f}" for value in cost.milliseconds)
+        rows.append(row)
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
