@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,30 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in text:
             raise UserError(f"cannot {doing} {path}: no space left on the device; free some and try again") from error
         raise UserError(f"cannot {doing} {path}: {text}") from error
+
+
+def read_file(path: Path, max_bytes: int | None = None) -> bytes:
+    """The content of a file, and of nothing else: a FIFO would never end, a device might never begin.
+
+    Args:
+        path: the file; symbolic links are followed.
+        max_bytes: refused before reading if it is longer.
+
+    Raises:
+        UserError: it is missing, unreadable, no regular file, or too long.
+    """
+    with disk_errors(path, "read"):
+        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
+            facts = os.fstat(handle)
+            if stat.S_ISDIR(facts.st_mode):
+                raise UserError(f"cannot read {path}: it is a folder, not a file")
+            if not stat.S_ISREG(facts.st_mode):
+                raise UserError(f"cannot read {path}: it is no regular file (a device, FIFO or socket)")
+            if max_bytes is not None and facts.st_size > max_bytes:
+                raise UserError(f"cannot read {path}: it has {facts.st_size:,} bytes; at most {max_bytes:,} are read")
+            return file.read() if max_bytes is None else file.read(max_bytes)
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:

@@ -12,6 +12,7 @@ import bs4nn_tc
 # Their verbs register themselves; what is imported first comes first in --help.
 from bs4nn_tc.cli import training, tuning, networks, projects, targets  # noqa: F401 # isort: skip
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import app, output, progress_console
 
 
@@ -21,7 +22,7 @@ def main() -> None:
         status = app(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)  # the status of a typer.Exit
     except UserError as error:
-        progress_console.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        progress_console.print(f"error: {printable(error)}", style="red", soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         progress_console.print("interrupted", style="red")
@@ -38,7 +39,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        output.print(f"bs4nn-tc {bs4nn_tc.__version__}", highlight=False)
+        output.print(f"bs4nn-tc {bs4nn_tc.__version__}")
         raise typer.Exit
 
 

@@ -21,8 +21,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable_lines
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.network import Network
@@ -41,9 +43,21 @@ app = typer.Typer(
 GET, LOOK = "Get a network", "Look at it"
 DEPLOY, RUN = "Put it on a board", "See that it computes the same, and what it takes"
 
+
+class PlainConsole(Console):
+    """A console for which every text is data: no markup, no emoji codes, no control codes. Styles come as `Text`."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Where every text passes that is printed, or lies in a cell of a table."""
+        return super().render_str(printable_lines(text), **{**options, "markup": False, "emoji": False})
+
+
 # Results go to standard output, everything for people who watch to standard error.
-output = Console()
-progress_console = Console(stderr=True)
+output = PlainConsole()
+progress_console = PlainConsole(stderr=True)
 
 NetworkArgument = Annotated[Path, typer.Argument(metavar="NETWORK", help="A network file (.bs4nn).")]
 ProjectArgument = Annotated[
@@ -74,7 +88,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 @contextlib.contextmanager
 def progress_bar(text: str, total: int | None, quiet: bool) -> Iterator[Callable[[], None]]:
     """A bar on standard error; yields the function that moves it by one."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
         bar = bars.add_task(text, total=total)
         yield lambda: bars.advance(bar)

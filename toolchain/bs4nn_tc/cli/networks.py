@@ -87,7 +87,7 @@ def import_weights(
         },
     )
     network_file.save(network, out)
-    output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}", highlight=False)
+    output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}")
 
 
 # Longer tables are in the CSV file only.
@@ -263,10 +263,10 @@ def experiment(
         if len(result.rows) <= MOST_ROWS:
             output.print(table)
             if result.note:
-                output.print(result.note, highlight=False, markup=False)
+                output.print(result.note)
     for line in left_out:
-        output.print(line, highlight=False, markup=False)
-    output.print(f"{out}: figures (SVG, PNG) and data (CSV)", highlight=False)
+        output.print(line)
+    output.print(f"{out}: figures (SVG, PNG) and data (CSV)")
 
 
 @app.command(
@@ -292,4 +292,4 @@ def report(
     out = out or Path(f"{network_path.stem}.html")
     with progress_console.status("making the report"):
         reporting.write(network, network_path.name, datasets.load(dataset, data_dir), counted, out)
-    output.print(f"{out}: open it in a browser", highlight=False)
+    output.print(f"{out}: open it in a browser")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import (
@@ -45,15 +46,14 @@ def generate(
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
     out = out or Path(f"{c_name}-project")
     made = project.generate(network, c_name, chosen, out, force, small)
-    output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}", highlight=False)
+    output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}")
     packed = pack.pack(network)
     for one in chosen:
         most = bound.instructions_at_most(network, one.core, packed, small)
         output.print(
             f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
-            highlight=False,
         )
-    output.print(f"next: bs4nn-tc build {out}", highlight=False)
+    output.print(f"next: bs4nn-tc build {out}")
 
 
 @app.command("package", epilog="Example: bs4nn-tc package digits.bs4nn -o digits.zip", rich_help_panel=DEPLOY)
@@ -74,7 +74,7 @@ def make_package(
         package.write_zip(network, c_name, out, small)
     else:
         package.write_folder(network, c_name, out, small)
-    output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library", highlight=False)
+    output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library")
 
 
 EnvironmentOption = Annotated[
@@ -159,7 +159,7 @@ def flash(
     if chosen is None or chosen not in made.boards:
         raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
     building.flash(made, chosen, port, progress_console.out if verbose else None)
-    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial", highlight=False)
+    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial")
 
 
 @app.command("boards", epilog="Example: bs4nn-tc boards --json", rich_help_panel=DEPLOY)
@@ -220,7 +220,8 @@ def show_doctor(as_json: JsonOption = False) -> None:
         for heading in ("", "what", "found", "for"):
             table.add_column(heading, overflow="fold")
         for finding in findings:
-            mark = "[green]ok[/]" if finding.found else ("[red]missing[/]" if finding.needed else "[yellow]optional[/]")
+            missing = Text("missing", "red") if finding.needed else Text("optional", "yellow")
+            mark = Text("ok", "green") if finding.found else missing
             table.add_row(mark, finding.what, finding.found or finding.remedy, finding.purpose)
         output.print(table)
     if any(finding.needed and not finding.found for finding in findings):

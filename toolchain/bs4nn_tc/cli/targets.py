@@ -132,7 +132,7 @@ def verify(
                 report.target, report.board, f"{report.images:,}", f"{report.equal:,}", f"{report.seconds:.1f}"
             )
         output.print(table)
-        output.print(f"compared: {', '.join(reports[0].compared)}", highlight=False)
+        output.print(f"compared: {', '.join(reports[0].compared)}")
     for report in reports:
         if report.first_difference is not None:
             raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
@@ -196,7 +196,6 @@ def bench(
     output.print(
         "Executed instructions, the same on every run; they are not cycles. The times assume 1 to 2 cycles an "
         "instruction and a flash without wait states.",
-        highlight=False,
     )
 
 
@@ -243,7 +242,7 @@ def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) 
     except UserError as error:
         if dataset is not None or data_dir is not None:
             raise
-        progress_console.print(f"no test images: {error}", markup=False, highlight=False, soft_wrap=True)
+        progress_console.print(f"no test images: {error}", soft_wrap=True)
         return None
 
 
@@ -298,7 +297,7 @@ def live(
             opened.start()
 
         def ready(url: str, told: str) -> None:
-            progress_console.print(f"{told}; Ctrl-C ends it", markup=False, highlight=False, soft_wrap=True)
+            progress_console.print(f"{told}; Ctrl-C ends it", soft_wrap=True)
             print(url, flush=True)
 
         server.serve(opened, known, listener, ready)
@@ -350,7 +349,7 @@ def profile(
         rows.append((f"microseconds at {clock / 1e6:g} MHz, mean", f"{row['microseconds_mean']:,.1f}"))
     print_table(f"{made.name} on {name}, by its own clock", rows)
     if known is not None and known.emulator is not None:
-        output.print("QEMU's clock is not the core's; bs4nn-tc bench counts instructions there.", highlight=False)
+        output.print("QEMU's clock is not the core's; bs4nn-tc bench counts instructions there.")
 
 
 @app.command(epilog="Example: bs4nn-tc monitor --port /dev/ttyACM0", rich_help_panel=RUN)
@@ -365,7 +364,6 @@ def monitor(
         output.print(
             f"{told.board}: {told.name}, {told.inputs} inputs, {told.outputs} outputs, T = {told.time_steps}, "
             f"digest {told.digest[:12]}, kernel format {told.kernel_format}",
-            highlight=False,
         )
         for text in target.listen():
             print(text, end="", flush=True)

@@ -111,9 +111,7 @@ def train(
                 begun = resume and (not several or one.exists())
                 results.append(training.train(loaded, options, one, begun, on_report, tensorboard))
             except KeyboardInterrupt:
-                progress_console.print(
-                    f"stopped; {folder} holds all that was learned: go on with --resume", highlight=False
-                )
+                progress_console.print(f"stopped; {folder} holds all that was learned: go on with --resume")
                 raise
     all_figures = [_test_figures(one.network, loaded) for one in results]
     spread = evaluation.spread(all_figures)
@@ -155,13 +153,13 @@ def train(
     print_table(f"{out}: {network.shape_text}, test images of {dataset}", figure_rows(figures, network))
     if "test_8bit" in more:
         rounded = more["test_8bit"]["tie_lenient_accuracy"], more["test_8bit"]["strict_accuracy"]
-        output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded), highlight=False)
+        output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded))
     if several:
         print_table(
             f"{len(numbers)} seeds, test images: mean and standard deviation",
             [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
         )
-    output.print(f"run: {folder}", highlight=False)
+    output.print(f"run: {folder}")
 
 
 @app.command(
@@ -209,7 +207,7 @@ def sweep(
                 loaded, chosen, out, store=store, epochs=epochs, options=option or [], on_report=on_report
             )
         except KeyboardInterrupt:
-            progress_console.print(f"stopped; the same command goes on with {out}", highlight=False)
+            progress_console.print(f"stopped; the same command goes on with {out}")
             raise
     sweeping.write_csv(outcomes, out / "sweep.csv")
     best = [one for one in outcomes if one.best]
@@ -278,7 +276,12 @@ def _seed_numbers(seeds: str, first: int) -> list[int]:
 @contextlib.contextmanager
 def _training_bars(quiet: bool) -> Iterator[Callable[[training.Report], None]]:
     """One bar over all epochs, with the validation figures of the last one."""
-    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("training", markup=False),
+        BarColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
         bar = bars.add_task("", total=None)
 

@@ -104,7 +104,7 @@ def tune(
         )
     output.print(table)
     if out is not None and test is not None:
-        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
+        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
 
 
 @app.command(epilog="Example: bs4nn-tc refine fashion.bs4nn --data-dir data -o refined.bs4nn", rich_help_panel=GET)
@@ -128,7 +128,11 @@ def refine(
     dataset = _training_set(network_path, network, dataset)
     loaded = datasets.load(dataset, data_dir)
     reference.check_images(network, loaded.train_images[:1])
-    columns = (TextColumn("refining"), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("refining"),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=progress_console, disable=quiet) as bars:
         bar = bars.add_task("", total=None)
         refined = tuning.refined(
@@ -164,7 +168,7 @@ def refine(
     rows.append(("output thresholds", ", ".join(map(str, outputs))))
     known = ", which it has learned" if _knows_all(network) else ""
     print_table(f"{network_path.name}, validation images of {dataset}{known}", rows)
-    output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}", highlight=False)
+    output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
 
 
 @app.command(epilog="Example: bs4nn-tc reorder imported.bs4nn --dataset mnist --data-dir data", rich_help_panel=GET)
@@ -192,7 +196,7 @@ def reorder(
     if as_json:
         print_json({"network": str(out or network_path), "digest": ordered.digest})
     else:
-        output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}", highlight=False)
+        output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}")
 
 
 def _training_set(path: Path, network: Network, dataset: str | None) -> str:
