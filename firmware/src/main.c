@@ -25,6 +25,11 @@ static uint8_t application_pixels[APPLICATION_INPUTS];
 static uint16_t application_firing_times[APPLICATION_NEURONS];
 static int32_t application_potentials[APPLICATION_OUTPUTS];
 
+/* 1 where the self-test found what the reference answers, else 0: whoever asks who is there is told. */
+static uint8_t application_self_test;
+
+static const char STACK_OVERFLOW[] = "bs4nn: the stack has grown over its end: nothing from here can be believed\r\n";
+
 static void put_text(const char *text)
 {
     board_write(text, strlen(text));
@@ -83,7 +88,7 @@ static void reply_error(int code)
     protocol_end(protocol_write(protocol_begin(PROTOCOL_ERROR, 1), &byte, 1));
 }
 
-/* Versions, sizes, digest, then the network's and the board's name, each with its length before it. */
+/* Versions, sizes, digest, the network's and the board's name, each with its length before it, and the self-test. */
 static void reply_identity(const bs4nn_network_t *network)
 {
     const uint8_t versions[2] = {PROTOCOL_VERSION, BS4NN_FORMAT};
@@ -91,7 +96,7 @@ static void reply_identity(const bs4nn_network_t *network)
     const uint32_t neurons = APPLICATION_NEURONS;
     const uint8_t name_length = (uint8_t)strlen(network->name);
     const uint8_t board_length = (uint8_t)(sizeof BS4NN_BOARD - 1u);
-    uint32_t length = sizeof versions + sizeof sizes + sizeof neurons + 32u + 2u + name_length + board_length;
+    uint32_t length = sizeof versions + sizeof sizes + sizeof neurons + 32u + 3u + name_length + board_length;
     uint16_t crc = protocol_begin(PROTOCOL_IDENTIFY, length);
     crc = protocol_write(crc, versions, sizeof versions);
     crc = protocol_write(crc, sizes, sizeof sizes);
@@ -101,6 +106,7 @@ static void reply_identity(const bs4nn_network_t *network)
     crc = protocol_write(crc, network->name, name_length);
     crc = protocol_write(crc, &board_length, 1);
     crc = protocol_write(crc, BS4NN_BOARD, board_length);
+    crc = protocol_write(crc, &application_self_test, 1);
     protocol_end(crc);
 }
 
@@ -178,6 +184,11 @@ static void serve(bs4nn_t *net)
         } else {
             reply_result(frame.kind, trace(net, &result), &result);
         }
+        if (!board_stack_is_whole()) {
+            put_text(STACK_OVERFLOW);
+            reply_error(PROTOCOL_STACK);
+            return;
+        }
     }
 }
 
@@ -190,11 +201,16 @@ static int application(void)
         put_text("bs4nn: the network and the library do not fit together\r\n");
         return 1;
     }
-    uint32_t equal = self_test(&net);
-    put_text(equal == APPLICATION_SELF_TESTS ? "bs4nn: self-test passed\r\n" : "bs4nn: self-test FAILED\r\n");
+    application_self_test = self_test(&net) == APPLICATION_SELF_TESTS;
+    put_text(application_self_test ? "bs4nn: self-test passed\r\n" : "bs4nn: self-test FAILED\r\n");
+    if (!board_stack_is_whole()) {
+        put_text(STACK_OVERFLOW);
+        reply_error(PROTOCOL_STACK);
+        return 1;
+    }
     reply_identity(net.network); /* tells a waiting host that the console is ready */
     serve(&net);
-    return equal == APPLICATION_SELF_TESTS ? 0 : 1;
+    return application_self_test && board_stack_is_whole() ? 0 : 1;
 }
 
 #if defined(ARDUINO)

@@ -25,6 +25,7 @@
 #define PROTOCOL_TOO_LONG 2
 #define PROTOCOL_UNKNOWN_KIND 3
 #define PROTOCOL_WRONG_LENGTH 4
+#define PROTOCOL_STACK 5 /* the stack has grown over its end; the application stops */
 
 /* The stream has ended (host program only). */
 #define PROTOCOL_END (-1)

@@ -30,8 +30,10 @@ EMULATED = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"]
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    """Odd sizes, thresholds of their own, a delay."""
-    return random_network(np.random.default_rng(4), (64, 45, 33, 10), delay=1, intensity_max=16)
+    """Odd sizes, thresholds of their own, a delay, hidden neurons at places of their own as after `train`."""
+    rng = np.random.default_rng(4)
+    network = random_network(rng, (64, 45, 33, 10), delay=1, intensity_max=16)
+    return dataclasses.replace(network, order=(rng.permutation(45), rng.permutation(33)))
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,12 @@ def test_verify_by_the_command_line_and_a_changed_weight(made: project.Project, 
     start = text.index("/* neurons 0 to 31 */")
     word = text[start:].split("0x")[21][:8]  # of input 20, which is seldom black
     source.write_text(text[:start] + text[start:].replace(word, f"{int(word, 16) ^ 0xFF:08X}", 1))
+    assert_refused(run_tool(*call), "native", "self-test FAILED", status=1)
+    application = folder / "src" / "main.c"
+    text = application.read_text()
+    test = "self_test(&net) == APPLICATION_SELF_TESTS"
+    assert text.count(test) == 1
+    application.write_text(text.replace(test, "self_test(&net) <= APPLICATION_SELF_TESTS"))  # passes, whatever it finds
     done = run_tool(*call)
     assert done.returncode == 1, done.stderr
     assert not json.loads(done.stdout)["verified"]

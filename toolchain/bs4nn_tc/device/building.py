@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from bs4nn_tc.device.boards import Board, load_board
 from bs4nn_tc.device.codegen.project import Project
 
 NATIVE = "native"
+SELF_TEST_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -119,19 +121,45 @@ def build(
     Raises:
         MissingToolError: a compiler is missing.
         TargetError: the build fails.
-        VerificationError: the ELF file does not hold what was planned.
+        VerificationError: the ELF file does not hold what was planned, or the host program fails its self-test.
     """
     builds = []
     for environment in environments:
         platformio.run(project.folder, ["run"], environment, on_line, flags)
         program = program_path(project, environment)
         sizes = None
-        if environment != NATIVE:
+        if environment == NATIVE:
+            _run_self_test(program)
+        else:
             sizes = read_elf(program)
             check_plan(project, sizes, environment)
             _check_room(load_board(environment), sizes)
         builds.append(Build(environment, program, sizes))
     return builds
+
+
+def _run_self_test(program: Path) -> None:
+    """Start the host program, which tests itself and ends with its input.
+
+    Raises:
+        TargetError: it does not start or end.
+        VerificationError: it does not find what the reference answers.
+    """
+    try:
+        done = subprocess.run(
+            [str(program.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=SELF_TEST_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"{program} was built, but its self-test does not run: {error}") from error
+    if done.returncode != 0:
+        raise VerificationError(
+            f"{program} was built, but its self-test FAILED (exit status {done.returncode}): it does not compute what "
+            "the reference computes; generate the project again, and report this if it stays"
+        )
 
 
 def flash(project: Project, board: str, port: str | None = None, on_line: Callable[[str], None] | None = None) -> None:

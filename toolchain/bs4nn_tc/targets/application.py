@@ -11,7 +11,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.base.errors import TargetError, VerificationError
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import frames
 from bs4nn_tc.targets.stream import Stream
@@ -33,7 +33,7 @@ class LapTooLongError(TargetError):
 
 @dataclass(frozen=True)
 class Identity:
-    """What an application says of itself."""
+    """What an application says of itself; `self_test` is None where firmware of an older release does not tell."""
 
     protocol: int
     kernel_format: int
@@ -44,6 +44,7 @@ class Identity:
     digest: str
     name: str
     board: str
+    self_test: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,21 @@ class ApplicationTarget:
         return self._reader.text.decode(errors="replace").replace("\r\n", "\n")
 
     def expect(self, network: Network) -> None:
-        """Check that the target runs `network`, in whose order its traces come from now on.
+        """Check that the target runs `network`, in whose order its traces come from now on, and can be believed.
 
         Raises:
             TargetError: it runs another one: the firmware is stale.
+            VerificationError: it has found in its self-test that it does not compute what the reference computes.
         """
         if self.identity.digest != network.digest:
             raise TargetError(
                 f"{self.label} runs another network ({self.identity.name}, digest {self.identity.digest[:12]}, "
                 f"expected {network.digest[:12]}): its firmware is stale; build and flash it again"
+            )
+        if self.identity.self_test is False:
+            raise VerificationError(
+                f"{self.label}: its self-test FAILED: it does not compute what the reference computes, so nothing "
+                "that it answers is believed; generate, build and flash it again"
             )
         self._network = network
 
@@ -222,4 +229,6 @@ def _identity(payload: bytes) -> Identity:
             position = end
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise TargetError("the target sent an identity that cannot be read") from error
-    return Identity(protocol, kernel_format, inputs, outputs, time_steps, neurons, digest, *texts)
+    self_test = bool(payload[position]) if position < len(payload) else None
+    name, board = texts
+    return Identity(protocol, kernel_format, inputs, outputs, time_steps, neurons, digest, name, board, self_test)

@@ -23,6 +23,7 @@ _DEVICE_ERRORS = {
     2: "a frame was too long for it",
     3: "it does not know that kind of frame",
     4: "the image has another size than its network takes",
+    5: "its stack has grown over its end, so nothing that it says can be believed; give it more stack",
     -1: "a NULL pointer reached the kernel",
     -2: "its network is inconsistent",
     -3: "its workspace is too small",

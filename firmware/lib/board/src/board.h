@@ -32,6 +32,12 @@ void board_write(const void *bytes, size_t count);
 uint32_t board_lap(void);
 
 /*
+ * 0 once the stack has grown over its end into other data, so that no answer can be believed; 1 before, and always where
+ * the port does not know where its stack ends.
+ */
+int board_stack_is_whole(void);
+
+/*
  * Stop with an exit status, 0 for success: ends the program on the host and the emulation on an
  * emulated board; a real board stays still until it is reset. Does not return.
  */

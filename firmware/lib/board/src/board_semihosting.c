@@ -18,8 +18,12 @@
 #define OPEN_FOR_WRITING 4u
 #define STOPPED_BY_APPLICATION 0x20026u
 #define STATUS_FAULT 70
+/* Lies at the stack's end, untouched while the stack has room. */
+#define GUARD_WORDS 16
+#define GUARD 0x5AFE57ACu
 
 /* Laid out by board.ld. */
+extern uint32_t board_stack_end[]; /* it grows from the top down to here */
 extern uint32_t board_stack_top[];
 extern uint32_t board_data_load[];
 extern uint32_t board_data_start[];
@@ -100,6 +104,16 @@ void board_write(const void *bytes, size_t count)
     (void)semihosting(SYS_WRITE, argument);
 }
 
+int board_stack_is_whole(void)
+{
+    for (int i = 0; i < GUARD_WORDS; i++) {
+        if (board_stack_end[i] != GUARD) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 void board_exit(int status)
 {
     const uint32_t reason[2] = {STOPPED_BY_APPLICATION, (uint32_t)status};
@@ -116,6 +130,9 @@ void Reset_Handler(void)
     }
     for (uint32_t *to = board_bss_start; to < board_bss_end; to++) {
         *to = 0;
+    }
+    for (int i = 0; i < GUARD_WORDS; i++) {
+        board_stack_end[i] = GUARD;
     }
     board_exit(main());
 }

@@ -1,0 +1,179 @@
+"""What an application finds out about itself at its start, what people read of it, and who believes it."""
+
+from __future__ import annotations
+
+import binascii
+import dataclasses
+import json
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import naive
+import numpy as np
+import pytest
+from conftest import ROOT, random_network, require
+
+from bs4nn_tc import targets
+from bs4nn_tc.base.errors import TargetError, VerificationError
+from bs4nn_tc.device import boards, building
+from bs4nn_tc.device.codegen import project, self_test
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.targets import frames
+
+BOARDS = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"]
+SHIPPED = sorted((ROOT / "networks").glob("*.bs4nn"))
+PASSED = "self-test passed"
+
+
+def placed_network() -> Network:
+    """Hidden neurons at places of their own, as `train` leaves them."""
+    rng = np.random.default_rng(1)
+    network = random_network(rng, (30, 40, 20, 5))
+    return dataclasses.replace(network, order=(rng.permutation(40), rng.permutation(20)))
+
+
+def test_a_trace_is_expected_in_the_order_of_the_places() -> None:
+    network = placed_network()
+    for index, expected in enumerate(self_test.expected(network)):
+        image = self_test.image(index, network.inputs, network.intensity_max)
+        outcome = naive.run(network, image.tolist())
+        assert (expected.answer, expected.response_time) == (outcome.answer, outcome.response_time)
+        assert expected.spikes == outcome.spikes
+        places = [*network.order, range(network.outputs)]
+        times = [layer[neuron] for layer, order in zip(outcome.firing_times, places, strict=True) for neuron in order]
+        content = b"".join(int(time).to_bytes(2, "little") for time in times)
+        content += b"".join(int(value).to_bytes(4, "little", signed=True) for value in outcome.readout_potential)
+        assert expected.checksum == binascii.crc_hqx(content, 0xFFFF)
+
+
+# ---- Every network that is handed out says on every core that it passed ----
+
+
+def compile_object(compiler: list[str], source: Path, target: Path, *flags: str) -> Path:
+    subprocess.run([*compiler, "-O2", "-std=c99", *flags, "-c", str(source), "-o", str(target)], check=True)
+    return target
+
+
+def says(program: Path, board: boards.Board | None) -> tuple[str, int]:
+    """What a person reads on the console, and the exit status."""
+    command = [str(program)]
+    if board is not None:
+        assert board.emulator is not None
+        command = [require("qemu-system-arm", "qemu-system-arm"), *board.emulator.arguments, "-kernel", str(program)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    return done.stdout.split(frames.START)[0].decode(), done.returncode
+
+
+class Core:
+    """A compiler for one core, and everything of the firmware that is the same for all networks, compiled."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.board = None if name == "native" else boards.load_board(name)
+        self._folder = folder / name
+        self._folder.mkdir()
+        firmware = ROOT / "firmware"
+        includes = [firmware / "lib" / "bs4nn" / "src", firmware / "lib" / "board" / "src", firmware / "src"]
+        flags = [*(f"-I{include}" for include in includes), f'-DBS4NN_BOARD="{name}"']
+        port = "board_host.c"
+        self._link: list[str] = []
+        if self.board is None:
+            self._compiler = [require("gcc", "gcc"), *flags, "-DBOARD_PORT_HOST"]
+        else:
+            port = "board_semihosting.c"
+            machine = [f"-mcpu={self.board.core}", "-mthumb", "-mfloat-abi=soft"]
+            gcc = require("arm-none-eabi-gcc", "gcc-arm-none-eabi")
+            self._compiler = [gcc, *machine, *flags, "-DBOARD_PORT_SEMIHOSTING", "-ffreestanding"]
+            memory = json.loads(self.board.manifest.read_text())["bs4nn"]["memory"]
+            values = {
+                "FLASH_ORIGIN": memory["flash_origin"],
+                "FLASH_LENGTH": self.board.flash_bytes,
+                "RAM_ORIGIN": memory["ram_origin"],
+                "RAM_LENGTH": self.board.ram_bytes,
+                "STACK_BYTES": memory["stack_bytes"],
+            }
+            script = firmware / "lib" / "board" / "board.ld"
+            self._link = ["-nostartfiles", "-T", str(script), *(f"-Wl,--defsym={k}={v}" for k, v in values.items())]
+        sources = [path for path in includes[0].iterdir() if path.suffix in (".c", ".S")]
+        sources += [includes[1] / port, includes[2] / "protocol.c"]
+        self._objects = [
+            compile_object(self._compiler, source, self._folder / f"{source.stem}{source.suffix[1:]}.o")
+            for source in sources
+        ]
+
+    def says(self, made: project.Project) -> tuple[str, int]:
+        """What the firmware of a project says of itself."""
+        program = self._folder / made.name
+        own = [made.folder / "src" / file for file in ("main.c", "application.c", f"{made.name}.c")]
+        objects = [compile_object(self._compiler, path, program.with_suffix(f".{path.stem}.o")) for path in own]
+        files = map(str, [*objects, *self._objects])
+        subprocess.run([*self._compiler, *self._link, *files, "-o", str(program)], check=True)
+        return says(program, self.board)
+
+
+@pytest.fixture(scope="module")
+def cores(tmp_path_factory: pytest.TempPathFactory) -> list[Core]:
+    folder = tmp_path_factory.mktemp("cores")
+    return [Core(name, folder) for name in ("native", *BOARDS)]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_network_that_is_handed_out_passes_on_every_core(path: Path, cores: list[Core], tmp_path: Path) -> None:
+    network = network_file.load(path)
+    name = path.stem.replace("-", "_")
+    made = project.generate(network, name, [boards.load_board(board) for board in BOARDS], tmp_path / "project")
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda core: core.says(made), cores))
+    for core, (text, status) in zip(cores, said, strict=True):
+        assert text.splitlines() == [f"bs4nn: {name} ({network.shape_text}) on {core.name}", f"bs4nn: {PASSED}"]
+        assert status == 0
+
+
+# ---- Whoever fails is not believed ----
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> project.Project:
+    folder = tmp_path_factory.mktemp("self-test") / "project"
+    return project.generate(placed_network(), "placed", [boards.load_board("qemu-m4")], folder)
+
+
+def copy_of(made: project.Project, folder: Path) -> project.Project:
+    shutil.copytree(made.folder, folder)
+    return dataclasses.replace(made, folder=folder)
+
+
+def test_a_target_that_failed_its_self_test_is_not_believed(made: project.Project, tmp_path: Path) -> None:
+    broken = copy_of(made, tmp_path / "broken")
+    source = broken.folder / "src" / "application.c"
+    text = source.read_text()
+    checksum = text.rindex("0x")
+    source.write_text(f"{text[:checksum]}0x{int(text[checksum + 2 : checksum + 6], 16) ^ 1:04X}{text[checksum + 6 :]}")
+    with pytest.raises(VerificationError, match="self-test FAILED"):
+        building.build(broken, [building.NATIVE])
+    program = building.program_path(broken, building.NATIVE)
+    assert "self-test FAILED" in says(program, None)[0]
+    building.build(broken, ["qemu-m4"])
+    emulated = targets.open_emulator(boards.load_board("qemu-m4"), building.program_path(broken, "qemu-m4"))
+    for target in (emulated, targets.open_native(program)):
+        with target:
+            assert target.identity.self_test is False
+            target.recover()  # the same whenever it is asked
+            assert target.identity.self_test is False
+            with pytest.raises(VerificationError, match="self-test FAILED"):
+                target.expect(broken.network)
+
+
+def test_a_stack_that_grows_over_its_end_is_told(made: project.Project, tmp_path: Path) -> None:
+    """In place of a fault, or of answers from data that the stack has run over."""
+    tight = copy_of(made, tmp_path / "tight")
+    manifest = tight.folder / "boards" / "qemu-m4.json"
+    facts = json.loads(manifest.read_text())
+    facts["bs4nn"]["memory"]["stack_bytes"] = 384
+    manifest.write_text(json.dumps(facts))
+    building.build(tight, ["qemu-m4"])
+    with pytest.raises(TargetError, match="stack has grown over its end"):
+        targets.open_emulator(boards.load_board("qemu-m4"), building.program_path(tight, "qemu-m4"))
