@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
@@ -12,17 +14,17 @@ import bs4nn_tc
 # Their verbs register themselves; what is imported first comes first in --help.
 from bs4nn_tc.cli import training, tuning, networks, projects, targets  # noqa: F401 # isort: skip
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import app, output, progress_console
 
 
 def main() -> None:
     """Entry point: errors that a user can cause end in one line and a non-zero exit status."""
+    _show_everything_as_text()
     try:
         status = app(standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)  # the status of a typer.Exit
     except UserError as error:
-        progress_console.print(f"error: {printable(error)}", style="red", soft_wrap=True)
+        progress_console.print(f"error: {error}", style="red")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         progress_console.print("interrupted", style="red")
@@ -30,11 +32,33 @@ def main() -> None:
     except typer.Abort:
         sys.exit(130)
     except Exception as error:
-        # Typer's own usage errors know how to show themselves.
-        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+        # Typer's own usage errors; which class that is depends on its version.
+        if not hasattr(error, "format_message") or not hasattr(error, "exit_code"):
             raise
-        error.show()
+        _show_usage_error(error)
         sys.exit(error.exit_code)
+
+
+def _show_everything_as_text() -> None:
+    """Let no warning of a library pass raw, and no character stop a terminal that has none such."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, *_where: Any, **_more: Any) -> None:
+    progress_console.print(f"warning: {message}", style="yellow")
+
+
+def _show_usage_error(error: Any) -> None:
+    """One line: what is wrong with the call (it quotes the call, which is data), and where the options are told."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    place = f" ({context.command_path} --help lists the options)" if context is not None else ""
+    progress_console.print(f"error: {error.format_message().rstrip('.')}{place}", style="red")
 
 
 def _print_version(wanted: bool) -> None:

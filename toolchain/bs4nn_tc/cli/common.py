@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.text import printable_lines
+from bs4nn_tc.base.text import printable, printable_lines
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.network import Network
@@ -51,8 +52,16 @@ class PlainConsole(Console):
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Where every text passes that is printed, or lies in a cell of a table."""
-        return super().render_str(printable_lines(text), **{**options, "markup": False, "emoji": False})
+        """Where every text passes that is printed, or lies in a cell of a table: one line."""
+        return super().render_str(printable(text), **{**options, "markup": False, "emoji": False})
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print tables as wide as the terminal; but never a line break inside a text, where somebody may copy it."""
+        super().print(*objects, **{"soft_wrap": all(isinstance(one, str) for one in objects), **options})
+
+    def print_foreign(self, text: str, end: str = "\n") -> None:
+        """Print what another program or a board says: its line ends and tabs stay, its control codes are shown."""
+        super().print(Text(printable_lines(text.expandtabs())), end=end, soft_wrap=True)
 
 
 # Results go to standard output, everything for people who watch to standard error.
@@ -90,13 +99,24 @@ def progress_bar(text: str, total: int | None, quiet: bool) -> Iterator[Callable
     """A bar on standard error; yields the function that moves it by one."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=progress_console, disable=quiet) as bars:
-        bar = bars.add_task(text, total=total)
+        bar = bars.add_task(printable(text), total=total)
         yield lambda: bars.advance(bar)
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """The result of a verb with --json."""
-    print(json.dumps(value, indent=2))
+    """The result of a verb with --json: what every reader of JSON takes, so no NaN, and no half characters."""
+    print(json.dumps(_strict(value), indent=2, allow_nan=False))
+
+
+def _strict(value: Any) -> Any:
+    """The same without numbers that are not finite (null), and with bytes of file names that are no UTF-8 escaped."""
+    if isinstance(value, dict):
+        return {_strict(key): _strict(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(one) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(title: str, rows: list[tuple[str, str]]) -> None:

@@ -98,7 +98,7 @@ def build_with_bar(
     builds = []
     with progress_bar("building", len(environments), quiet) as advance:
         for environment in environments:
-            on_line = progress_console.out if verbose else None
+            on_line = progress_console.print_foreign if verbose else None
             builds += building.build(made, [environment], on_line)
             advance()
     return builds
@@ -158,7 +158,7 @@ def flash(
     chosen = board or (candidates[0] if len(candidates) == 1 else None)
     if chosen is None or chosen not in made.boards:
         raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
-    building.flash(made, chosen, port, progress_console.out if verbose else None)
+    building.flash(made, chosen, port, progress_console.print_foreign if verbose else None)
     output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial")
 
 
@@ -222,7 +222,11 @@ def show_doctor(as_json: JsonOption = False) -> None:
         for finding in findings:
             missing = Text("missing", "red") if finding.needed else Text("optional", "yellow")
             mark = Text("ok", "green") if finding.found else missing
-            table.add_row(mark, finding.what, finding.found or finding.remedy, finding.purpose)
+            table.add_row(mark, finding.what, finding.found or "-", finding.purpose)
         output.print(table)
+        # Below the table: a cell would break a command into pieces.
+        for finding in findings:
+            if not finding.found:
+                output.print(f"{finding.what}: {finding.remedy}")
     if any(finding.needed and not finding.found for finding in findings):
         raise typer.Exit(3)

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError, VerificationError
 from bs4nn_tc.cli.common import (
     HERE,
@@ -242,7 +243,7 @@ def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) 
     except UserError as error:
         if dataset is not None or data_dir is not None:
             raise
-        progress_console.print(f"no test images: {error}", soft_wrap=True)
+        progress_console.print(f"no test images: {error}")
         return None
 
 
@@ -283,8 +284,8 @@ def live(
     try:
         from bs4nn_tc.pages.live import runner, server, session  # noqa: PLC0415 - the extra `live`
     except ImportError as error:
-        missing = f"{error.name} is not installed; install it with: pip install 'bs4nn-tc[live]'"
-        raise MissingToolError(missing) from error
+        remedy = remedies.pip_install("starlette", "uvicorn")
+        raise MissingToolError(f"the page needs starlette and uvicorn; install them with: {remedy}") from error
 
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(server.listen(host, http_port))
@@ -297,7 +298,7 @@ def live(
             opened.start()
 
         def ready(url: str, told: str) -> None:
-            progress_console.print(f"{told}; Ctrl-C ends it", soft_wrap=True)
+            progress_console.print(f"{told}; Ctrl-C ends it")
             print(url, flush=True)
 
         server.serve(opened, known, listener, ready)
@@ -366,4 +367,4 @@ def monitor(
             f"digest {told.digest[:12]}, kernel format {told.kernel_format}",
         )
         for text in target.listen():
-            print(text, end="", flush=True)
+            output.print_foreign(text, end="")

@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.base.text import printable
 
 DEFAULT_DATA_DIR = Path("data")
 NAMES = ("mnist", "fashion-mnist", "mnist-14x14", "fashion-mnist-14x14", "digits")
 # At the end of a name: every two by two pixels become one.
 _HALF_SIZE = "-14x14"
-_TRAIN_EXTRA = "install it with: pip install 'bs4nn-tc[train]'"
 _IMAGE_ENDINGS = (".png", ".bmp", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".pgm", ".webp")
 _FASHION_CLASSES = (
     "T-shirt/top",
@@ -64,6 +65,11 @@ class Dataset:
     image_shape: tuple[int, int]
     intensity_max: int
     class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        # They are only ever shown (a class is its number), and come from names of folders: pages, tables and figures
+        # take them as they are.
+        object.__setattr__(self, "class_names", tuple(printable(one, 60) for one in self.class_names))
 
     @property
     def _training_count(self) -> int:
@@ -221,7 +227,8 @@ def _download(name: str, class_name: str, data_dir: Path, folder: Path) -> None:
         from torchvision import datasets as torchvision_datasets  # noqa: PLC0415 - torch only where it is needed
     except ImportError as error:
         raise MissingToolError(
-            f"{looked}; say where it is with --data-dir, or let torchvision download it: pip install 'bs4nn-tc[vision]'"
+            f"{looked}; say where it is with --data-dir, or let torchvision download it: "
+            f"{remedies.pip_install('torchvision')}"
         ) from error
     try:
         for train in (True, False):
@@ -240,7 +247,8 @@ def _digits() -> Dataset:
     try:
         from sklearn.datasets import load_digits  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise MissingToolError(f"the digits data set comes with scikit-learn; {_TRAIN_EXTRA}") from error
+        remedy = remedies.pip_install("scikit-learn")
+        raise MissingToolError(f"the digits data set comes with scikit-learn; install it with: {remedy}") from error
     bunch = load_digits()
     images = bunch.data.astype(np.uint8)
     labels = bunch.target.astype(np.int64)
@@ -293,7 +301,8 @@ def _read_images(
     try:
         from PIL import Image  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise MissingToolError(f"reading images needs Pillow; {_TRAIN_EXTRA}") from error
+        remedy = remedies.pip_install("pillow")
+        raise MissingToolError(f"reading images needs Pillow; install it with: {remedy}") from error
     files = [
         (path, label)
         for label, name in enumerate(classes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,13 @@ from typing import Any
 
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 
 # What an Arduino core, kernel and stack may take on a board of which nothing better is known. `build` looks again.
 _RESERVED_FLASH_BYTES, _RESERVED_RAM_BYTES = 24 * 1024, 4 * 1024
+
+# What boards and platforms may be called: they become values and sections of platformio.ini, and strings in C.
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def read_board(path: Path, platform: str = "") -> Board:
         value = field(name)
         if not isinstance(value, str):
             raise UserError(f"the board manifest {path}: {name} is {value!r}, not a text")
-        return value
+        return printable(value)
 
     def count(name: str) -> int:
         value = field(name)
@@ -168,11 +173,12 @@ def installed_boards() -> dict[str, tuple[Path, str]]:
     for folder in _platform_folders():
         for description in sorted(folder.glob("*/platform.json")):
             try:
-                name = json.loads(description.read_text(encoding="utf-8"))["name"]
+                name = str(json.loads(description.read_text(encoding="utf-8"))["name"])
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # not ours to judge
             for manifest in sorted(description.parent.glob("boards/*.json")):
-                found.setdefault(manifest.stem, (manifest, str(name)))
+                if _NAME.fullmatch(name) and _NAME.fullmatch(manifest.stem):
+                    found.setdefault(manifest.stem, (manifest, name))
     return found
 
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.device import platformio
 
 
@@ -48,12 +49,12 @@ def _program(tool: platformio.Tool, needed: bool) -> Finding:
     return Finding(tool.names[0], _version_line(path) if path else "", needed, tool.purpose, remedy)
 
 
-def _package(name: str, needed: bool, purpose: str, remedy: str) -> Finding:
+def _package(name: str, needed: bool, purpose: str) -> Finding:
     try:
         found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         found = ""
-    return Finding(name, found, needed, purpose, remedy)
+    return Finding(name, found, needed, purpose, remedies.pip_install(name))
 
 
 def examine() -> list[Finding]:
@@ -61,15 +62,15 @@ def examine() -> list[Finding]:
     registry = platformio.registry_is_reachable()
     return [
         Finding("python", sys.version.split()[0], True, "everything", ""),
-        _package("platformio", True, "building and flashing", "pip install 'platformio>=6.2,<6.3'"),
-        _package("scons", True, "PlatformIO's build engine", "pip install 'scons>=4.11,<4.12'"),
+        _package("platformio", True, "building and flashing"),
+        _package("scons", True, "PlatformIO's build engine"),
         _program(platformio.HOST_COMPILER, True),
         _program(platformio.ARM_COMPILER, True),
         _program(platformio.QEMU, True),
-        _package("scikit-learn", False, "the bundled digits data set", "pip install 'bs4nn-tc[train]'"),
-        _package("pillow", False, "folders of images", "pip install 'bs4nn-tc[train]'"),
-        _package("torchvision", False, "downloading MNIST and Fashion-MNIST", "pip install 'bs4nn-tc[vision]'"),
-        _package("starlette", False, "the page of live", "pip install 'bs4nn-tc[live]'"),
+        _package("scikit-learn", False, "the bundled digits data set"),
+        _package("pillow", False, "folders of images"),
+        _package("torchvision", False, "downloading MNIST and Fashion-MNIST"),
+        _package("starlette", False, "the page of live"),
         Finding(
             "PlatformIO's registry",
             "reachable" if registry else "",

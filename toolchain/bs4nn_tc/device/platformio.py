@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, TargetError
 from bs4nn_tc.base.files import cache_folder, disk_errors, write_atomically
 
@@ -169,7 +170,7 @@ def run(
         TargetError: PlatformIO fails, with its first error line.
     """
     if importlib.util.find_spec("platformio") is None:
-        raise MissingToolError("platformio is not installed in this Python; install it with: pip install platformio")
+        raise MissingToolError(remedies.not_installed("platformio"))
     start = ["-m", "platformio"] if registry_is_reachable() else ["-c", OFFLINE_LAUNCHER]
     command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project)]
     variables = {**os.environ, **environment_variables(on_line)}

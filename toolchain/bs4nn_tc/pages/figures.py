@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError
 from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.study.experiments import Experiment
 
 # Lines of more points than that have no marks.
@@ -52,15 +54,15 @@ def render(experiment: Experiment, kind: str) -> bytes:
         import matplotlib as mpl  # noqa: PLC0415 - an extra
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        message = "matplotlib is not installed; install it with: pip install 'bs4nn-tc[report]'"
-        raise MissingToolError(message) from error
+        raise MissingToolError(remedies.not_installed("matplotlib")) from error
     mpl.rcParams["svg.hashsalt"] = "bs4nn-tc"
+    mpl.rcParams["text.parse_math"] = False  # names of classes and data sets are no formulas
     drawn = {"lines": _lines, "bars": _bars, "matrix": _matrix}.get(experiment.kind)
     count = len(experiment.pictures)
     columns = min(8, count) if drawn is None else count
     rows = -(-count // columns) if count else 0
     figure = Figure(figsize=(8, (5 if drawn else 0) + 1.25 * rows), layout="constrained")
-    figure.suptitle(experiment.title)
+    figure.suptitle(printable(experiment.title, 120))
     above: Any = figure
     if drawn is not None:
         below: Any = figure

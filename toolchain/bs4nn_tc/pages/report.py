@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 import bs4nn_tc
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, pack, render
@@ -88,7 +90,8 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         }
         for index in errors[:WRONG_SHOWN]
     ]
-    source = f"--dataset {dataset.name} --data-dir DIR"
+    source = f"--dataset {_in_shell(dataset.name)} --data-dir DIR"
+    file_name = _in_shell(file_name)
     board_options = "".join(f" --board {board.id}" for board in counted)
     commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment all {file_name} {source}"]
     if counted:
@@ -98,10 +101,10 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         render.environment()
         .get_template("report.html.j2")
         .render(
-            name=name,
+            name=printable(name),
             version=bs4nn_tc.__version__,
             network=network,
-            dataset=dataset.name,
+            dataset=printable(dataset.name),
             thresholds=[_range(layer.thresholds) for layer in network.layers],
             figures=evaluation.figures(network, result, dataset.test_labels),
             plan=plan,
@@ -155,6 +158,11 @@ def _samples(network: Network, dataset: Dataset, result: reference.Result) -> li
         told = replay.describe(network, image, trace)
         samples.append({**told, "index": index, "label": dataset.class_names[labels[index]], "pixels": image.tolist()})
     return samples
+
+
+def _in_shell(word: str) -> str:
+    """A word of a command as it is typed; what cannot be typed is shown as an escape."""
+    return shlex.quote(printable(word))
 
 
 def _class_name(dataset: Dataset, answer: int) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.host.network import HostTimes, host_network
 from bs4nn_tc.model import importers, reference
 from bs4nn_tc.model.network import Layer, Network
@@ -389,7 +390,7 @@ def learning(material: Material) -> Experiment:
         (float(epoch + 1), *(curve[epoch] if epoch < len(curve) else float("nan") for curve in curves))
         for epoch in range(epochs)
     ]
-    headings = ("epoch", *(folder.name for folder in material.runs))
+    headings = ("epoch", *(printable(folder.name) for folder in material.runs))
     title = "learning: strict accuracy on the validation images"
     return Experiment("learning", title, headings, rows, {}, "lines")
 

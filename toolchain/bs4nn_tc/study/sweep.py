@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bs4nn_tc import training
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import disk_errors, write_atomically
 from bs4nn_tc.base.interrupts import interruptible
@@ -108,7 +109,7 @@ def run(
     try:
         import optuna  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise MissingToolError("Optuna is not installed; install it with: pip install 'bs4nn-tc[sweep]'") from error
+        raise MissingToolError(remedies.not_installed("optuna")) from error
     resolved = {
         one.name: training.resolve(dataset, one.recipe, one.hidden, epochs, one.time_steps, one.seed, options)
         for one in chosen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import struct
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import TargetError, VerificationError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import frames
 from bs4nn_tc.targets.stream import Stream
@@ -182,12 +185,14 @@ class ApplicationTarget:
 
     def listen(self) -> Iterator[str]:
         """What the application prints for people from now on, as it comes; ends when the stream does."""
+        # A line end, and a character, may come in two pieces.
+        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
         while True:
             try:
                 content = self._stream.read(256, time.monotonic() + 3600)
             except TargetError as error:
                 raise TargetError(f"{self.label}: {error}") from error
-            yield content.decode(errors="replace").replace("\r\n", "\n")
+            yield decoder.decode(content)
 
     def close(self) -> None:
         """End the application where that is possible, and the stream."""
@@ -225,7 +230,7 @@ def _identity(payload: bytes) -> Identity:
         position = 44
         for _ in range(2):
             end = position + 1 + payload[position]
-            texts.append(payload[position + 1 : end].decode("ascii"))
+            texts.append(printable(payload[position + 1 : end].decode("ascii")))
             position = end
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise TargetError("the target sent an identity that cannot be read") from error

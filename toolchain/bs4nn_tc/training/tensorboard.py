@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError
 from bs4nn_tc.base.files import disk_errors
 
@@ -21,8 +22,7 @@ def writer_class() -> Any:
     try:
         from tensorboardX import SummaryWriter  # noqa: PLC0415 - an extra
     except ImportError as error:
-        message = "tensorboardX is not installed; install it with: pip install 'bs4nn-tc[tensorboard]'"
-        raise MissingToolError(message) from error
+        raise MissingToolError(remedies.not_installed("tensorboardX")) from error
     return SummaryWriter
 
 

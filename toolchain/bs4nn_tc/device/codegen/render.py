@@ -72,6 +72,11 @@ def _decimal_lines(values: NDArray[Any], per_line: int) -> Iterator[str]:
     return _lines([str(value) for value in np.asarray(values).tolist()], per_line)
 
 
+def _markdown(text: str) -> str:
+    """Text as itself in a table of Markdown."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+
+
 def environment() -> jinja2.Environment:
     """The Jinja2 environment of all templates: an undefined variable is an error, never empty text."""
     made = jinja2.Environment(
@@ -82,6 +87,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["markdown"] = _markdown
     made.filters["hex_lines"] = _hex_lines
     made.filters["decimal_lines"] = _decimal_lines
     return made

@@ -33,6 +33,7 @@ from starlette.routing import Route
 
 import bs4nn_tc
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
 from bs4nn_tc.model.network import Network
@@ -86,7 +87,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     named = () if dataset is None else dataset.class_names
     return {
         "version": bs4nn_tc.__version__,
-        "name": session.runner.name,
+        "name": printable(session.runner.name),
         "shape": network.shape_text,
         "digest": network.digest,
         "layers": [layer.neurons for layer in network.layers],
@@ -103,7 +104,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         # Where its centre of mass goes, in pixels from the corner.
         "centre": [rows / 2 + shift, columns / 2 + shift],
         "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
-        "dataset": None if dataset is None else dataset.name,
+        "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
         "target": session.runner.kind.value,
         "board": None if session.runner.board is None else session.runner.board.id,
@@ -146,7 +147,7 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
         return _json({"error": error.detail}, error.status_code, error.headers)
 
     async def gone(_: Request, error: Exception) -> Response:
-        return _json({"error": str(error)}, 503)  # the request was good, the target is not
+        return _json({"error": printable(error)}, 503)  # the request was good, the target is not
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
