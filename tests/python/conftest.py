@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from bs4nn_tc import cli
 from bs4nn_tc.model import importers
 from bs4nn_tc.model.network import Layer, Network
 
@@ -125,6 +126,24 @@ def run_tool(
     command = [sys.executable, "-m", "bs4nn_tc", *map(str, arguments)]
     variables = {**os.environ, "COLUMNS": "200", **(environment or {})}
     return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, **options)
+
+
+# The command line in the tests' own process: exit status, standard output, standard error.
+Tool = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tool:
+    """Call the command line without starting a process, which takes most of the time of a refusal."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bs4nn-tc", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return int(left.value.code or 0), said.out, said.err
+
+    return call
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 
-# Members of an archive: a network of 255 layers has 766.
+# Members of an archive: a network of 255 layers has 766, the checkpoint of one some more.
 MAX_MEMBERS = 4096
-# Bytes of one array's header; NumPy's own limit for what it parses.
-_MAX_HEADER = 10_000
+# Bytes of one array's header: NumPy writes about 120 for an array of plain numbers, and parses longer ones slowly.
+_MAX_HEADER = 1000
 _NPY = ".npy"
+# How every member's entry in an archive's directory begins.
+_ENTRY = b"PK\x01\x02"
+# What NumPy before 2.2 makes of the option of that name: one more array, a single truth value.
+_OPTION = "allow_pickle"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -33,10 +39,12 @@ class ArrayFacts:
     Attributes:
         shape: lengths of its axes.
         dtype: type of its elements.
+        by_columns: the first axis varies fastest (Fortran's order).
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    by_columns: bool = False
 
     @property
     def bytes(self) -> int:
@@ -45,32 +53,42 @@ class ArrayFacts:
 
 
 class Archive:
-    """An .npz archive that has been looked at but not unpacked."""
+    """An .npz archive that has been looked at but not unpacked.
+
+    Attributes:
+        facts: what each array's header says, by the array's name.
+    """
 
     def __init__(self, content: bytes) -> None:
         """Read the directory and every array's header.
 
+        The array `allow_pickle` that `numpy.savez(..., allow_pickle=False)` of NumPy before 2.2 adds is left out.
+
         Raises:
             UserError: no archive, a damaged one, or one with members that are no plain arrays.
         """
+        entries = content.count(_ENTRY)  # before zipfile makes an object of each
+        if entries > MAX_MEMBERS:
+            raise UserError(f"an archive of {entries:,} members; at most {MAX_MEMBERS:,} are read")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(content))
             members = self._zip.infolist()
-            if len(members) > MAX_MEMBERS:
-                raise UserError(f"an archive of {len(members):,} members; at most {MAX_MEMBERS:,} are read")
             self._members: dict[str, zipfile.ZipInfo] = {}
             self.facts: dict[str, ArrayFacts] = {}
             for member in members:
                 name = member.filename.removesuffix(_NPY)
+                shown = printable(member.filename, 60)
                 if member.compress_type not in _METHODS:
-                    raise UserError(f"its member '{member.filename}' is packed by another method than NumPy's")
+                    raise UserError(f"its member '{shown}' is packed by another method than NumPy's")
                 if name == member.filename or name in self._members:
-                    raise UserError(f"it has a member '{member.filename}' that is no array or comes twice")
+                    raise UserError(f"it has a member '{shown}' that is no array or comes twice")
                 with self._zip.open(member) as stream:
                     facts, start = _header(stream)
                 if start + facts.bytes != member.file_size:
-                    raise UserError(f"the array '{name}' is of another size than its header says")
+                    raise UserError(f"the array '{printable(name, 60)}' is of another size than its header says")
                 self._members[name], self.facts[name] = member, facts
+            if self.facts.get(_OPTION) == ArrayFacts((), np.dtype(bool)):
+                del self._members[_OPTION], self.facts[_OPTION]
         except UserError:
             raise
         except Exception as error:  # whatever a damaged archive makes zipfile, zlib and NumPy raise
@@ -94,7 +112,7 @@ class Archive:
 
 
 def read_npy(content: bytes, max_bytes: int) -> NDArray[Any]:
-    """The array in a .npy file.
+    """The array in a .npy file, read-only: a view of its bytes, so that a large one is in memory once.
 
     Args:
         content: of the file.
@@ -109,7 +127,8 @@ def read_npy(content: bytes, max_bytes: int) -> NDArray[Any]:
             raise UserError(f"an array of {facts.bytes:,} bytes; at most {max_bytes:,} are read")
         if start + facts.bytes > len(content):
             raise UserError("it is cut short: its header says more than there is")
-        return _array(io.BytesIO(content))
+        elements = np.frombuffer(content, facts.dtype, math.prod(facts.shape), start)
+        return elements.reshape(facts.shape, order="F" if facts.by_columns else "C")
     except UserError:
         raise
     except Exception as error:
@@ -137,13 +156,21 @@ def _header(stream: IO[bytes]) -> tuple[ArrayFacts, int]:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of NumPy's format")
+    width = 2 if version == (1, 0) else 4
+    length = stream.read(width)
+    size = int.from_bytes(length, "little")
+    if size > _MAX_HEADER:  # NumPy reads all of it before it looks
+        raise ValueError(f"a header of {size:,} bytes; at most {_MAX_HEADER:,} are read")
+    text = io.BytesIO(length + stream.read(size))
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream, max_header_size=_MAX_HEADER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # files of Python 2 (10L) are read, and need no advice
+        shape, by_columns, dtype = read(text, max_header_size=_MAX_HEADER)
     if dtype.hasobject or dtype.itemsize == 0:
         raise ValueError("it holds Python objects or nothing, which is not read")
     if any(type(length) is not int or length < 0 for length in shape):
         raise ValueError(f"an axis of impossible length, {shape}")
-    return ArrayFacts(tuple(shape), dtype), stream.tell()
+    return ArrayFacts(tuple(shape), dtype, by_columns), np.lib.format.MAGIC_LEN + width + size
 
 
 def _array(stream: IO[bytes]) -> NDArray[Any]:
@@ -152,4 +179,4 @@ def _array(stream: IO[bytes]) -> NDArray[Any]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return printable((str(error).splitlines() or [type(error).__name__])[0], 120)

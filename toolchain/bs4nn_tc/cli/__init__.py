@@ -31,6 +31,12 @@ def main() -> None:
         sys.exit(130)
     except typer.Abort:
         sys.exit(130)
+    except OSError as error:
+        # What the system says of a path that no module has looked at: a name that is too long, a folder without access.
+        if error.filename is None:
+            raise
+        progress_console.print(f"error: {printable(error.filename)}: {error.strerror}", style="red", soft_wrap=True)
+        sys.exit(UserError.exit_code)
     except Exception as error:
         # Typer's own usage errors; which class that is depends on its version.
         if not hasattr(error, "format_message") or not hasattr(error, "exit_code"):

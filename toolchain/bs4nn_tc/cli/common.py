@@ -27,7 +27,7 @@ from rich.text import Text
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable, printable_lines
 from bs4nn_tc.data import datasets
-from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model import described, evaluation, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 
@@ -137,7 +137,7 @@ def test_images(
     Raises:
         UserError: it does not say, or the images or classes do not fit it.
     """
-    dataset = dataset or network.description.get("dataset")
+    dataset = dataset or described.trained_on(network)
     if dataset is None:
         raise UserError("the network does not say what it was trained on; name the images with --dataset")
     loaded = datasets.load(dataset, data_dir)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     GET,
     LOOK,
@@ -49,7 +50,11 @@ class Rules(StrEnum):
 )
 def import_weights(
     weights: Annotated[
-        list[Path], typer.Argument(help="One .npy file a layer, (neurons, inputs); only the signs are used.")
+        list[Path],
+        typer.Argument(
+            help="One .npy file a layer, (neurons, inputs) as PyTorch has it; Keras' (inputs, neurons) with "
+            "--transpose. Only the signs are used."
+        ),
     ],
     out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
     theta: Annotated[float | None, typer.Option(help="Firing threshold of all layers; goes with --alpha.")] = None,
@@ -69,9 +74,14 @@ def import_weights(
         int | None, typer.Option(help="Step whose potentials decide a silent image. [default: T-1; authors: T-3]")
     ] = None,
     intensity_max: Annotated[int, typer.Option(help="Intensity of a pixel that fires at step 0.")] = 255,
+    transpose: Annotated[
+        bool | None,
+        typer.Option("--transpose/--no-transpose", help="The files hold (inputs, neurons), as Keras does."),
+    ] = None,
 ) -> None:
     """Make a network file of other people's weights."""
-    signs = [importers.load_weights(path) for path in weights]
+    signs = [importers.load_weights(path, bool(transpose)) for path in weights]
+    hint = importers.check_orientation(signs, transpose)
     thresholds = importers.thresholds_of_layers(signs, theta, alpha or [], threshold or [], rules.value)
     network = importers.network_from_weights(
         signs,
@@ -88,10 +98,14 @@ def import_weights(
     )
     network_file.save(network, out)
     output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}")
+    if hint is not None:
+        progress_console.print(f"note: {hint}", soft_wrap=True)
 
 
 # Longer tables are in the CSV file only.
 MOST_ROWS = 60
+# Of a description; all of it is in the JSON.
+MOST_ENTRIES, MOST_CHARACTERS = 40, 500
 
 
 @app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits", rich_help_panel=LOOK)
@@ -174,7 +188,10 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
         positive = float((layer.signs > 0).mean())
         thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
         rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
-    rows += [(f"{key}", str(value)) for key, value in sorted(network.description.items())]
+    described = sorted(network.description.items())
+    rows += [(printable(key, 60), printable(value, MOST_CHARACTERS)) for key, value in described[:MOST_ENTRIES]]
+    if len(described) > MOST_ENTRIES:
+        rows.append(("...", f"{len(described) - MOST_ENTRIES:,} entries more; --json shows all"))
     print_table(f"{network_path.name}: {network.shape_text}", rows)
     rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
     rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -35,6 +36,10 @@ from bs4nn_tc.model.real_network import RealNetwork
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
+
+
+# So many networks take weeks; and the largest seed.
+MOST_SEEDS, LAST_SEED = 1000, 2**63 - 1
 
 
 class Recipe(StrEnum):
@@ -64,7 +69,7 @@ def train(
     ] = Recipe.BEST,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
     time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, else 256]")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same network.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="The same seed gives the same network.")] = 0,
     seeds: Annotated[
         str,
         typer.Option(
@@ -91,9 +96,9 @@ def train(
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
     from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
 
+    numbers = _seed_numbers(seeds, seed)
     loaded = datasets.load(dataset, data_dir)
     sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
-    numbers = _seed_numbers(seeds, seed)
     all_options = [
         training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
     ]
@@ -102,7 +107,7 @@ def train(
     several = len(numbers) > 1
     if several and all_options[0].all_images:
         raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
-    folder = run or Path("runs") / f"{name}-{recipe.value}-{'-'.join(map(str, numbers))}"
+    folder = run or Path("runs") / f"{name}-{recipe.value}-{_seeds_name(numbers)}"
     folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
     results = []
     with _training_bars(quiet) as on_report:
@@ -266,11 +271,27 @@ def _seed_numbers(seeds: str, first: int) -> list[int]:
         numbers = [int(part) for part in seeds.split(",")]
     except ValueError:
         numbers = []
-    if "," not in seeds and numbers and numbers[0] >= 1:
+    is_count = "," not in seeds and len(numbers) == 1
+    if max(numbers[0] if is_count else len(numbers), 0) > MOST_SEEDS:
+        raise UserError(f"--seeds {printable(seeds, 40)}: at most {MOST_SEEDS:,} networks are trained at once")
+    if is_count and numbers[0] >= 1:
         return list(range(first, first + numbers[0]))
-    if "," not in seeds or not numbers or min(numbers) < 0 or len(set(numbers)) < len(numbers):
-        raise UserError(f"--seeds {seeds}: a count of 1 or more is needed, or a list of different seeds such as 0,1,2")
+    if (
+        is_count
+        or not numbers
+        or not 0 <= min(numbers) <= max(numbers) <= LAST_SEED
+        or len(set(numbers)) < len(numbers)
+    ):
+        raise UserError(
+            f"--seeds {printable(seeds, 40)}: a count of 1 or more is needed, or a list of different seeds such as "
+            "0,1,2"
+        )
     return numbers
+
+
+def _seeds_name(numbers: list[int]) -> str:
+    """A few seeds one by one; all of many would be longer than a file's name may be."""
+    return "-".join(map(str, numbers)) if len(numbers) <= 8 else f"{len(numbers)}-seeds-{numbers[0]}-to-{numbers[-1]}"
 
 
 @contextlib.contextmanager

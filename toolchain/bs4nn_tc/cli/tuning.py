@@ -28,7 +28,7 @@ from bs4nn_tc.cli.common import (
     progress_console,
 )
 from bs4nn_tc.data import datasets
-from bs4nn_tc.model import evaluation, network_file, reference
+from bs4nn_tc.model import described, evaluation, network_file, reference
 from bs4nn_tc.model.network import Network
 
 
@@ -166,7 +166,7 @@ def refine(
     for number, thresholds in enumerate(hidden, 1):
         rows.append((f"thresholds of hidden layer {number}", ", ".join(map(str, thresholds))))
     rows.append(("output thresholds", ", ".join(map(str, outputs))))
-    known = ", which it has learned" if _knows_all(network) else ""
+    known = ", which it has learned" if described.knows_validation_images(network) else ""
     print_table(f"{network_path.name}, validation images of {dataset}{known}", rows)
     output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
 
@@ -201,15 +201,10 @@ def reorder(
 
 def _training_set(path: Path, network: Network, dataset: str | None) -> str:
     """Name of the data set to choose with."""
-    dataset = dataset or network.description.get("dataset")
+    dataset = dataset or described.trained_on(network)
     if dataset is None:
         raise UserError(f"{path} does not say what it was trained on; name it with --dataset")
     return dataset
-
-
-def _knows_all(network: Network) -> bool:
-    """Whether it has learned from the validation images, too (`all_images`), so that they say little of it."""
-    return network.description.get("validation") == {}
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
@@ -222,8 +217,9 @@ def _save(network: Network, validation: dict[str, float], loaded: datasets.Datas
 
     figures = evaluation.figures(network, reference.run(network, loaded.test_images), loaded.test_labels)
     test = _rounded(figures.as_dict())
-    facts = {**network.description, "validation": {} if _knows_all(network) else validation, "test": test}
-    network = dataclasses.replace(network, description=facts)
+    of_validation = {} if described.knows_validation_images(network) else validation
+    description = {**network.description, "validation": of_validation, "test": test}
+    network = dataclasses.replace(network, description=description)
     network = ordering.order_neurons(network, loaded.train_images)
     network_file.save(network, out)
     return network

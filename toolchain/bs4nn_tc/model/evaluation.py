@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base.archives import to_npz
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.model.network import Network
 
@@ -109,7 +109,5 @@ def save_result(result: Result, path: Path) -> None:
         "spikes": result.spikes,
         "readout_potential": result.readout_potential,
     }
-    content = io.BytesIO()
     whole = {name: array.astype(np.int32) for name, array in arrays.items()}
-    np.savez_compressed(content, allow_pickle=False, **whole)
-    write_atomically(path, content.getvalue())
+    write_atomically(path, to_npz(whole, compressed=True))

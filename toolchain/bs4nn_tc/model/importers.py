@@ -8,8 +8,8 @@ delay of one step, and the potentials of step T - 3 decide (253 of 256).
 
 from __future__ import annotations
 
+import itertools
 import math
-import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -18,52 +18,107 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base import archives
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import disk_errors
-from bs4nn_tc.model.network import MAX_THRESHOLD, Layer, Network
+from bs4nn_tc.base.files import read_file
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.model.network import MAX_SYNAPSES, MAX_THRESHOLD, Layer, Network, check_sizes
 
 Rules = Literal["paper", "authors"]
 
+# Bytes of an array of weights: the largest network's in float32.
+_MAX_BYTES = 4 * MAX_SYNAPSES
+_MAX_OVERHEAD = 1_000_000
 
-def load_weights(path: Path) -> NDArray[np.int8]:
+
+def load_weights(path: Path, transpose: bool = False) -> NDArray[np.int8]:
     """Read one layer's weights from a .npy file and take their signs.
 
     Args:
-        path: a file with an array (out, ...); everything after the first axis is flattened to inputs.
+        path: a file with an array (out, ...), as PyTorch has it; all after the first axis is flattened to inputs.
+        transpose: the array is (..., out) instead, as Keras has it; all before the last axis is flattened.
 
     Returns:
         (out, in) int8 of -1 and +1.
 
     Raises:
-        UserError: no such file, not a plain numeric array, NaN or infinite weights, or a zero (it has
-            no sign).
+        UserError: no such file, not a plain numeric array, NaN or infinite weights, a zero (it has no sign), or more
+            than a network has.
     """
     weights = _read_array(path)
     if weights.dtype.kind not in "fiu" or weights.ndim < 2 or weights.size == 0:
-        raise UserError(f"{path} holds {weights.dtype} of shape {weights.shape}; real weights (out, in) are needed")
-    weights = weights.reshape(len(weights), -1)
+        raise UserError(
+            f"{path} holds {_kind(weights)} of shape {weights.shape}; real weights (out, in), or with --transpose "
+            "(in, out), are needed"
+        )
+    # A view either way.
+    weights = weights.reshape(-1, weights.shape[-1]).T if transpose else weights.reshape(len(weights), -1)
+    try:
+        check_sizes(weights.shape[::-1])
+    except UserError as error:
+        raise UserError(f"{path} holds weights of shape {weights.shape}: {error}") from error
     if not np.isfinite(weights).all():
         row, column = np.argwhere(~np.isfinite(weights))[0]
         raise UserError(f"{path}: the weight of neuron {row}, input {column} is {weights[row, column]}, not a number")
-    if (weights == 0).any():
-        row, column = np.argwhere(weights == 0)[0]
+    zeros = weights == 0
+    if zeros.any():
+        row, column = np.unravel_index(int(zeros.argmax()), zeros.shape)
         raise UserError(
-            f"{path}: {np.count_nonzero(weights == 0):,} weights are zero (first: neuron {row}, input {column}) "
+            f"{path}: {np.count_nonzero(zeros):,} weights are zero (first: neuron {row}, input {column}) "
             "and have no sign; replace them by a small positive or negative number"
         )
-    return np.where(weights > 0, 1, -1).astype(np.int8)
+    signs = np.ascontiguousarray(weights > 0).view(np.int8)
+    signs *= 2
+    signs -= 1
+    return signs
 
 
-def _read_array(path: Path) -> NDArray[Any]:
+def fits(sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether layers of (out, in) follow each other."""
+    return all(above[1] == below[0] for below, above in itertools.pairwise(sizes))
+
+
+def check_orientation(signs: Sequence[NDArray[np.int8]], transpose: bool | None) -> str | None:
+    """Whether the matrices are the right way round, as far as their shapes tell.
+
+    Args:
+        signs: one (out, in) array a layer.
+        transpose: what the user said; None for nothing, and then they were taken as (out, in).
+
+    Returns:
+        A hint for the user where the shapes allow both ways and nothing was said.
+
+    Raises:
+        UserError: they fit each other only the other way round.
+    """
+    shapes = [layer.shape for layer in signs]
+    as_taken, other_way = fits(shapes), fits([shape[::-1] for shape in shapes])
+    if other_way and not as_taken:
+        remedy = "leave out --transpose" if transpose else "add --transpose"
+        raise UserError(
+            f"as (out, in), layers of {', '.join(map(str, shapes[:9]))} do not follow each other, but they do the "
+            f"other way round; {remedy}"
+        )
+    if other_way and transpose is None:
+        return (
+            "the shapes fit both ways; they were taken as (out, in), PyTorch's way. If they are Keras' (in, out), add "
+            "--transpose; --no-transpose says that this is right"
+        )
+    return None
+
+
+def _read_array(path: Path, max_bytes: int = _MAX_BYTES) -> NDArray[Any]:
     """The array in a .npy file; never unpickles."""
-    with disk_errors(path, "read"):
-        content = path.open("rb")
-    with content:
-        try:
-            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError, MemoryError) as error:
-            raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
-    return array
+    content = read_file(path, max_bytes + _MAX_OVERHEAD)
+    try:
+        return archives.read_npy(content, max_bytes)
+    except UserError as error:
+        raise UserError(f"{path} is not a plain NumPy array file: {error}") from error
+
+
+def _kind(array: NDArray[Any]) -> str:
+    """Its type for messages; that of a table with named columns may be long."""
+    return printable(array.dtype, 40)
 
 
 def load_proxies(paths: Sequence[Path], network: Network) -> tuple[NDArray[np.float32], ...]:
@@ -77,19 +132,36 @@ def load_proxies(paths: Sequence[Path], network: Network) -> tuple[NDArray[np.fl
         UserError: a file cannot be read, or the shapes are not the network's.
     """
     if len(paths) == 1 and paths[0].suffix == ".npz":
-        try:
-            with np.load(paths[0], allow_pickle=False) as archive:
-                found = [archive[f"proxies_{number}"].T for number in range(1, len(network.layers) + 1)]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{paths[0]} holds no proxy weights of {len(network.layers)} layers: {error}") from error
+        found = _archived_proxies(paths[0], network)
     else:
-        found = [array.reshape(len(array), -1) if array.ndim else array for array in map(_read_array, paths)]
+        most = 8 * max(layer.signs.size for layer in network.layers)
+        arrays = [_read_array(path, most) for path in paths]
+        found = [array.reshape(len(array), -1) if array.ndim and array.size else array for array in arrays]
     shapes = [(layer.neurons, layer.inputs) for layer in network.layers]
     if [one.shape for one in found] != shapes:
-        raise UserError(f"proxy weights of shapes {[one.shape for one in found]}; the network has {shapes}")
-    if any(one.dtype.kind != "f" or not np.isfinite(one).all() for one in found):
-        raise UserError("proxy weights have to be finite floating-point numbers")
-    return tuple(np.ascontiguousarray(one, np.float32) for one in found)
+        raise UserError(f"proxy weights of shapes {[one.shape for one in found][:9]}; the network has {shapes[:9]}")
+    if any(one.dtype.kind != "f" for one in found):
+        raise UserError("proxy weights have to be floating-point numbers")
+    with np.errstate(over="ignore"):  # beyond float32 it is infinite, and refused
+        weights = tuple(np.ascontiguousarray(one, np.float32) for one in found)
+    if not all(np.isfinite(one).all() for one in weights):
+        raise UserError("proxy weights have to be finite numbers, as float32")
+    return weights
+
+
+def _archived_proxies(path: Path, network: Network) -> list[NDArray[Any]]:
+    """The arrays (in, out) of a best-proxies.npz, turned to (out, in)."""
+    content = read_file(path, 8 * network.synapses + _MAX_OVERHEAD)
+    try:
+        archive = archives.Archive(content)
+        names = [f"proxies_{number}" for number in range(1, len(network.layers) + 1)]
+        for name, layer in zip(names, network.layers, strict=True):
+            if name in archive.facts and archive.facts[name].shape != (layer.inputs, layer.neurons):
+                shape = archive.facts[name].shape
+                raise UserError(f"{name} has the shape {shape}; {(layer.inputs, layer.neurons)} is needed")
+        return [archive.read(name).T for name in names]
+    except UserError as error:
+        raise UserError(f"{path} holds no proxy weights of {network.shape_text}: {error}") from error
 
 
 def threshold_from_alpha(theta: float, alpha: float, rules: Rules, fan_in: int) -> int:
@@ -144,12 +216,26 @@ def thresholds_of_layers(
 
 
 def _given_threshold(text: str) -> int | NDArray[np.integer]:
-    if text.isdecimal():
-        return int(text)
-    path = Path(text)
+    try:
+        number = float(text)
+    except ValueError:
+        return _thresholds_in(Path(text))
+    if not 1 <= number <= MAX_THRESHOLD:
+        raise UserError(f"--threshold {printable(text, 40)}: 1 to {MAX_THRESHOLD:,} is allowed")
+    if not number.is_integer():
+        raise UserError(
+            f"--threshold {printable(text, 40)}: a threshold is a whole number, as potentials are; V >= {number:g} "
+            f"means V >= {math.ceil(number)}"
+        )
+    return int(number)
+
+
+def _thresholds_in(path: Path) -> NDArray[np.integer]:
+    if not path.exists():
+        raise UserError(f"--threshold {path}: neither a whole number nor a .npy file that exists")
     values = _read_array(path)
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise UserError(f"{path} holds {values.dtype}; whole-number thresholds are needed")
+        raise UserError(f"{path} holds {_kind(values)}; whole-number thresholds are needed")
     return values
 
 

@@ -8,13 +8,17 @@ NumPy alone.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import numbers
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.errors import UserError
 
 MAX_TIME_STEPS = 65_535
@@ -22,6 +26,63 @@ MAX_NEURONS = 65_535
 MAX_THRESHOLD = 65_535
 MAX_INTENSITY = 255
 MAX_LAYERS = 255
+# Of a whole network: 4 MB of signs, more than a microcontroller has flash, and a second's work to read.
+MAX_SYNAPSES = 2**25
+MAX_ALL_NEURONS = 2**20
+# Of its description, as JSON.
+MAX_DESCRIPTION = 1_000_000
+# Synapses that are looked at together, so that no copy of a large layer is made to check it.
+_BLOCK = 2**20
+
+
+def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
+    """`value` as a plain int; a truth value is none.
+
+    Raises:
+        UserError: no whole number, or one out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not lowest <= int(value) <= highest:
+        allowed = f"{lowest} or {highest}" if highest == lowest + 1 else f"{lowest} to {highest:,}"
+        raise UserError(f"{name} is {str(value)[:40]}; {allowed} is allowed")
+    return int(value)
+
+
+def check_sizes(sizes: Sequence[int], most_synapses: int = MAX_SYNAPSES) -> None:
+    """Refuse networks that are too large to be read again.
+
+    Args:
+        sizes: (inputs, neurons of layer 1, ..., neurons of layer L).
+        most_synapses: of all layers together.
+
+    Raises:
+        UserError: too many layers, neurons or synapses, or a size below 1.
+    """
+    if not 1 <= len(sizes) - 1 <= MAX_LAYERS:
+        raise UserError(f"{len(sizes) - 1} layers; 1 to {MAX_LAYERS} are allowed")
+    for size in sizes:
+        whole_number("a layer's size", size, 1, MAX_NEURONS)
+    neurons, synapses = sum(sizes[1:]), sum(below * above for below, above in itertools.pairwise(sizes))
+    for what, count, most in (("neurons", neurons, MAX_ALL_NEURONS), ("synapses", synapses, most_synapses)):
+        if count > most:
+            raise UserError(f"{count:,} {what}; a network has at most {most:,}: take smaller layers")
+
+
+def check_description(description: object) -> None:
+    """Refuse facts that could not be read again from a file.
+
+    Raises:
+        UserError: no dict, values that JSON has not, or more than a million bytes of them.
+    """
+    what = "the network's description"
+    if not isinstance(description, dict):
+        raise UserError(f"{what} is no set of named facts")
+    plain_json.check(description, what)
+    try:
+        size = len(json.dumps(description, indent=1)) if description else 0
+    except ValueError as error:  # a whole number of more than 4,300 digits
+        raise UserError(f"{what} cannot be written as JSON ({error})") from error
+    if size > MAX_DESCRIPTION:
+        raise UserError(f"{what} takes {size:,} bytes; at most {MAX_DESCRIPTION:,} are kept")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +106,14 @@ class Layer:
         given_signs = np.asarray(signs)
         if given_signs.ndim != 2 or 0 in given_signs.shape:
             raise UserError(f"signs have shape {given_signs.shape}; a layer needs (out, in), both at least 1")
-        if max(given_signs.shape) > MAX_NEURONS:
-            raise UserError(f"a layer of shape {given_signs.shape} is over the limit of {MAX_NEURONS:,} a side")
-        if not np.isin(given_signs, (-1, 1)).all():
+        check_sizes(given_signs.shape[::-1])
+        if given_signs.dtype.kind not in "iuf" or not all(
+            ((block == 1) | (block == -1)).all() for block in _row_blocks(given_signs)
+        ):
             raise UserError("signs must all be -1 or +1")
         given_thresholds = np.asarray(thresholds)
-        if given_thresholds.size and not np.all(given_thresholds == np.floor(given_thresholds)):
-            raise UserError("thresholds must be whole numbers")
+        if given_thresholds.dtype.kind not in "iuf" or not np.all(given_thresholds == np.floor(given_thresholds)):
+            raise UserError(f"thresholds must be whole numbers, 1 to {MAX_THRESHOLD:,}")
         if given_thresholds.shape not in ((), (given_signs.shape[0],)):
             raise UserError(
                 f"thresholds have shape {given_thresholds.shape}; one value or {given_signs.shape[0]} are needed"
@@ -88,7 +150,19 @@ class Layer:
 
     def packed_signs(self) -> NDArray[np.uint8]:
         """(out, ceil(in / 8)) uint8, one bit a synapse, 1 = +1, least significant bit first."""
-        return np.packbits(self.signs > 0, axis=1, bitorder="little")
+        packed = np.empty((self.neurons, -(-self.inputs // 8)), np.uint8)
+        done = 0
+        for block in _row_blocks(self.signs):
+            packed[done : done + len(block)] = np.packbits(block > 0, axis=1, bitorder="little")
+            done += len(block)
+        return packed
+
+
+def _row_blocks(signs: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """The rows of a matrix, as many at a time as have about a million entries."""
+    rows = max(1, _BLOCK // signs.shape[1])
+    for first in range(0, len(signs), rows):
+        yield signs[first : first + rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,25 +191,30 @@ class Network:
     order: tuple[NDArray[np.int32], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.readout_step == -1:
-            object.__setattr__(self, "readout_step", self.time_steps - 1)
         object.__setattr__(self, "layers", tuple(self.layers))
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise UserError(f"{len(self.layers)} layers; 1 to {MAX_LAYERS} are allowed")
-        if not 1 <= self.time_steps <= MAX_TIME_STEPS:
-            raise UserError(f"time_steps is {self.time_steps}; 1 to {MAX_TIME_STEPS:,} is allowed")
-        if self.delay not in (0, 1):
-            raise UserError(f"delay is {self.delay}; 0 or 1 is allowed")
-        if not 0 <= self.readout_step < self.time_steps:
-            raise UserError(f"readout_step is {self.readout_step}; 0 to {self.time_steps - 1} is allowed")
-        if not 1 <= self.intensity_max <= MAX_INTENSITY:
-            raise UserError(f"intensity_max is {self.intensity_max}; 1 to {MAX_INTENSITY} is allowed")
-        for number, (below, above) in enumerate(zip(self.layers, self.layers[1:], strict=False), start=2):
+        for number, (below, above) in enumerate(itertools.pairwise(self.layers), start=2):
             if above.inputs != below.neurons:
                 raise UserError(
                     f"layer {number} takes {above.inputs} inputs, but layer {number - 1} has {below.neurons} neurons"
                 )
+        check_sizes(self.sizes)
+        steps = whole_number("time_steps", self.time_steps, 1, MAX_TIME_STEPS)
+        readout = steps - 1 if self.readout_step == -1 else self.readout_step
+        for name, value, lowest, highest in (
+            ("time_steps", steps, 1, MAX_TIME_STEPS),
+            ("delay", self.delay, 0, 1),
+            ("readout_step", readout, 0, steps - 1),
+            ("intensity_max", self.intensity_max, 1, MAX_INTENSITY),
+        ):
+            object.__setattr__(self, name, whole_number(name, value, lowest, highest))
+        check_description(self.description)
+        self._check_order()
 
+    def _check_order(self) -> None:
+        if any(np.asarray(places).dtype.kind not in "iu" for places in self.order):
+            raise UserError("an order is not one of whole numbers")
         object.__setattr__(self, "order", tuple(np.array(places, dtype=np.int32) for places in self.order))
         if self.order and len(self.order) != len(self.layers) - 1:
             raise UserError(f"an order for {len(self.order)} hidden layers; {len(self.layers) - 1} are needed")

@@ -6,10 +6,7 @@ with the format's version, time steps, largest intensity and a description.
 
 from __future__ import annotations
 
-import io
-import itertools
 import json
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base import plain_json
+from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import write_atomically
-from bs4nn_tc.model.network import MAX_INTENSITY, MAX_TIME_STEPS
+from bs4nn_tc.base.files import read_file, write_atomically
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.model.network import MAX_INTENSITY, MAX_TIME_STEPS, check_description, check_sizes, whole_number
 
 FORMAT = "bs4nn-tc s4nn 1"
 SUFFIX = ".s4nn.npz"
+# 64 MB of weights; a file of them with its facts, and an archive's own bytes, stays below the other limit.
+MAX_WEIGHTS = 2**24
+_MAX_BYTES = 4 * MAX_WEIGHTS + 4_000_000
+_MAX_FACTS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +46,14 @@ class RealNetwork:
     description: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """(inputs, neurons of layer 1, ..., neurons of layer L)."""
+        return (len(self.weights[0]), *(layer.shape[1] for layer in self.weights))
+
+    @property
     def shape_text(self) -> str:
         """The sizes as people write them, for instance '784-400-10'."""
-        return "-".join(str(size) for size in (len(self.weights[0]), *(layer.shape[1] for layer in self.weights)))
+        return "-".join(map(str, self.sizes))
 
     def eight_bit(self) -> RealNetwork:
         """As a microcontroller would have it: weights -127 .. 127, whole-number thresholds in the same scale."""
@@ -57,8 +66,9 @@ class RealNetwork:
         """Write the file; the same network gives the same bytes.
 
         Raises:
-            UserError: the disk is full or the folder cannot be written.
+            UserError: the disk is full or the folder cannot be written, or the description is none of plain facts.
         """
+        check_description(self.description)
         facts = {
             "format": FORMAT,
             "time_steps": self.time_steps,
@@ -66,10 +76,8 @@ class RealNetwork:
             "description": self.description,
         }
         arrays = {f"weights_{number}": layer for number, layer in enumerate(self.weights, start=1)}
-        content = io.BytesIO()
         text = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
-        np.savez(content, allow_pickle=False, facts=text, thresholds=self.thresholds, **arrays)
-        write_atomically(path, content.getvalue())
+        write_atomically(path, to_npz({"facts": text, "thresholds": self.thresholds, **arrays}))
 
 
 def load(path: Path) -> RealNetwork:
@@ -78,42 +86,42 @@ def load(path: Path) -> RealNetwork:
     Raises:
         UserError: there is none, or it is no S4NN network.
     """
+    content = read_file(path, _MAX_BYTES)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            facts = json.loads(archive["facts"].tobytes())
-            arrays = {name: archive[name] for name in archive.files if name != "facts"}
-        if facts["format"] != FORMAT:
-            raise UserError(f"{path} has the format '{facts['format']}'; '{FORMAT}' is needed")
-        thresholds = arrays.pop("thresholds")
-        weights = tuple(arrays.pop(f"weights_{number}") for number in range(1, len(arrays) + 1))
-        network = RealNetwork(weights, thresholds, facts["time_steps"], facts["intensity_max"], facts["description"])
-        _check(network)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        return _network(Archive(content))
+    except UserError as error:
         raise UserError(f"{path} is no S4NN network: {error}") from error
+
+
+def _network(archive: Archive) -> RealNetwork:
+    """The network in an archive; nothing is unpacked before all shapes are known to fit, for the C code trusts them."""
+    facts = archive.facts
+    names = [f"weights_{number}" for number in range(1, len(facts) - 1)]
+    if set(facts) != {"facts", "thresholds", *names} or not names:
+        raise UserError("its arrays are not facts, thresholds and weights_1, weights_2 ...")
+    if facts["facts"].dtype != np.uint8 or len(facts["facts"].shape) != 1 or facts["facts"].bytes > _MAX_FACTS:
+        raise UserError(f"its facts are no text of at most {_MAX_FACTS:,} bytes")
+    shapes = [facts[name].shape for name in names]
+    if any(len(shape) != 2 or facts[name].dtype != np.float32 for name, shape in zip(names, shapes, strict=True)):
+        raise UserError("its weights are not (inputs, neurons) arrays of float32")
+    if facts["thresholds"].dtype != np.float32 or facts["thresholds"].shape != (len(names),):
+        raise UserError("it needs one float32 threshold a layer")
+    sizes = (shapes[0][0], *(shape[1] for shape in shapes))
+    if [shape[0] for shape in shapes] != list(sizes[:-1]):
+        raise UserError("the sizes of its layers do not fit each other")
+    check_sizes(sizes, MAX_WEIGHTS)
+    said = plain_json.parse(archive.read("facts").tobytes(), "its text of facts")
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        found = said.get("format") if isinstance(said, dict) else None
+        raise UserError(f"it has the format '{printable(found, 40)}'; '{FORMAT}' is needed")
+    check_description(said.get("description"))
+    network = RealNetwork(
+        weights=tuple(np.ascontiguousarray(archive.read(name)) for name in names),
+        thresholds=archive.read("thresholds"),
+        time_steps=whole_number("time_steps", said.get("time_steps"), 1, MAX_TIME_STEPS),
+        intensity_max=whole_number("intensity_max", said.get("intensity_max"), 1, MAX_INTENSITY),
+        description=said["description"],
+    )
+    if not all(np.isfinite(array).all() for array in (*network.weights, network.thresholds)):
+        raise UserError("a weight or threshold is no number")
     return network
-
-
-def _check(network: RealNetwork) -> None:
-    """Refuse what no S4NN network can be; the C code trusts shapes and types.
-
-    Raises:
-        ValueError: what is wrong.
-    """
-    weights, thresholds = network.weights, network.thresholds
-    for number, layer in enumerate(weights, start=1):
-        if layer.dtype != np.float32 or layer.ndim != 2 or 0 in layer.shape or not np.isfinite(layer).all():
-            raise ValueError(f"weights_{number} has to be an (inputs, neurons) array of finite float32 numbers")
-    if any(lower.shape[1] != len(upper) for lower, upper in itertools.pairwise(weights)):
-        raise ValueError("the sizes of its layers do not fit each other")
-    if thresholds.dtype != np.float32 or thresholds.shape != (len(weights),) or not weights:
-        raise ValueError("it needs one float32 threshold a layer")
-    if not np.isfinite(thresholds).all():
-        raise ValueError("a threshold is no number")
-    for name, value, highest in (
-        ("time_steps", network.time_steps, MAX_TIME_STEPS),
-        ("intensity_max", network.intensity_max, MAX_INTENSITY),
-    ):
-        if type(value) is not int or not 1 <= value <= highest:
-            raise ValueError(f"{name} is {value}; 1 to {highest:,} is allowed")
-    if not isinstance(network.description, dict):
-        raise ValueError("its description is no set of named facts")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.host.network import HostTimes, host_network
-from bs4nn_tc.model import importers, reference
+from bs4nn_tc.model import described, importers, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import tuning
 
@@ -224,9 +224,8 @@ def alpha(material: Material) -> Experiment:
         UserError: the network does not say from which theta and alphas its thresholds come.
     """
     network = material.network
-    known = network.description
-    theta, alphas = known.get("theta"), known.get("alphas")
-    if not isinstance(theta, int | float) or not isinstance(alphas, list) or len(alphas) != len(network.layers):
+    theta, alphas = described.theta(network), described.alphas(network)
+    if theta is None or alphas is None:
         raise UserError(
             "alpha: the network does not say from which theta and alphas its thresholds come; "
             "networks of the recipe 'paper' and of 'import --theta --alpha' do"
@@ -235,7 +234,7 @@ def alpha(material: Material) -> Experiment:
     rows: list[tuple[float | str, ...]] = []
     for what, digits in (("as trained", 17), ("two decimals", 2), ("one decimal", 1), ("none", 0)):
         thresholds = [
-            importers.threshold_from_alpha(theta, round(float(one), digits), rules, layer.inputs)
+            importers.threshold_from_alpha(theta, round(one, digits), rules, layer.inputs)
             for one, layer in zip(alphas, network.layers, strict=True)
         ]
         other = Network(
@@ -262,7 +261,7 @@ def proxies(material: Material) -> Experiment:
     """
     network = material.network
     weights = _known_proxies(material)
-    theta = network.description.get("theta")
+    theta = described.theta(network)
     thresholds = [
         np.full(layer.neurons, theta or np.abs(one).mean()) * (1 if theta else layer.thresholds)
         for layer, one in zip(network.layers, weights, strict=True)

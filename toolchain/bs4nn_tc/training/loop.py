@@ -126,6 +126,7 @@ def train(
                 progress.piece += 1
                 report(progress.piece / trainer.pieces)
                 if interrupted():
+                    _check_numbers(progress, trainer)  # a checkpoint of what is no number could not be read
                     progress.seconds += time.monotonic() - started
                     run.save_checkpoint(progress, history, trainer.arrays())
                     raise KeyboardInterrupt
@@ -145,7 +146,8 @@ def train(
             progress = Progress(epoch=progress.epoch + 1)
             run.save_checkpoint(progress, history, trainer.arrays())
 
-    return _hand_over(run.load_best(), options, images, labels, history)
+    best = run.load_best(images.shape[1], len(dataset.class_names))
+    return _hand_over(best, options, images, labels, history)
 
 
 def _hand_over(

@@ -9,7 +9,12 @@ from typing import Any
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.model.network import MAX_THRESHOLD
+from bs4nn_tc.model.network import MAX_SYNAPSES, MAX_THRESHOLD
+from bs4nn_tc.model.network import check_sizes as check_network_sizes
+from bs4nn_tc.model.real_network import MAX_WEIGHTS
+
+# A checkpoint has a row of figures for each, and nobody has needed as many.
+MAX_EPOCHS = 10_000
 
 
 @dataclass(frozen=True)
@@ -253,6 +258,8 @@ def resolve(
         UserError: an impossible size, an unknown name or a value that does not fit it.
     """
     check_sizes(hidden, epochs)
+    most = MAX_WEIGHTS if recipe == "s4nn" else MAX_SYNAPSES
+    check_network_sizes((dataset.train_images.shape[1], *hidden, len(dataset.class_names)), most)
     options: Options
     if recipe == "paper":
         options = PaperOptions(hidden, epochs or 200, seed, time_steps or 256)
@@ -343,11 +350,11 @@ def check_sizes(hidden: tuple[int, ...], epochs: int | None) -> None:
     """Refuse what cannot be trained.
 
     Raises:
-        UserError: no hidden layer, a size out of range, or less than one epoch.
+        UserError: no hidden layer, a size out of range, no epoch or too many.
     """
     if not hidden:
         raise UserError("a network needs at least one hidden layer; give --hidden")
     if min(hidden) < 1 or max(hidden) > 32_766:
         raise UserError(f"hidden layers of {', '.join(map(str, hidden))} neurons; 1 to 32,766 each is allowed")
-    if epochs is not None and epochs < 1:
-        raise UserError(f"{epochs} epochs; at least 1 is needed")
+    if epochs is not None and not 1 <= epochs <= MAX_EPOCHS:
+        raise UserError(f"{epochs} epochs; 1 to {MAX_EPOCHS:,} are allowed")

@@ -19,16 +19,17 @@ import csv
 import io
 import json
 import re
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base import plain_json
+from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import disk_errors, write_atomically
+from bs4nn_tc.base.files import disk_errors, read_file, write_atomically
 from bs4nn_tc.model import network_file, real_network
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -37,6 +38,9 @@ from bs4nn_tc.training.trainer import Progress
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
 PROXIES, BEST_REAL = "best-proxies.npz", "best.s4nn.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
+
+# Bytes of a checkpoint's state: 10,000 epochs take 3 MB of rows. And what an archive adds to its arrays, at most.
+_MAX_STATE, _MAX_OVERHEAD = 8_000_000, 1_000_000
 
 
 @dataclass
@@ -52,6 +56,9 @@ class History:
     rows: list[dict[str, float]] = field(default_factory=list)
     best_accuracy: float = -1.0
     best_epoch: int = -1
+
+
+_State = TypeVar("_State", Progress, History)
 
 
 class RunFolder:
@@ -86,29 +93,30 @@ class RunFolder:
     def save_checkpoint(self, progress: Progress, history: History, arrays: dict[str, NDArray[Any]]) -> None:
         """Write the checkpoint."""
         state = json.dumps({"progress": asdict(progress), "history": asdict(history)}).encode()
-        content = io.BytesIO()
-        np.savez(content, allow_pickle=False, state=np.frombuffer(state, np.uint8), **arrays)
-        write_atomically(self.path / CHECKPOINT, content.getvalue(), durable=False)
+        content = to_npz({"state": np.frombuffer(state, np.uint8), **arrays})
+        write_atomically(self.path / CHECKPOINT, content, durable=False)
 
     def load_checkpoint(self, arrays: dict[str, NDArray[Any]]) -> tuple[Progress, History]:
         """Read the checkpoint into `arrays` in place; a run without one starts from the beginning.
 
         Raises:
-            UserError: the checkpoint is damaged or of another network.
+            UserError: it cannot be read, is damaged or of another network. It may hold all that was learned, or be
+                mended or found again, so that nobody is told to remove it.
         """
         path = self.path / CHECKPOINT
-        if not path.exists():
-            return Progress(), History()
+        with disk_errors(path, "read"):
+            try:
+                path.lstat()
+            except FileNotFoundError:
+                return Progress(), History()
+        content = read_file(path, sum(array.nbytes for array in arrays.values()) + _MAX_STATE + _MAX_OVERHEAD)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                state = json.loads(archive["state"].tobytes())
-                for name, array in arrays.items():
-                    if archive[name].shape != array.shape or archive[name].dtype != array.dtype:
-                        raise ValueError(f"{name} has another shape")
-                    array[...] = archive[name]
-            return Progress(**state["progress"]), History(**state["history"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} is damaged ({error}); remove it to start from the beginning") from error
+            return _read_checkpoint(content, arrays)
+        except UserError as error:
+            raise UserError(
+                f"{path} is damaged or of another run ({error}); take it from a copy of the folder, or start again in "
+                "another folder with --run: the best epoch's network is still in this one"
+            ) from error
 
     def save_rows(self, rows: list[dict[str, float]]) -> None:
         """Write epochs.csv."""
@@ -119,17 +127,75 @@ class RunFolder:
         if isinstance(network, RealNetwork):
             network.save(self.path / BEST_REAL)
             return
-        content = io.BytesIO()
         proxies = {name: array for name, array in arrays.items() if re.fullmatch(r"proxies_\d+", name)}
-        np.savez(content, allow_pickle=False, **proxies)
-        write_atomically(self.path / PROXIES, content.getvalue(), durable=False)
+        write_atomically(self.path / PROXIES, to_npz(proxies), durable=False)
         network_file.save(network, self.path / BEST)
 
-    def load_best(self) -> Network | RealNetwork:
-        """Read it back."""
-        if (self.path / BEST_REAL).exists():
-            return real_network.load(self.path / BEST_REAL)
-        return network_file.load(self.path / BEST)
+    def load_best(self, inputs: int, outputs: int) -> Network | RealNetwork:
+        """Read it back.
+
+        Args:
+            inputs: pixels of the run's images.
+            outputs: its classes.
+
+        Raises:
+            UserError: it is missing, damaged or of another run.
+        """
+        path = self.path / BEST_REAL
+        best: Network | RealNetwork
+        if path.is_file():
+            best = real_network.load(path)
+        else:
+            path = self.path / BEST
+            best = network_file.load(path)
+        if (best.sizes[0], best.sizes[-1]) != (inputs, outputs):
+            raise UserError(
+                f"{path} ({best.shape_text}) is not of this run, which has {inputs} inputs and {outputs} classes"
+            )
+        return best
+
+
+def _read_checkpoint(content: bytes, arrays: dict[str, NDArray[Any]]) -> tuple[Progress, History]:
+    """The state in a checkpoint, and its arrays into `arrays`; nothing is unpacked before all is known to fit.
+
+    Raises:
+        UserError: what is wrong.
+    """
+    archive = Archive(content)
+    if not {"state", *arrays} <= set(archive.facts):
+        raise UserError("it lacks arrays of this run")
+    for name, array in arrays.items():
+        if archive.facts[name].shape != array.shape or archive.facts[name].dtype != array.dtype:
+            raise UserError(f"its array '{name}' is of another shape or type")
+    if archive.facts["state"].dtype != np.uint8 or archive.facts["state"].bytes > _MAX_STATE:
+        raise UserError(f"its state is no text of at most {_MAX_STATE:,} bytes")
+    state = plain_json.parse(archive.read("state").tobytes(), "its state")
+    progress = _checked(Progress, state, "progress")
+    history = _checked(History, state, "history")
+    if not all(isinstance(row, dict) and all(map(_is_number, row.values())) for row in history.rows):
+        raise UserError("its state has a row that is not one of figures")
+    if min(progress.epoch, progress.piece, progress.flips) < 0 or history.best_epoch < -1:
+        raise UserError("its state counts below zero")
+    for name, array in arrays.items():
+        array[...] = archive.read(name)
+    return progress, history
+
+
+def _checked(kind: type[_State], state: object, name: str) -> _State:
+    """`state[name]` as Progress or History: the same names, and values of the same types."""
+    fresh = vars(kind())
+    values = state.get(name) if isinstance(state, dict) else None
+    if not isinstance(values, dict) or set(values) != set(fresh):
+        raise UserError(f"its state has no usable {name}")
+    for key, example in fresh.items():
+        fits = _is_number(values[key]) if type(example) is float else type(values[key]) is type(example)
+        if not fits:
+            raise UserError(f"its state has no usable {key}")
+    return kind(**values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def save_summary(

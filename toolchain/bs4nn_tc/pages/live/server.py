@@ -36,6 +36,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
+from bs4nn_tc.model import described
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages.live.session import Session
 
@@ -82,7 +83,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     """What the page knows from the start, for JSON."""
     network = session.network
     rows, columns = image_shape(network, dataset)
-    trained_on = network.description.get("dataset") if dataset is None else dataset.name
+    trained_on = described.trained_on(network) if dataset is None else dataset.name
     share, shift = (1.0, 0.0) if trained_on in _FILLING else _MNIST_BOX
     named = () if dataset is None else dataset.class_names
     return {

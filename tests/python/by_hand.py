@@ -1,0 +1,42 @@
+"""Files made by hand, byte by byte, so that anything may be in them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from typing import Any
+
+import numpy as np
+from conftest import random_network
+
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Network
+
+
+def npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
+    """A .npy file with any header."""
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode() + data
+
+
+def facts(shape: str, kind: str = "|u1") -> str:
+    return f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, member in members.items():
+            made.writestr(name, member)
+    return content.getvalue()
+
+
+def members_of(network: Network) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(network_file.to_bytes(network))) as made:
+        return {name: made.read(name) for name in made.namelist()}
+
+
+def small(**changes: Any) -> Network:
+    network = random_network(np.random.default_rng(7), (13, 9, 3), time_steps=5)
+    return Network(network.layers, **{"time_steps": 5, "intensity_max": 16, "description": {"seed": 1}, **changes})
