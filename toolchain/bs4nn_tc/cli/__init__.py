@@ -35,7 +35,7 @@ def main() -> None:
         # What the system says of a path that no module has looked at: a name that is too long, a folder without access.
         if error.filename is None:
             raise
-        progress_console.print(f"error: {printable(error.filename)}: {error.strerror}", style="red", soft_wrap=True)
+        progress_console.print(f"error: {error.filename}: {error.strerror}", style="red")
         sys.exit(UserError.exit_code)
     except Exception as error:
         # Typer's own usage errors; which class that is depends on its version.

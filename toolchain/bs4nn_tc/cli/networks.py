@@ -99,7 +99,7 @@ def import_weights(
     network_file.save(network, out)
     output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}")
     if hint is not None:
-        progress_console.print(f"note: {hint}", soft_wrap=True)
+        progress_console.print(f"note: {hint}")
 
 
 # Longer tables are in the CSV file only.
