@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,72 +175,176 @@ def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], tim
 def test_the_sources_compile_without_a_warning(tmp_path: Path) -> None:
     for source in sorted(SOURCES.glob("*.c")):
         flags = ("-std=gnu99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-c")
-        command = [library.find_compiler(), *flags, str(source), "-o", str(tmp_path / "object.o")]
+        command = [*library.find_compiler(), *flags, str(source), "-o", str(tmp_path / "object.o")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
 
-PROBE = "from bs4nn_tc.host.library import library; library(); print('loaded')"
-
-
-def start(environment: dict[str, str], code: str = PROBE) -> subprocess.Popen[str]:
-    variables = {**os.environ, "PYTHONPATH": str(Path(bs4nn_tc.__file__).parents[1]), **environment}
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables
-    )
-
-
-def test_two_first_uses_at_once_and_then_no_compiler_run_again(tmp_path: Path) -> None:
-    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    for process in [start(environment), start(environment)]:
-        said, failed = process.communicate(timeout=60)
-        assert said == "loaded\n", failed
-    folder = tmp_path / "cache" / "bs4nn-tc"
-    assert [path.suffix for path in folder.iterdir()] == [".so"]
-    # A compiler that knows its version but compiles nothing: the library has to come from the cache.
-    compiler = tmp_path / "cc"
-    real = shutil.which(library.find_compiler())
-    compiler.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\nexit 1\n')
-    compiler.chmod(0o755)
-    process = start({**environment, "CC": str(compiler)}, f"{TOLD}\nfind('{real}')\n{PROBE}")
-    said, failed = process.communicate(timeout=60)
-    assert "loaded" in said, failed
-
-
-# Runs the probe with `find_compiler` answering what the first build saw.
-TOLD = """
-import subprocess
-from bs4nn_tc.host import library as module
-def find(path):
-    module.find_compiler = lambda: path
-    module._compile = lambda *_: (_ for _ in ()).throw(AssertionError("compiled again"))
-"""
-
-
-CATCH = """
+# Loads the library, or prints the exit code and the one line.
+PROBE = """
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.host.library import library
+from bs4nn_tc.host import library as module
+{before}
 try:
-    library()
+    module.library()
+    print("loaded")
 except UserError as error:
     print(error.exit_code, error)
 """
 
 
+def start(environment: dict[str, str], before: str = "") -> subprocess.Popen[str]:
+    variables = {**os.environ, "PYTHONPATH": str(Path(bs4nn_tc.__file__).parents[1]), **environment}
+    command = [sys.executable, "-c", PROBE.format(before=before)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
+
+
+def probe(cache: Path, compiler: str | Path, before: str = "") -> str:
+    """What a new process says of the library with this cache and $CC: one line, and nothing else."""
+    said, failed = start({"XDG_CACHE_HOME": str(cache), "CC": str(compiler)}, before).communicate(timeout=60)
+    assert not failed
+    assert said.count("\n") == 1
+    return said.strip()
+
+
+def compiler_that(folder: Path, does: str) -> Path:
+    """A compiler that knows its version and then does something with $out, the file that it is to write.
+
+    Every call is a line of calls.txt beside it.
+    """
+    path = folder / "compiler"
+    path.write_text(
+        f"""#!/bin/sh
+case "$*" in *--version) exec echo "a compiler, 1.0";; esac
+echo "$*" >> "{folder}/calls.txt"
+while [ "$1" != -o ]; do shift; done
+out="$2"
+rm -f "$out"
+{does}
+"""
+    )
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """A library that works, from the compiler of this machine."""
+    return Path(library.library()._name)
+
+
+def kept_in(cache: Path) -> list[Path]:
+    return list((cache / "bs4nn-tc").iterdir())
+
+
+def test_two_first_uses_at_once_and_then_no_compiler_run_again(tmp_path: Path) -> None:
+    for process in [start({"XDG_CACHE_HOME": str(tmp_path)}) for _ in range(2)]:
+        said, failed = process.communicate(timeout=120)
+        assert said == "loaded\n", failed
+    assert [path.suffix for path in kept_in(tmp_path)] == [".so"]
+    never = "def never(*_): raise AssertionError('compiled again')\nmodule._compile = never"
+    said, failed = start({"XDG_CACHE_HOME": str(tmp_path)}, never).communicate(timeout=60)
+    assert said == "loaded\n", failed
+
+
+def test_several_threads_at_once_compile_once(tmp_path: Path, built: Path) -> None:
+    compiler = compiler_that(tmp_path, f'sleep 0.2; cp {built} "$out"')
+    threads = (
+        "import concurrent.futures as f\nwith f.ThreadPoolExecutor(4) as p: [p.submit(module.library) for _ in '1234']"
+    )
+    assert probe(tmp_path / "cache", compiler, threads) == "loaded"
+    assert len((tmp_path / "calls.txt").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("length", [None, 0, 0.7])
+def test_a_library_damaged_in_the_cache_is_built_anew(tmp_path: Path, built: Path, length: float | None) -> None:
+    compiler = compiler_that(tmp_path, f'cp {built} "$out"')
+    assert probe(tmp_path / "cache", compiler) == "loaded"
+    (path,) = kept_in(tmp_path / "cache")
+    content = path.read_bytes()
+    damaged = bytes(len(content)) if length is None else content[: int(length * len(content))]
+    path.write_bytes(damaged)
+    assert probe(tmp_path / "cache", compiler) == "loaded"
+    assert [path.read_bytes() for path in kept_in(tmp_path / "cache")] == [content]
+
+
+def test_a_library_that_is_whole_but_does_not_load_is_one_line(tmp_path: Path, built: Path) -> None:
+    """As in a folder from which programs may not run any more."""
+    compiler = compiler_that(tmp_path, f'cp {built} "$out"')
+    assert probe(tmp_path / "cache", compiler) == "loaded"
+    (path,) = kept_in(tmp_path / "cache")
+    key = path.stem.rsplit("-", 1)[0]
+    path.unlink()
+    content = b"no library"
+    path.with_name(f"{key}-{hashlib.sha256(content).hexdigest()[:16]}.so").write_bytes(content)
+    said = probe(tmp_path / "cache", compiler)
+    assert said.startswith("4 ")
+    assert "XDG_CACHE_HOME" in said
+
+
+def test_the_compiler_may_have_arguments(tmp_path: Path, built: Path) -> None:
+    folder = tmp_path / "my tools"
+    folder.mkdir()
+    compiler = compiler_that(folder, f'cp {built} "$out"')
+    assert probe(tmp_path / "1", compiler) == "loaded"  # a path with a space is one program
+    (folder / "calls.txt").unlink()
+    assert probe(tmp_path / "2", f"'{compiler}' -O1 -DA='b c'") == "loaded"
+    assert (folder / "calls.txt").read_text().startswith("-O1 -DA=b c -O3")
+    assert probe(tmp_path / "3", f"{compiler} '").startswith("3 ")
+
+
 def test_without_a_compiler_the_package_is_named(tmp_path: Path) -> None:
-    said, failed = start({"PATH": str(tmp_path), "CC": "", "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
+    said, failed = start({"PATH": str(tmp_path), "CC": "", "XDG_CACHE_HOME": str(tmp_path)}).communicate()
     assert said.startswith("3 "), failed
     assert "apt-get install gcc" in said
-    said, failed = start({"CC": "no-such-compiler", "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
-    assert said.startswith("3 "), failed
-    assert "no-such-compiler" in said
+    assert "no-such-compiler" in probe(tmp_path, "no-such-compiler")
 
 
-def test_a_compiler_that_fails_is_reported_in_one_line(tmp_path: Path) -> None:
-    compiler = tmp_path / "cc"
-    compiler.write_text("#!/bin/sh\necho 'out of ideas' >&2\nexit 1\n")
-    compiler.chmod(0o755)
-    said, failed = start({"CC": str(compiler), "XDG_CACHE_HOME": str(tmp_path)}, CATCH).communicate()
-    assert said.startswith("4 "), failed
-    assert "out of ideas" in said
-    assert not list((tmp_path / "bs4nn-tc").iterdir())
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("echo 'out of ideas' >&2; exit 1", "out of ideas"),
+        ("printf 'a\\ncc1: fatal error: none \\033[1mleft\\351\\n' >&2; exit 1", r"error: none \x1b[1mleft"),
+        ("echo 'ld: no space'; echo 'collect2: error: ld returned 1 exit status'; exit 1", "ld: no space"),
+        ("true", "left no host library"),
+        ('> "$out"', "file too short"),
+        ('echo "no library" > "$out"', "no host library that works"),
+        ('head -c 20000 {built} > "$out"', "only a part"),
+        ('head -c $(($(wc -c < {built}) - 1)) {built} > "$out"', "room on that disk"),
+        (
+            'echo "long host_adam(void) {{ return 0; }}" | {cc} -shared -fPIC -x c - -o "$out"',
+            "computes something else",
+        ),
+        ('echo "int other;" | {cc} -shared -fPIC -x c - -o "$out"', "host_adam"),
+    ],
+)
+def test_a_compiler_that_makes_nothing_useful_is_one_line(tmp_path: Path, built: Path, does: str, words: str) -> None:
+    compiler = compiler_that(tmp_path, does.format(built=built, cc=library.find_compiler()[0]))
+    said = probe(tmp_path / "cache", compiler)
+    assert said.startswith("4 ")
+    assert words in said
+    assert not kept_in(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_compiler_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, asks: bool) -> None:
+    compiler = compiler_that(tmp_path, "true")
+    hangs = f"#!/bin/sh\nsleep 1000 & echo $! > {tmp_path}/started\nwait\n"
+    hangs = hangs if asks else compiler.read_text().replace("while", "\n".join(hangs.splitlines()[1:]) + "\nwhile")
+    compiler.write_text(hangs)
+    said = probe(tmp_path / "cache", compiler, f"module.{'_ASK' if asks else '_COMPILE'}_SECONDS = 1.0")
+    assert said.startswith("4 ")
+    assert "has not ended after 1 seconds" in said
+    ended = Path("/proc") / (tmp_path / "started").read_text().strip() / "cmdline"
+    assert not ended.exists() or ended.read_text() == ""  # a process that has ended but nobody has asked for
+    assert not (tmp_path / "cache" / "bs4nn-tc").exists() or not kept_in(tmp_path / "cache")
+
+
+def test_code_that_this_processor_does_not_know_is_compiled_again_without(tmp_path: Path, built: Path) -> None:
+    """A machine that says it had vectors which it does not."""
+    source = "#include <signal.h>\n__attribute__((constructor)) static void f(void) { raise(SIGILL); }"
+    (tmp_path / "illegal.c").write_text(source)
+    illegal = f'{library.find_compiler()[0]} -shared -fPIC {tmp_path}/illegal.c -o "$out"'
+    does = f'case "$(tail -1 {tmp_path}/calls.txt)" in *native*) {illegal};; *) cp {built} "$out";; esac'
+    assert probe(tmp_path / "cache", compiler_that(tmp_path, does)) == "loaded"
+    assert len((tmp_path / "calls.txt").read_text().splitlines()) == 3
