@@ -64,6 +64,18 @@ static inline const uint8_t *host_silent(const host_dropout_t *dropout, int64_t 
     return dropout->silent != NULL ? dropout->silent + n * hidden_neurons : NULL;
 }
 
+/* ---- host_forward.c: the forward pass of "best" and "paper" ---- */
+
+/*
+ * Run `count` images (count, inputs) as the recipes do while they learn: until `margin` steps after the first output
+ * spike, and on until output neuron awaited[n] has fired (`awaited` may be NULL). times (count, neurons of all layers)
+ * are those known by then, T = not fired; potentials (count, outputs) those of the output neurons then. Returns 0, or
+ * -1 without memory.
+ */
+int host_forward(const host_network_t *network, const uint8_t *images, int32_t count, int32_t margin,
+                 const int32_t *awaited, uint16_t *times, int32_t *potentials, int32_t *answer,
+                 int32_t *response_time);
+
 /* ---- host_surrogate.c: the recipe "best" ---- */
 
 /*

@@ -135,6 +135,23 @@ class HostTimes:
     readout_potential: NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class HostForward:
+    """What `HostNetwork.forward` returns.
+
+    Attributes:
+        answer: (N,) int32, the class.
+        response_time: (N,) int32, T on a silent image.
+        firing_times: one (N, neurons) uint16 array a layer, T = not fired when the run stopped.
+        potentials: (N, outputs) int32, of the output neurons when the run stopped.
+    """
+
+    answer: NDArray[np.int32]
+    response_time: NDArray[np.int32]
+    firing_times: tuple[NDArray[np.uint16], ...]
+    potentials: NDArray[np.int32]
+
+
 class HostNetwork:
     """A network whose signs and thresholds may change, as the C code sees it.
 
@@ -221,6 +238,33 @@ class HostNetwork:
                 check_memory(status)
         by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
         return HostTimes(answer, response_time, spikes, by_layer, readout)
+
+    def forward(
+        self, images: NDArray[np.uint8], margin: int = 0, awaited: NDArray[np.int32] | None = None
+    ) -> HostForward:
+        """Run images as the recipes "best" and "paper" do while they learn.
+
+        Args:
+            images: (N, inputs) uint8.
+            margin: a run stops so many steps after the first output spike, ...
+            awaited: (N,) int32, and not before this output neuron has fired; None: nobody is waited for.
+        """
+        count = len(images)
+        neurons = [layer.shape[1] for layer in self.signs]
+        times = np.empty((count, sum(neurons)), np.uint16)
+        potentials = np.empty((count, neurons[-1]), np.int32)
+        answer, response_time = (np.empty(count, np.int32) for _ in range(2))
+        status = library().host_forward(
+            ctypes.byref(self._struct),
+            pointer(np.ascontiguousarray(images)),
+            ctypes.c_int32(count),
+            ctypes.c_int32(margin),
+            None if awaited is None else pointer(awaited),
+            *(pointer(array) for array in (times, potentials, answer, response_time)),
+        )
+        check_memory(status)
+        by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
+        return HostForward(answer, response_time, by_layer, potentials)
 
     def surrogate_gradients(
         self,

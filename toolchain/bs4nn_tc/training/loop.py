@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bs4nn_tc
-from bs4nn_tc.base.errors import UserError, VerificationError
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.model.real_network import RealNetwork
+from bs4nn_tc.training import gate
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
@@ -33,7 +33,6 @@ from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
 
 EVALUATION_PARTS = 2
-CHECKED_IMAGES = 200
 
 
 @dataclass(frozen=True)
@@ -165,8 +164,7 @@ def _hand_over(
     figures = {} if options.all_images else host_figures(evaluate(host, images, labels), labels, best.time_steps)
     rounded = {name: round(value, 6) for name, value in figures.items()}
     best = replace(best, description={**best.description, "validation": rounded})
-    if isinstance(best, Network):
-        _check_against_reference(best, images[:CHECKED_IMAGES], labels[:CHECKED_IMAGES])
+    gate.check(best, images, labels, options)
     return TrainingResult(best, figures, history.rows, history.best_epoch)
 
 
@@ -292,11 +290,3 @@ def _check_alive(answers: HostAnswers, progress: Progress) -> None:
             "learning does not start: no weight has changed its sign in the first epoch; "
             "raise the learning rate, or go back to the recipe's defaults"
         )
-
-
-def _check_against_reference(network: Network, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> None:
-    """The trainer's forward pass and the reference have to agree before a network leaves the house."""
-    expected = reference.run(network, images)
-    got = host_network(network).evaluate(images, labels)
-    if not (np.array_equal(expected.answer, got.answer) and np.array_equal(expected.response_time, got.response_time)):
-        raise VerificationError("the trainer and the reference disagree on the trained network; please report this")
