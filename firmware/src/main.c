@@ -9,8 +9,6 @@
 #include "bs4nn.h"
 #include "protocol.h"
 
-#include <string.h>
-
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "replies are sent as they lie in memory, and that has to be little-endian"
 #endif
@@ -30,9 +28,19 @@ static uint8_t application_self_test;
 
 static const char STACK_OVERFLOW[] = "bs4nn: the stack has grown over its end: nothing from here can be believed\r\n";
 
+/* Nothing here is of a C library: not every tool chain for bare boards has one. */
+static size_t length_of(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
 static void put_text(const char *text)
 {
-    board_write(text, strlen(text));
+    board_write(text, length_of(text));
 }
 
 /* ---- Self-test ---- */
@@ -94,7 +102,7 @@ static void reply_identity(const bs4nn_network_t *network)
     const uint8_t versions[2] = {PROTOCOL_VERSION, BS4NN_FORMAT};
     const uint16_t sizes[3] = {APPLICATION_INPUTS, APPLICATION_OUTPUTS, network->time_steps};
     const uint32_t neurons = APPLICATION_NEURONS;
-    const uint8_t name_length = (uint8_t)strlen(network->name);
+    const uint8_t name_length = (uint8_t)length_of(network->name);
     const uint8_t board_length = (uint8_t)(sizeof BS4NN_BOARD - 1u);
     uint32_t length = sizeof versions + sizeof sizes + sizeof neurons + 32u + 3u + name_length + board_length;
     uint16_t crc = protocol_begin(PROTOCOL_IDENTIFY, length);

@@ -150,13 +150,13 @@ def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str
         require("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
         *(f"-mcpu={board.core}", "-mthumb", "-mfloat-abi=soft", "-Os" if small else "-O2"),
         *("-std=c99", "-ffreestanding"),
-        *("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-DBOARD_PORT_SEMIHOSTING"),
+        *("-nostdlib", "-DBOARD_PORT_SEMIHOSTING"),
         *(["-DBS4NN_PORTABLE"] if variant.endswith("portable") else []),
         *(f"-I{path}" for path in (kernel, port, folder)),
         *map(str, [*sorted(folder.glob("*.c")), *files]),
-        str(port / "board_semihosting.c"),
+        *(str(port / f"board_{part}.c") for part in ("semihosting", "memory")),
         *(f"-Wl,--defsym={symbol}={value}" for symbol, value in memory.items()),
-        *(f"-Wl,-T,{FIRMWARE / 'lib' / 'board' / 'board.ld'}", "-o", str(program)),
+        *("-lgcc", "-T", str(FIRMWARE / "lib" / "board" / "board.ld"), "-o", str(program)),
     ]
     subprocess.run(command, check=True)
     emulator = [require("qemu-system-arm", "qemu-system-arm"), *board.emulator.arguments, "-kernel", str(program)]

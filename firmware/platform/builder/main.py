@@ -1,7 +1,9 @@
 """How the platform builds: for this computer without a board, else for a bare Cortex-M."""
 
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,7 +44,8 @@ def set_up_board(board):
         refuse(
             "arm-none-eabi-gcc is not installed; on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
         )
-    machine = ["-mcpu=" + board.get("build.cpu"), "-mthumb", "-mfloat-abi=soft"]
+    flags = json.loads((platform_dir / "cortex_m.json").read_text(encoding="utf-8"))
+    machine = ["-mcpu=" + board.get("build.cpu"), *flags["machine"]]
     memory = board.get("bs4nn.memory")
     env.Replace(
         AR="arm-none-eabi-gcc-ar",
@@ -65,17 +68,14 @@ def set_up_board(board):
         ASFLAGS=machine,
         ASPPFLAGS=["-x", "assembler-with-cpp"],
         CFLAGS=["-std=c99"],
-        CCFLAGS=[*machine, "-O2", "-g", "-ffreestanding", "-ffunction-sections", "-fdata-sections", *WARNINGS],
+        CCFLAGS=[*machine, *flags["compile"], *WARNINGS],
         CXXFLAGS=["-fno-exceptions", "-fno-rtti"],
         CPPDEFINES=["BOARD_PORT_SEMIHOSTING"],
         LINKFLAGS=[
             *machine,
-            "-nostartfiles",
-            "--specs=nano.specs",
-            "--specs=nosys.specs",
-            "-Wl,--gc-sections",
-            "-Wl,--fatal-warnings",
-            "-Wl,-T," + linker_script,
+            *flags["link"],
+            "-T",
+            linker_script,
             *(
                 f"-Wl,--defsym={symbol}={value}"
                 for symbol, value in (
@@ -87,6 +87,7 @@ def set_up_board(board):
                 )
             ),
         ],
+        LIBS=flags["libraries"],
     )
 
 
@@ -104,10 +105,17 @@ built = str(Path(env.subst("$BUILD_DIR"), program_name))
 program = built if nobuild else env.BuildProgram()
 AlwaysBuild(env.Alias("nobuild", program))
 
-execute = f'"$PYTHONEXE" "{platform_dir / "self_test.py"}" "$SOURCE"'
 if has_board:
-    execute += f' "{env.BoardConfig().manifest_path}"'
     AlwaysBuild(env.Alias("size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE")))
+
+
+def execute(target, source, env):
+    """Called without a shell: the project's path may hold anything that one would take as its own."""
+    command = [env["PYTHONEXE"], platform_dir / "self_test.py", str(source[0])]
+    if has_board:
+        command.append(env.BoardConfig().manifest_path)
+    return subprocess.run(command, env=env["ENV"], check=False).returncode
+
 
 self_test = env.VerboseAction(execute, "Running $SOURCE")
 env.AddPlatformTarget("exec", program, self_test, "Run the self-test")
