@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from platformio.dependencies import get_core_dependencies
 from platformio.exception import UserSideException
 from platformio.package.manager.core import get_core_package_dir
 from platformio.platform.base import PlatformBase
+from platformio.project.helpers import get_project_dir
 
 ENGINE = "tool-scons"
 TOOLCHAIN = "toolchain-gccarmnoneeabi"
@@ -28,6 +30,7 @@ REGISTRY_SECONDS = 2
 
 class Bs4nnPlatform(PlatformBase):
     def configure_default_packages(self, variables, targets):
+        check_path(get_project_dir())
         builds_for_board = variables.get("board") and "nobuild" not in targets
         if builds_for_board and not shutil.which("arm-none-eabi-gcc"):
             if not self.get_package(TOOLCHAIN):
@@ -67,6 +70,18 @@ class Bs4nnPlatform(PlatformBase):
         os.environ[PACKAGES_VARIABLE] = str(self._stand_ins())
         # Once a week PlatformIO looks for a newer one after the build, for 61 s where nobody answers.
         os.environ.setdefault("PLATFORMIO_DISABLE_UPGRADE_CHECK", "true")
+
+
+def check_path(folder):
+    """Refuse a path that SCons would take apart: `$` begins a variable there, and it knows no way to quote it.
+
+    It would build elsewhere, or nothing, and say that a board or a file is unknown.
+    """
+    if re.search(r"\$|\t|  | $", folder):
+        raise UserSideException(
+            f"PlatformIO cannot build in {folder!r}: its path holds a dollar sign, a tab, two spaces in a row or a "
+            "space at the end; rename or move the folder"
+        )
 
 
 def require_registry(missing):

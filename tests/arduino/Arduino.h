@@ -1,11 +1,12 @@
-/* Arduino.h - a stand-in for an Arduino core, with what board_arduino.cpp uses: for compiling only, never shipped. */
+/*
+ * Arduino.h - a stand-in for an Arduino core, with what board_arduino.cpp uses: for compiling only, never shipped.
+ * Like the cores that are built on mbed, it does not define F_CPU.
+ */
 #ifndef BS4NN_TESTS_ARDUINO_H
 #define BS4NN_TESTS_ARDUINO_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-#define F_CPU 48000000L
 
 unsigned long micros(void);
 void delay(unsigned long milliseconds);

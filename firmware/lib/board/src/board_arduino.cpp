@@ -24,7 +24,13 @@ extern "C" void board_write(const void *bytes, size_t count)
     Serial.write(static_cast<const uint8_t *>(bytes), count);
 }
 
-/* The processor's clock: by its cycle counter where the core has one, else by the core's microseconds. */
+/* Not every Arduino core says how fast the processor is; PlatformIO does (platformio.ini). */
+#if !defined(F_CPU) && BS4NN_CLOCK + 0 > 0
+#define F_CPU BS4NN_CLOCK
+#endif
+
+/* The processor's clock: by its cycle counter where the core has one, else by the core's microseconds. Without either,
+ * it stands still. */
 static uint32_t clock_now(void)
 {
 #if defined(__ARM_ARCH_7M__) || defined(__ARM_ARCH_7EM__) || defined(__ARM_ARCH_8M_MAIN__)
@@ -36,8 +42,10 @@ static uint32_t clock_now(void)
         trace[0] |= 1u;               /* DWT_CTRL: count cycles */
     }
     return trace[1];
-#else
+#elif defined(F_CPU)
     return static_cast<uint32_t>(micros()) * static_cast<uint32_t>(F_CPU / 1000000L);
+#else
+    return 0;
 #endif
 }
 

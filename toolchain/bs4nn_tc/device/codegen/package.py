@@ -15,6 +15,8 @@ from bs4nn_tc.device.codegen import render, self_test
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
 
+# What the library.json of the kernel names, too.
+_FLAGS_SCRIPT = resources.KERNEL.parent / "machine_flags.py"
 # Dates in an archive would make two archives of one network differ.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -49,10 +51,12 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
             "frameworks": "*",
             "platforms": "*",
             "headers": f"{name}.h",
+            "build": {"extraScript": _FLAGS_SCRIPT.name},
         },
         indent=2,
     )
     texts["library.json"] += "\n"
+    texts[_FLAGS_SCRIPT.name] = _FLAGS_SCRIPT.read_text(encoding="utf-8")
     properties = {
         "name": name,
         "version": version,
