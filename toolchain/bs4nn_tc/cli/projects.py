@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError, VerificationError
 from bs4nn_tc.cli.common import (
     DEPLOY,
     HERE,
@@ -53,7 +54,7 @@ def generate(
         output.print(
             f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
         )
-    output.print(f"next: bs4nn-tc build {out}")
+    output.print(f"next: bs4nn-tc build {shlex.quote(str(out))}")
 
 
 @app.command("package", epilog="Example: bs4nn-tc package digits.bs4nn -o digits.zip", rich_help_panel=DEPLOY)
@@ -93,15 +94,36 @@ def _environments(made: project.Project, chosen: list[str] | None) -> list[str]:
 
 def build_with_bar(
     made: project.Project, environments: list[str], quiet: bool, verbose: bool = False
-) -> list[building.Build]:
-    """Build some environments of a project; `verbose` shows what PlatformIO prints."""
-    builds = []
+) -> tuple[list[building.Build], UserError | None]:
+    """Build some environments of a project, and the others even if one cannot be built.
+
+    Args:
+        made: the project.
+        environments: "native" and ids of its boards.
+        quiet: no bar.
+        verbose: show what PlatformIO prints.
+
+    Returns:
+        what was built, and the error that says what was not and why.
+    """
+    builds: list[building.Build] = []
+    failures: dict[str, UserError] = {}
     with progress_bar("building", len(environments), quiet) as advance:
         for environment in environments:
             on_line = progress_console.print_foreign if verbose else None
-            builds += building.build(made, [environment], on_line)
+            try:
+                builds += building.build(made, [environment], on_line)
+            except (MissingToolError, TargetError, VerificationError) as error:
+                failures[environment] = error
             advance()
-    return builds
+    if not failures:
+        return builds, None
+    first = next(iter(failures.values()))
+    if len(environments) == 1:
+        return builds, first
+    built = ", ".join(one.environment for one in builds) or "nothing"
+    reasons = "; ".join(f"{environment} ({error})" for environment, error in failures.items())
+    return builds, type(first)(f"built: {built}; not built: {reasons}")
 
 
 @app.command(epilog="Example: bs4nn-tc build digits-project", rich_help_panel=DEPLOY)
@@ -114,7 +136,13 @@ def build(
 ) -> None:
     """Compile a project with PlatformIO, and check the memory plan against the ELF files."""
     made = project.open_project(folder)
-    builds = build_with_bar(made, _environments(made, environment), quiet, verbose)
+    builds, failure = build_with_bar(made, _environments(made, environment), quiet, verbose)
+    _show_builds(made, builds, as_json)
+    if failure is not None:
+        raise failure
+
+
+def _show_builds(made: project.Project, builds: list[building.Build], as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for result in builds:
         row: dict[str, Any] = {"environment": result.environment, "program": str(result.program)}
@@ -128,7 +156,8 @@ def build(
             }
         rows.append(row)
     if as_json:
-        print_json({"project": str(folder), "builds": rows})
+        print_json({"project": str(made.folder), "builds": rows})
+    if as_json or not rows:
         return
     table = Table(title=f"{made.name}: bytes on the board, equal to the plan", title_justify="left")
     for heading in ("environment", "flash", "of it network", "RAM with stack", "of it network"):
@@ -159,7 +188,7 @@ def flash(
     if chosen is None or chosen not in made.boards:
         raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
     building.flash(made, chosen, port, progress_console.print_foreign if verbose else None)
-    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {folder} --target serial")
+    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {shlex.quote(str(folder))} --target serial")
 
 
 @app.command("boards", epilog="Example: bs4nn-tc boards --json", rich_help_panel=DEPLOY)

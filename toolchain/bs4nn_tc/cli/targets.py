@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -101,7 +102,9 @@ def verify(
     plan = _verify_plan(made, target)
     dataset, pixels, _ = test_images(dataset, data_dir, images, network)
     to_build = [environment for _, environment in plan if environment]
-    build_with_bar(made, to_build, quiet or not to_build)
+    _, failure = build_with_bar(made, to_build, quiet or not to_build)
+    if failure is not None:
+        raise failure
     with progress_bar("reference", len(pixels), quiet) as advance:
         expected = reference.run(network, pixels, advance)
     reports = []
@@ -219,7 +222,8 @@ def emulate(
 
     def ready(url: str) -> None:
         print(url, flush=True)
-        progress_console.print(f"{chosen} runs; e.g. bs4nn-tc verify {folder} --target serial --port {url}")
+        command = f"bs4nn-tc verify {shlex.quote(str(folder))} --target serial --port {url}"
+        progress_console.print(f"{chosen} runs; e.g. {command}")
 
     if tcp is None:
         bridge.serve_terminal(boards.load_board(chosen), firmware, ready)

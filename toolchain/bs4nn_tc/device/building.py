@@ -173,9 +173,11 @@ def flash(project: Project, board: str, port: str | None = None, on_line: Callab
 
     Raises:
         MissingToolError: a compiler is missing.
-        TargetError: the build or the upload fails, or the board has no room.
+        TargetError: the port cannot be one, the build or the upload fails, or the board has no room.
         VerificationError: the ELF file does not hold what was planned.
     """
+    if port is not None:
+        platformio.check_word(port, "this port")
     build(project, [board], on_line)
     arguments = ["run", "-t", "nobuild", "-t", "upload", *(["--upload-port", port] if port else [])]
     platformio.run(project.folder, arguments, board, on_line)

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -26,13 +27,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bs4nn_tc.base import remedies
-from bs4nn_tc.base.errors import MissingToolError, TargetError
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.base.files import cache_folder, disk_errors, write_atomically
+from bs4nn_tc.device import pio_output
 
 REGISTRY_URL = "https://api.registry.platformio.org"
 PROBE_SECONDS = 2.0
 # "online" or "offline": skip the probe.
 MODE_VARIABLE = "BS4NN_TC_PLATFORMIO"
+# SCons takes a path apart at these, and knows no way to quote them (check_path in firmware/platform/platform.py).
+_FOR_SCONS = re.compile(r"\$|\t|  | $")
+_FOR_A_SHELL = re.compile(r"[`\"'\\;&|<>$\x00-\x1f\x7f]")
 # PlatformIO finds itself connected nearly always, and then tries for a minute; this one says no at once.
 OFFLINE_LAUNCHER = (
     "import sys, platformio.http\n"
@@ -146,7 +151,40 @@ def _brings_its_platform(project: Path, environment: str) -> bool:
         settings.read(project / "platformio.ini", encoding="utf-8")
     except configparser.Error:
         return False  # PlatformIO says better what is wrong
-    return settings.get(f"env:{environment}", "platform", fallback="").startswith("symlink://")
+    shared = settings.get("env", "platform", fallback="")
+    return settings.get(f"env:{environment}", "platform", fallback=shared).startswith("symlink://")
+
+
+def check_word(word: str, what: str) -> None:
+    """Refuse what a shell would take as more than a word: PlatformIO's platforms write commands for one.
+
+    Args:
+        word: a path or a port.
+        what: where it comes from, for the message.
+
+    Raises:
+        TargetError: there is a character in it that a shell acts on even inside quotes, or that ends them.
+    """
+    found = sorted(set(_FOR_A_SHELL.findall(word)))
+    if found:
+        raise TargetError(f"PlatformIO cannot take {what}: {word} holds {' '.join(found)}, which a shell would act on")
+
+
+def _check_path(project: Path, own_platform: bool) -> None:
+    """Refuse a project whose path would be taken apart on the way through PlatformIO, before anything runs."""
+    path = project.resolve().as_posix()
+    remedy = "rename or move the folder"
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"PlatformIO cannot build in {path}: its path is not UTF-8; {remedy}") from error
+    if _FOR_SCONS.search(path):
+        raise UserError(
+            f"PlatformIO cannot build in {path}: its path holds a dollar sign, a tab, two spaces in a row or a space "
+            f"at the end; {remedy}"
+        )
+    if not own_platform:  # that one calls no shell
+        check_word(path, f"this folder for a real board ({remedy})")
 
 
 def run(
@@ -166,17 +204,20 @@ def run(
         flags: for the compiler, besides those of the project.
 
     Raises:
-        MissingToolError: a compiler is missing.
-        TargetError: PlatformIO fails, with its first error line.
+        UserError: the project's path is one that PlatformIO cannot take.
+        MissingToolError: a compiler, or a package of PlatformIO's registry, is missing.
+        TargetError: PlatformIO fails, with the line that says why.
     """
     if importlib.util.find_spec("platformio") is None:
         raise MissingToolError(remedies.not_installed("platformio"))
     start = ["-m", "platformio"] if registry_is_reachable() else ["-c", OFFLINE_LAUNCHER]
-    command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project)]
+    command = [sys.executable, *start, *arguments, "-e", environment, "-d", str(project.absolute())]
+    own_platform = _brings_its_platform(project, environment)
+    _check_path(project, own_platform)
     variables = {**os.environ, **environment_variables(on_line)}
     if flags:
         variables["PLATFORMIO_BUILD_FLAGS"] = " ".join([os.environ.get("PLATFORMIO_BUILD_FLAGS", ""), *flags]).strip()
-    if _brings_its_platform(project, environment):
+    if own_platform:
         # PlatformIO notes a linked platform by its name in one folder for all projects; two that build at the
         # same time would take it away from each other.
         variables["PLATFORMIO_PLATFORMS_DIR"] = str((project / ".pio" / "platforms").absolute())
@@ -196,19 +237,23 @@ def run(
             lines.append(line.rstrip())
             if on_line is not None:
                 on_line(lines[-1])
+    if process.returncode < 0:
+        lines.append(f"error: PlatformIO was ended by {signal.Signals(-process.returncode).name}")
     if process.returncode != 0:
         raise _failure(lines, environment, arguments)
 
 
 def _failure(lines: list[str], environment: str, arguments: list[str]) -> TargetError | MissingToolError:
     if any(line.startswith("InternetConnectionError") for line in lines):
-        return MissingToolError(
-            f"{environment} needs packages from PlatformIO's registry, which cannot be reached from here; connect, or, "
-            f"where ~/.platformio has them already, set {MODE_VARIABLE}=online"
+        core = os.environ.get("PLATFORMIO_CORE_DIR")
+        elsewhere = (
+            f" lay it into {core}" if core else f", where ~/.platformio has it already, set {MODE_VARIABLE}=online"
         )
-    errors = [line for line in lines if re.search(r"\berror\b|^UserSideException", line, re.IGNORECASE)]
-    said = errors[0] if errors else next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    said = re.sub(r"^\s*(error|UserSideException):\s*", "", said, flags=re.IGNORECASE).strip()
+        return MissingToolError(
+            f"{environment} needs packages from PlatformIO's registry ({pio_output.wanted_packages(lines)}), which "
+            f"cannot be reached from here; connect, or{elsewhere}"
+        )
+    said = pio_output.reason(lines)
     if "is not installed" in said or "is missing" in said:
         return MissingToolError(said)
     return TargetError(f"pio {' '.join(arguments)} failed for {environment}: {said} (--verbose shows all)")
