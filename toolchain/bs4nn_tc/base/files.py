@@ -7,11 +7,11 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.staging import copy_owner_and_mode, file_beside, folder_beside, tidy
 
 
 @contextlib.contextmanager
@@ -56,7 +56,10 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
-    """Write `content` to a temporary file beside `path` and rename it into place.
+    """Write `content` to a temporary file and rename it into place.
+
+    A symbolic link stays, and what it points to is written. A file that is there keeps its permissions, and its owner
+    where that is allowed; a new one has those that the umask leaves.
 
     Args:
         path: the file.
@@ -64,43 +67,79 @@ def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
         durable: wait until it is on the disk, so that it survives even a loss of power.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written; `path` is then untouched.
+        UserError: what `check_target` refuses, or a full disk; `path` is then untouched.
     """
+    target, old = _target(path)
+    with disk_errors(path), file_beside(target, 0o666 if old is None else 0o600) as (handle, temporary):
+        with open(handle, "wb", closefd=False) as file:
+            file.write(content)
+        if durable:
+            os.fsync(handle)
+        if old is not None:
+            copy_owner_and_mode(handle, old)
+        temporary.replace(target)
+
+
+def check_target(path: Path) -> None:
+    """Refuse what `write_atomically` will refuse, before hours are spent on what is to be written.
+
+    Raises:
+        UserError: a folder, a device, FIFO or socket, a file or folder without permission, or a missing folder.
+    """
+    _target(path)
+
+
+def _target(path: Path) -> tuple[Path, os.stat_result | None]:
+    """The file to replace, at the end of all symbolic links, and its facts if it is there."""
     with disk_errors(path):
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            # mkstemp makes private files; give this one the mode any new file would have.
-            mask = os.umask(0)
-            os.umask(mask)
-            Path(temporary).chmod(0o666 & ~mask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            facts = path.stat()
+        except FileNotFoundError:
+            facts = None
+        target = Path(os.path.realpath(path))
+        if facts is None:
+            if not target.parent.is_dir():
+                raise UserError(f"cannot write {path}: there is no folder {target.parent}")
+            _check_permission(target.parent)
+            return target, None
+        if stat.S_ISDIR(facts.st_mode):
+            raise UserError(f"cannot write {path}: it is a folder; name a file")
+        # What a process has open may be found under /dev/fd, but have no name any more.
+        if not stat.S_ISREG(facts.st_mode) or not target.exists() or not os.path.samestat(facts, target.stat()):
+            raise UserError(f"cannot write {path}: it is no regular file (a device, FIFO or socket); name a file")
+        _check_permission(target)
+        _check_permission(target.parent)
+        return target, facts
+
+
+def _check_permission(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @contextlib.contextmanager
-def staging_for(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder`, to be filled and renamed to it; removed again if anything goes wrong.
+def new_folder(folder: Path, keep: Sequence[str] = ()) -> Iterator[Path]:
+    """A folder to be filled, which is `folder` in the end; if anything goes wrong, that is as it was.
+
+    A symbolic link stays, and the folder that it points to is replaced.
+
+    Args:
+        folder: missing, empty, or a folder that may be replaced.
+        keep: names in it that move over to the new one.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: it is no folder, cannot be written, or the disk is full.
     """
-    parent = folder.absolute().parent
     with disk_errors(folder):
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=parent))
-        try:
-            staging.chmod(0o755)
-            yield staging
-        except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is no folder; name another one")
+        with folder_beside(Path(os.path.realpath(folder)), keep) as new:
+            yield new
+
+
+def put_back(folder: Path) -> None:
+    """Let a folder have what a killed process of this tool has taken out of it, and remove what that has left."""
+    tidy(Path(os.path.realpath(folder)).parent)
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import staging_for, write_atomically
+from bs4nn_tc.base.files import disk_errors, new_folder, write_atomically
 from bs4nn_tc.device.codegen import render, self_test
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
@@ -83,15 +83,13 @@ def write_folder(network: Network, name: str, folder: Path, small: bool = False)
         UserError: a bad name, a folder that is there already and not empty, or a full disk.
     """
     texts = package_files(network, name, small)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
-    with staging_for(folder) as staging:
+    with disk_errors(folder):
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
+    with new_folder(folder) as made:
         for file, text in texts.items():
-            (staging / file).parent.mkdir(parents=True, exist_ok=True)
-            (staging / file).write_text(text, encoding="utf-8", newline="\n")
-        if folder.is_dir():
-            folder.rmdir()
-        staging.rename(folder)
+            (made / file).parent.mkdir(parents=True, exist_ok=True)
+            (made / file).write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_zip(network: Network, name: str, path: Path, small: bool = False) -> None:
