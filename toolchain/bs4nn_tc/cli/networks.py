@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.base.files import check_target, disk_errors
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     GET,
@@ -125,6 +125,8 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Run a network on the test images with the Python reference, and print the figures."""
+    if save is not None:
+        check_target(save)
     network = network_file.load(network_path)
     dataset, pixels, labels = test_images(dataset, data_dir, images, network)
     result: evaluation.Result
@@ -303,10 +305,11 @@ def report(
     """Write one HTML file about a network: accuracy, costs, behaviour, errors. It stands alone."""
     from bs4nn_tc.pages import report as reporting  # noqa: PLC0415 - needs a C compiler, and matplotlib
 
+    out = out or Path(f"{network_path.stem}.html")
+    check_target(out)
     network = network_file.load(network_path)
     dataset, _, _ = test_images(dataset, data_dir, 1, network)
     counted = [boards.load_board(one) for one in dict.fromkeys(board or [])]
-    out = out or Path(f"{network_path.stem}.html")
     with progress_console.status("making the report"):
         reporting.write(network, network_path.name, datasets.load(dataset, data_dir), counted, out)
     output.print(f"{out}: open it in a browser")

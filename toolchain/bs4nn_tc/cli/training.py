@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.files import check_target
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     GET,
@@ -96,14 +97,15 @@ def train(
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
     from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
 
-    numbers = _seed_numbers(seeds, seed)
-    loaded = datasets.load(dataset, data_dir)
     sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
+    numbers = _seed_numbers(seeds, seed)
+    name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
+    out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
+    (check_target if recipe is Recipe.S4NN else network_file.check_output)(out)
+    loaded = datasets.load(dataset, data_dir)
     all_options = [
         training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
     ]
-    name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
-    out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
     several = len(numbers) > 1
     if several and all_options[0].all_images:
         raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")

@@ -13,6 +13,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import check_target
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -67,6 +68,10 @@ def tune(
     choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
     if out is not None and not choosing:
         raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
+    if out is not None:
+        network_file.check_output(out)
+    if csv_path is not None:
+        check_target(csv_path)
     loaded = datasets.load(dataset, data_dir)
     images, labels = loaded.validation()
     reference.check_images(network, images[:1])
@@ -124,6 +129,7 @@ def refine(
     """
     from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
 
+    network_file.check_output(out)
     network = network_file.load(network_path)
     dataset = _training_set(network_path, network, dataset)
     loaded = datasets.load(dataset, data_dir)
@@ -187,6 +193,7 @@ def reorder(
     """
     from bs4nn_tc.training import ordering  # noqa: PLC0415 - needs a C compiler
 
+    network_file.check_output(out or network_path)
     network = network_file.load(network_path)
     dataset = _training_set(network_path, network, dataset)
     images = datasets.load(dataset, data_dir).train_images
