@@ -23,8 +23,8 @@ import pytest
 from conftest import ROOT, assert_refused, networks_and_images, random_network, run_tool
 from hypothesis import given, settings
 
-from bs4nn_tc import training
-from bs4nn_tc.base import files
+from bs4nn_tc import cli, training
+from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.data.datasets import Dataset
@@ -707,7 +707,7 @@ def test_a_run_of_an_older_release_goes_on_without_what_it_does_not_know(digits:
     with pytest.raises(UserError, match=r"dropout is None there, 0\.1 here"):
         training.train(digits, dataclasses.replace(short(digits), dropout=0.1), tmp_path / "run", resume=True)
     path.write_text("[1, 2]")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="no named values"):
         training.train(digits, short(digits), tmp_path / "run", resume=True)
 
 
@@ -806,22 +806,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_run_usable(
     options = short(digits)
     whole = training.train(digits, options, tmp_path / "whole")
 
-    class Full:
-        def __init__(self, handle: int) -> None:
-            os.close(handle)
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return None
-
-        def write(self, _content: bytes) -> None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def fill(report: training.Report) -> None:
         if report.epoch == 1 and report.done == 1:
-            monkeypatch.setattr(files.os, "fdopen", lambda handle, _mode: Full(handle))
+            monkeypatch.setattr(os, "replace", full)
 
     with pytest.raises(UserError, match="no space left"):
         training.train(digits, options, tmp_path / "full", on_report=fill)
@@ -910,3 +900,88 @@ def test_several_seeds_in_one_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seeds", ["0", "-1", "1,1", "1,x", "", "1,-2"])
 def test_seeds_that_cannot_be(seeds: str, tmp_path: Path) -> None:
     assert_refused(run_tool("train", "--seeds", seeds, "-o", tmp_path / "n.bs4nn"), "--seeds")
+
+
+def test_resume_needs_to_be_told_nothing_again(tmp_path: Path) -> None:
+    """From another folder, with every kind of option, and with several seeds."""
+    call = ("train", "--dataset", "digits", "--hidden", 12, "--hidden", 8, "--time-steps", 8, "--epochs", 2,
+            "--set", "rate=0.02", "--set", "windows=8,6", "--seeds", "4,1", "--quiet")  # fmt: skip
+    run = tmp_path / "the run"
+    whole, resumed = tmp_path / "whole", ("train", "--run", run, "--resume", "--quiet")
+    cli.app([*map(str, call), "--run", str(whole), "-o", str(tmp_path / "whole.bs4nn")], standalone_mode=False)
+    command = [sys.executable, "-m", "bs4nn_tc", *map(str, call), "--run", run.name, "-o", "n.bs4nn"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        deadline = time.monotonic() + 60
+        while not (run / "seed-4" / "config.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        first.send_signal(signal.SIGINT)
+        said = first.stderr.read()
+    assert "go on with: bs4nn-tc train --run 'the run' --resume\n" in said
+    cli.app(list(map(str, resumed)), standalone_mode=False)
+    assert (run / "summary.json").read_bytes() == (whole / "summary.json").read_bytes()
+    assert (tmp_path / "n.bs4nn").read_bytes() == (tmp_path / "whole.bs4nn").read_bytes()
+
+
+def test_resume_refuses_only_what_differs(digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    monkeypatch.chdir(tmp_path)
+
+    def resumed(*more: object) -> None:
+        cli.app(["train", "--run", str(run), "--resume", "--quiet", *map(str, more)], standalone_mode=False)
+
+    with pytest.raises(UserError, match="holds no run to resume"):
+        resumed()
+    training.train(digits, short(digits, epochs=1), run)
+    config = json.loads((run / "config.json").read_text())
+    resumed("--hidden", 24, "--epochs", 1, "--seed", 0, "--set", "dropout=0", "-o", "n.bs4nn")
+    for more, words in (
+        (("--epochs", 2), "epochs is 1 there, 2 here"),
+        (("--hidden", 24, "--hidden", 8), "hidden is 24 there, 24, 8 here"),
+        (("--recipe", "paper"), "recipe is best there, paper here"),
+        (("--set", "dropout=0.5"), r"dropout is 0\.0 there, 0\.5 here"),
+        (("--seed", 7), "seed is 0 there, 7 here"),
+    ):
+        with pytest.raises(UserError, match=words):
+            resumed(*more)
+    # A data set may have moved; other images are another run.
+    (run / "config.json").write_text(json.dumps({**config, "dataset": "/elsewhere/digits"}))
+    resumed("--dataset", "digits")
+    (run / "config.json").write_text(json.dumps({**config, "data": "0" * 64}))
+    with pytest.raises(UserError, match="images or labels were others"):
+        resumed()
+    for broken in ({"hidden": [True]}, {"epochs": "3"}, {"recipe": "none"}, {"command": []}, {"command": {"seeds": 1}}):
+        (run / "config.json").write_text(json.dumps({**config, **broken}))
+        with pytest.raises(UserError, match=r"config\.json is damaged"):
+            resumed()
+    (run / "config.json").unlink()
+    os.mkfifo(run / "config.json")
+    with pytest.raises(UserError, match="no regular file"):
+        resumed()
+
+
+def test_a_run_that_has_learned_nothing_gives_way(digits: Dataset, tmp_path: Path) -> None:
+    """After a failure in the first epoch, or a kill before or after config.json was written."""
+    run = tmp_path / "run"
+    for _ in range(2):
+        with pytest.raises(UserError, match="no hidden neuron fires"):
+            training.train(digits, short(digits, hidden_thresholds=(60_000,)), run)
+    litter = run / f".bs4nn-tc-{'0' * 16}"
+    litter.touch()
+    (run / "best.s4nn.npz").touch()  # of another recipe, killed between its best network and its checkpoint
+    network = training.train(digits, short(digits), run).network
+    assert isinstance(network, Network)
+    assert {path.name for path in run.iterdir()} == {"config.json", "checkpoint.npz", "epochs.csv", "best.bs4nn",
+                                                     "best-proxies.npz"}  # fmt: skip
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / litter.name).touch()
+    again = training.train(digits, short(digits), tmp_path / "killed").network
+    assert isinstance(again, Network)
+    assert again.digest == network.digest
+
+
+def test_two_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    call = ("train", "--hidden", 8, "--epochs", 1, "--run", tmp_path / "run", "-o", tmp_path / "n.bs4nn")
+    with locks.only_one(tmp_path / "run"), pytest.raises(UserError, match="another process"):
+        cli.app(list(map(str, call)), standalone_mode=False)
+    assert not (tmp_path / "run").exists()

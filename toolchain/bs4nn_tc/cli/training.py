@@ -15,8 +15,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from bs4nn_tc.base.errors import MissingToolError, UserError
-from bs4nn_tc.base.files import check_target
+from bs4nn_tc.base.files import check_target, disk_errors
+from bs4nn_tc.base.locks import only_one
 from bs4nn_tc.base.text import printable
+from bs4nn_tc.cli import resuming
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -31,7 +33,7 @@ from bs4nn_tc.cli.common import (
     progress_console,
 )
 from bs4nn_tc.data import datasets
-from bs4nn_tc.model import evaluation, network_file, real_network, reference
+from bs4nn_tc.model import evaluation, network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 
@@ -53,6 +55,7 @@ class Recipe(StrEnum):
 
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
 def train(
+    context: typer.Context,
     dataset: DatasetOption = "digits",
     hidden: Annotated[
         list[int] | None,
@@ -97,29 +100,26 @@ def train(
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
     from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
 
-    sizes = tuple(hidden or [{"digits": 128, "mnist": 600, "mnist-14x14": 288}.get(dataset, 1000)])
-    numbers = _seed_numbers(seeds, seed)
-    name = f"{Path(dataset).name}-{'-'.join(map(str, sizes))}"
-    out = out or Path(f"{name}{real_network.SUFFIX if recipe is Recipe.S4NN else '.bs4nn'}")
-    (check_target if recipe is Recipe.S4NN else network_file.check_output)(out)
-    loaded = datasets.load(dataset, data_dir)
-    all_options = [
-        training.resolve(loaded, recipe.value, sizes, epochs, time_steps, number, option or []) for number in numbers
-    ]
+    asked = resuming.Asked(
+        dataset=dataset,
+        data_dir=data_dir,
+        recipe=recipe.value,
+        hidden=tuple(hidden or ()),
+        epochs=epochs,
+        time_steps=time_steps,
+        seeds=tuple(_seed_numbers(seeds, seed)),
+        settings=tuple(option or ()),
+        out=out,
+        tensorboard=tensorboard,
+    )
+    folder = run or asked.folder
+    if resume:
+        asked = resuming.of_run(asked, resuming.given(context), folder)
+    numbers, out = asked.seeds, asked.file
     several = len(numbers) > 1
-    if several and all_options[0].all_images:
-        raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
-    folder = run or Path("runs") / f"{name}-{recipe.value}-{_seeds_name(numbers)}"
-    folders = [folder / f"seed-{number}" for number in numbers] if several else [folder]
-    results = []
-    with _training_bars(quiet) as on_report:
-        for options, one in zip(all_options, folders, strict=True):
-            try:
-                begun = resume and (not several or one.exists())
-                results.append(training.train(loaded, options, one, begun, on_report, tensorboard))
-            except KeyboardInterrupt:
-                progress_console.print(f"stopped; {folder} holds all that was learned: go on with --resume")
-                raise
+    (check_target if asked.recipe == "s4nn" else network_file.check_output)(out)
+    loaded = datasets.load(asked.dataset, asked.data_dir)
+    results = _train_each(asked, folder, loaded, resume, quiet)
     all_figures = [_test_figures(one.network, loaded) for one in results]
     spread = evaluation.spread(all_figures)
     # With all_images there is one network and no figure to choose it by.
@@ -157,7 +157,7 @@ def train(
             }
         )
         return
-    print_table(f"{out}: {network.shape_text}, test images of {dataset}", figure_rows(figures, network))
+    print_table(f"{out}: {network.shape_text}, test images of {asked.dataset}", figure_rows(figures, network))
     if "test_8bit" in more:
         rounded = more["test_8bit"]["tie_lenient_accuracy"], more["test_8bit"]["strict_accuracy"]
         output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded))
@@ -167,6 +167,36 @@ def train(
             [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
         )
     output.print(f"run: {folder}")
+
+
+def _train_each(
+    asked: resuming.Asked, folder: Path, loaded: datasets.Dataset, resume: bool, quiet: bool
+) -> list[training.TrainingResult]:
+    """One network a seed; those of a run that is resumed go on where they were."""
+    from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
+
+    all_options = [
+        training.resolve(loaded, asked.recipe, asked.sizes, asked.epochs, asked.time_steps, seed, asked.settings)
+        for seed in asked.seeds
+    ]
+    several = len(all_options) > 1
+    if several and all_options[0].all_images:
+        raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
+    results = []
+    with _training_bars(quiet) as on_report:
+        for options in all_options:
+            one = folder / f"seed-{options.seed}" if several else folder
+            begun = resume and (one / training.CONFIG).exists()
+            try:
+                with disk_errors(one), only_one(one):
+                    result = training.train(
+                        loaded, options, one, begun, on_report, asked.tensorboard, command=asked.command
+                    )
+            except KeyboardInterrupt:
+                progress_console.print(f"stopped; go on with: {resuming.how_to_go_on(folder)}", soft_wrap=True)
+                raise
+            results.append(result)
+    return results
 
 
 @app.command(
@@ -289,11 +319,6 @@ def _seed_numbers(seeds: str, first: int) -> list[int]:
             "0,1,2"
         )
     return numbers
-
-
-def _seeds_name(numbers: list[int]) -> str:
-    """A few seeds one by one; all of many would be longer than a file's name may be."""
-    return "-".join(map(str, numbers)) if len(numbers) <= 8 else f"{len(numbers)}-seeds-{numbers[0]}-to-{numbers[-1]}"
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.archives import Archive, ArrayFacts, to_npz
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import check_target, disk_errors, read_file, write_atomically
+from bs4nn_tc.base.files import disk_errors, read_file
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.network import Layer, Network, check_sizes
 

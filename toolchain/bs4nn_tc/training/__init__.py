@@ -5,10 +5,19 @@ everything that recipes share is in `loop` and `run_folder`.
 """
 
 from bs4nn_tc.training.loop import Report, TrainingResult, train
-from bs4nn_tc.training.options import BestOptions, Options, PaperOptions, S4nnOptions, best_defaults, resolve
-from bs4nn_tc.training.run_folder import save_summary
+from bs4nn_tc.training.options import (
+    BestOptions,
+    Options,
+    PaperOptions,
+    S4nnOptions,
+    best_defaults,
+    resolve,
+    settings_of,
+)
+from bs4nn_tc.training.run_folder import CONFIG, read_config, save_summary
 
 __all__ = [
+    "CONFIG",
     "BestOptions",
     "Options",
     "PaperOptions",
@@ -16,7 +25,9 @@ __all__ = [
     "S4nnOptions",
     "TrainingResult",
     "best_defaults",
+    "read_config",
     "resolve",
     "save_summary",
+    "settings_of",
     "train",
 ]

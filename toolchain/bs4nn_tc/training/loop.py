@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from bs4nn_tc.training import gate
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
-from bs4nn_tc.training.run_folder import History, RunFolder
+from bs4nn_tc.training.run_folder import COMMAND, History, RunFolder
 from bs4nn_tc.training.s4nn import S4nnTrainer
 from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
@@ -79,6 +79,7 @@ def train(
     resume: bool = False,
     on_report: Callable[[Report], None] | None = None,
     tensorboard: bool = False,
+    command: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a network, or go on with a run that was interrupted.
 
@@ -94,6 +95,7 @@ def train(
         resume: go on with the run in `folder`.
         on_report: called after every piece of an epoch.
         tensorboard: write the figures of every epoch for TensorBoard, too.
+        command: what else the run was asked for; kept in its folder for whoever goes on with it.
 
     Raises:
         UserError: a folder that holds something else, a full disk, or learning that has come to nothing.
@@ -103,7 +105,8 @@ def train(
     if tensorboard:
         writer_class()  # before a folder is made for nothing
     trainer = _trainer(dataset, options)
-    run = RunFolder(folder, {**asdict(options), "dataset": dataset.name, "data": _data_digest(dataset)}, resume)
+    facts = {"dataset": dataset.name, "data": _data_digest(dataset), COMMAND: dict(command or {})}
+    run = RunFolder(folder, {**asdict(options), **facts}, resume)
     progress, history = run.load_checkpoint(trainer.arrays())
     validation_images, validation_labels = dataset.validation()
     images, labels = np.ascontiguousarray(validation_images), validation_labels.astype(np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from typing import Any
 
@@ -277,6 +277,21 @@ def resolve(
     changed = replace(options, **changes)
     _check(changed)
     return changed
+
+
+def settings_of(config: Mapping[str, Any]) -> list[str]:
+    """The settings ("name=value", see `resolve`) that lead to the options of a run, by what its config.json holds.
+
+    A run of an older release lacks options, which are off there.
+    """
+    kinds: dict[str, type[Options]] = {"best": BestOptions, "paper": PaperOptions, "s4nn": S4nnOptions}
+    settings = []
+    for field in fields(kinds[config["recipe"]]):
+        value = config.get(field.name, () if field.default == () else 0)
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        if text and field.name not in _FIXED:
+            settings.append(f"{field.name}={text}")
+    return settings
 
 
 # Given by options of their own.

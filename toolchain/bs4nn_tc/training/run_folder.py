@@ -1,6 +1,6 @@
 """A run's folder: configuration, a row an epoch, checkpoint, best network. Every file is whole or old.
 
-config.json      the resolved options and the data set's digest
+config.json      the resolved options, the data set's digest, and what else the run was asked for
 epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images (best.s4nn.npz: S4NN)
@@ -18,7 +18,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +32,8 @@ from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, read_file, write_atomically
+from bs4nn_tc.base.staging import tidy
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model import network_file, real_network
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -38,6 +42,8 @@ from bs4nn_tc.training.trainer import Progress
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
 PROXIES, BEST_REAL = "best-proxies.npz", "best.s4nn.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
+# In config.json: what the run was asked for besides the recipe's options.
+COMMAND = "command"
 
 # Bytes of a checkpoint's state: 10,000 epochs take 3 MB of rows. And what an archive adds to its arrays, at most.
 _MAX_STATE, _MAX_OVERHEAD = 8_000_000, 1_000_000
@@ -67,28 +73,35 @@ class RunFolder:
     def __init__(self, path: Path, config: dict[str, Any], resume: bool) -> None:
         """Make the folder, or check that it holds this very run.
 
+        A run that has learned nothing yet, because it failed or was killed at its start, gives way to a new one.
+
+        Args:
+            path: the folder.
+            config: what config.json will hold, or holds; what is under "command" is kept and not compared.
+            resume: go on with the run in the folder.
+
         Raises:
             UserError: it holds another run, or one that is not to be resumed, or nothing to resume.
         """
         self.path = path
-        text = json.dumps(config, indent=1, sort_keys=True) + "\n"
-        there = (path / CONFIG).is_file()
-        if resume and not there:
-            raise UserError(f"{path} holds no run to resume; start one without --resume")
-        if there:
-            with disk_errors(path / CONFIG, "read"):
-                held = (path / CONFIG).read_text(encoding="utf-8")
-            if not resume:
-                raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
-            difference = _first_difference(held, json.loads(text))
-            if difference:
-                raise UserError(f"{path} holds a run with other options ({difference})")
-            return
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} holds something else; name another folder with --run")
         with disk_errors(path):
+            tidy(path)
+            there = (path / CONFIG).exists()
+            if resume and not there:
+                raise UserError(f"{path} holds no run to resume; start one without --resume")
+            if resume:
+                difference = _first_difference(read_config(path), json.loads(json.dumps(config)))
+                if difference:
+                    raise UserError(f"{path} holds a run with other options ({difference})")
+                return
+            if there and os.path.lexists(path / CHECKPOINT):
+                raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
+            if not there and path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise UserError(f"{path} holds something else; name another folder with --run")
             path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / CONFIG, text.encode())
+            for name in (EPOCHS, BEST, BEST_REAL, PROXIES):
+                (path / name).unlink(missing_ok=True)
+        write_atomically(path / CONFIG, (json.dumps(config, indent=1, sort_keys=True) + "\n").encode())
 
     def save_checkpoint(self, progress: Progress, history: History, arrays: dict[str, NDArray[Any]]) -> None:
         """Write the checkpoint."""
@@ -200,7 +213,7 @@ def _is_number(value: object) -> bool:
 
 def save_summary(
     folder: Path,
-    seeds: list[int],
+    seeds: Sequence[int],
     validation: list[dict[str, float]],
     test: list[dict[str, float]],
     spread: dict[str, dict[str, float]],
@@ -225,7 +238,7 @@ def save_summary(
         }
         for seed, of_validation, of_test in zip(seeds, validation, test, strict=True)
     ]
-    summary = {"seeds": seeds, "test_by_seed": test, "test_over_seeds": spread, "validation_by_seed": validation}
+    summary = {"seeds": list(seeds), "test_by_seed": test, "test_over_seeds": spread, "validation_by_seed": validation}
     write_atomically(folder / SUMMARY, (json.dumps(summary, indent=1) + "\n").encode())
     write_atomically(folder / SEEDS, _csv(rows))
 
@@ -239,16 +252,28 @@ def _csv(rows: list[dict[str, float]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _first_difference(held: str, config: dict[str, Any]) -> str | None:
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a run's config.json holds.
+
+    Raises:
+        UserError: it is missing, cannot be read, or holds no set of named values.
+    """
+    path = folder / CONFIG
+    config = plain_json.parse(read_file(path, plain_json.MAX_BYTES), str(path))
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is damaged: it holds no named values")
+    return config
+
+
+def _first_difference(old: dict[str, Any], config: dict[str, Any]) -> str | None:
     """How a run's configuration differs from the one that is asked for, if it does.
 
-    An option that a run of an older release does not have is off there: 0, empty or no.
+    An option that a run of an older release does not have is off there: 0, empty or no. A data set is the same if its
+    images and labels are, wherever it lies.
     """
-    try:
-        old = dict(json.loads(held))
-    except (ValueError, TypeError):
-        return "its configuration cannot be read"
-    for key in sorted({*old, *config}, key=lambda key: (key not in ("recipe", "dataset"), key)):
+    same_data = old.get("data") == config["data"]
+    ignored = {COMMAND, "data", *(["dataset"] if same_data else [])}
+    for key in sorted({*old, *config} - ignored, key=lambda key: (key not in ("recipe", "dataset"), key)):
         if old.get(key) != config.get(key) and (key in old or config[key]):
-            return f"{key} is {old.get(key)} there, {config.get(key)} here"
-    return None
+            return f"{key} is {printable(old.get(key), 60)} there, {config.get(key)} here"
+    return None if same_data else "its images or labels were others"
