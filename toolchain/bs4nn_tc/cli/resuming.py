@@ -60,10 +60,9 @@ class Asked:
     def folder(self) -> Path:
         """Where the run lies if no other folder is named."""
         # All of many seeds would be longer than a folder's name may be.
+        first, last = self.seeds[0], self.seeds[-1]
         few = len(self.seeds) <= 8
-        seeds = (
-            "-".join(map(str, self.seeds)) if few else f"{len(self.seeds)}-seeds-{self.seeds[0]}-to-{self.seeds[-1]}"
-        )
+        seeds = "-".join(map(str, self.seeds)) if few else f"{len(self.seeds)}-seeds-{first}-to-{last}"
         return Path("runs") / f"{self.name}-{self.recipe}-{seeds}"
 
     @property

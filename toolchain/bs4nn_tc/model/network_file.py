@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.archives import Archive, ArrayFacts, to_npz
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import disk_errors, read_file
+from bs4nn_tc.base.files import check_target, disk_errors, read_file, write_atomically
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.network import Layer, Network, check_sizes
 
@@ -69,9 +69,18 @@ def save(network: Network, path: Path) -> None:
         UserError: the disk is full, the folder is missing, or `path` holds something that is no
             network file.
     """
-    with disk_errors(path):
-        is_there = path.is_file()
-    if is_there:
+    check_output(path)
+    write_atomically(path, to_bytes(network))
+
+
+def check_output(path: Path) -> None:
+    """Refuse what `save` will refuse, before hours are spent on the network.
+
+    Raises:
+        UserError: `path` cannot be written, or holds something that is no network file.
+    """
+    check_target(path)
+    if path.exists():
         with disk_errors(path, "read"), path.open("rb") as file:
             start = file.read(len(_ZIP_MAGIC))
         if start not in (_ZIP_MAGIC, b""):

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import bs4nn_tc
-from bs4nn_tc.base import resources
+from bs4nn_tc.base import plain_json, resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file
 from bs4nn_tc.device.boards import Board
