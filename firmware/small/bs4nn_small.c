@@ -19,6 +19,9 @@
  */
 #include "bs4nn_layout.h"
 
+/* The assembly knows where things are in the structures below, and takes pairs of words: not with -fpack-struct. */
+#pragma pack(8)
+
 #define NO_WORD 0xFFFFu
 #define SURE_PLANES 6u /* that every record has */
 
@@ -186,8 +189,8 @@ static void reset_layer(run_t *run, uint32_t l)
  * `places` tells in the end how many pixels have it or are brighter. Returns how many pixels are not black.
  */
 #if BS4NN_ASSEMBLY
-uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
-#define sort_pixels bs4nn_sort_pixels
+C_NAME uint32_t bs4nn_small_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
+#define sort_pixels bs4nn_small_sort_pixels
 #else
 static uint32_t sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs)
 {
@@ -278,9 +281,15 @@ static int32_t output_potential(const run_t *run, uint32_t j)
     return (int32_t)(2u * counter - run->counts[SENT]);
 }
 
-/* Neurons of word w fire, `lanes`; the assembly calls this, too. */
-void bs4nn_fire(const layer_t *at, uint32_t w, uint32_t lanes);
-void bs4nn_fire(const layer_t *at, uint32_t w, uint32_t lanes)
+/* Neurons of word w fire, `lanes`. */
+#if BS4NN_ASSEMBLY
+C_NAME void bs4nn_small_fire(const layer_t *at, uint32_t w, uint32_t lanes);
+#define fire bs4nn_small_fire
+ONE_OF_MANY
+#else
+static
+#endif
+void fire(const layer_t *at, uint32_t w, uint32_t lanes)
 {
     run_t *run = at->run;
     uint32_t l = at->l;
@@ -316,8 +325,8 @@ void bs4nn_fire(const layer_t *at, uint32_t w, uint32_t lanes)
  * could. Returns after how many more spikes that is for the last one, or not more than 0 if nobody is left.
  */
 #if BS4NN_ASSEMBLY
-int32_t bs4nn_look_at_list(const layer_t *at, uint32_t w);
-#define look_at_list bs4nn_look_at_list
+C_NAME int32_t bs4nn_small_look_at_list(const layer_t *at, uint32_t w);
+#define look_at_list bs4nn_small_look_at_list
 #else
 /* Add b and c to a, all of them 0 or 1 in every lane, and return the carry: a full adder. */
 static uint32_t full_add(uint32_t *a, uint32_t b, uint32_t c)
@@ -404,7 +413,7 @@ static int32_t look_at_list(const layer_t *at, uint32_t w)
                 break;
             }
             record[ALIVE] &= ~lanes;
-            bs4nn_fire(at, w, lanes);
+            fire(at, w, lanes);
         }
         if (lanes == 0u) { /* nobody left: never put down again */
             gap = 0;
@@ -650,12 +659,12 @@ static int run_and_report(const bs4nn_t *net, const uint8_t *pixels, const bs4nn
     return run.result.answer;
 }
 
-int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result)
+ONE_OF_MANY int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result)
 {
     return run_and_report(net, pixels, NULL, result);
 }
 
-int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result)
+ONE_OF_MANY int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result)
 {
     if (trace == NULL || trace->firing_times == NULL || trace->readout_potentials == NULL) {
         return BS4NN_ERROR_ARGUMENT;

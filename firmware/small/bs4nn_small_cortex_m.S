@@ -1,13 +1,15 @@
 /*
  * bs4nn_small_cortex_m.S - the inner loops of bs4nn_small.c for Cortex-M, in assembly.
  *
- *     uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
- *     int32_t bs4nn_look_at_list(const layer_t *at, uint32_t w);
+ *     uint32_t bs4nn_small_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
+ *     int32_t bs4nn_small_look_at_list(const layer_t *at, uint32_t w);
  *
  * do what sort_pixels() and look_at_list() of bs4nn_small.c do. One version for Thumb-2 (M3, M4, M7, M33), one for
  * Thumb-1 (M0, M0+, M23).
  */
-#if defined(__thumb__) && !defined(BS4NN_PORTABLE)
+#include "bs4nn_layout.h"
+
+#if BS4NN_ASSEMBLY
 
 #include "bs4nn_adders.h"
 
@@ -41,12 +43,12 @@
 
     .syntax unified
     .thumb
-    .section .text.bs4nn_sort_pixels, "ax", %progbits
+    .section .text.bs4nn_small_sort_pixels, "ax", %progbits
     .balign 4
-    .global bs4nn_sort_pixels
-    .type bs4nn_sort_pixels, %function
+    .weak bs4nn_small_sort_pixels
+    .type bs4nn_small_sort_pixels, %function
     .thumb_func
-bs4nn_sort_pixels:
+bs4nn_small_sort_pixels:
 
 #if __ARM_ARCH_ISA_THUMB == 2
 
@@ -263,12 +265,12 @@ bs4nn_sort_pixels:
 
 #endif
 
-    .size bs4nn_sort_pixels, . - bs4nn_sort_pixels
+    .size bs4nn_small_sort_pixels, . - bs4nn_small_sort_pixels
 
-    .section .text.bs4nn_look_at_list, "ax", %progbits
+    .section .text.bs4nn_small_look_at_list, "ax", %progbits
     .balign 4
-    .global bs4nn_look_at_list
-    .type bs4nn_look_at_list, %function
+    .weak bs4nn_small_look_at_list
+    .type bs4nn_small_look_at_list, %function
     .thumb_func
 
 #if __ARM_ARCH_ISA_THUMB == 2
@@ -297,7 +299,7 @@ bs4nn_sort_pixels:
 .endm
 
     .thumb_func
-bs4nn_look_at_list:
+bs4nn_small_look_at_list:
     push {r0-r12, lr}                       /* stack: at, word, and two more */
     mov r5, r0
 
@@ -517,7 +519,7 @@ bs4nn_look_at_list:
     mov r0, r5
     mov r1, r8
     mov r2, r4
-    bl bs4nn_fire
+    bl bs4nn_small_fire
     mov r1, r6
     ldmdb r1, {r9, r11, r12}
     b .Lfired
@@ -545,7 +547,7 @@ bs4nn_look_at_list:
 .endm
 
     .thumb_func
-bs4nn_look_at_list:
+bs4nn_small_look_at_list:
     push {r4-r7, lr}
     mov r4, r8
     mov r5, r9
@@ -804,7 +806,7 @@ bs4nn_look_at_list:
     movs r0, r7
     movs r2, r4
     mov r4, r12
-    bl bs4nn_fire
+    bl bs4nn_small_fire
     mov r12, r4
     b .Lfired
 
@@ -812,7 +814,7 @@ bs4nn_look_at_list:
     .ltorg
 #endif
 
-    .size bs4nn_look_at_list, . - bs4nn_look_at_list
+    .size bs4nn_small_look_at_list, . - bs4nn_small_look_at_list
 #endif
 
 #if defined(__linux__) && defined(__ELF__)

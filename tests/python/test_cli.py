@@ -183,7 +183,7 @@ def test_a_network_that_does_not_fit(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["big.bs4nn"]
 
 
-@pytest.mark.parametrize("name", ["7up", "two words", "int", "class", "a-b", "", "bs4nn_net", "setup", "x" * 60])
+@pytest.mark.parametrize("name", ["7up", "two words", "Digits", "NULL", "a-b", "", "_x", "é", "x" * 49])
 def test_names_that_are_no_c_identifiers(name: str, network: Path, tmp_path: Path) -> None:
     done = run_tool("generate", network, "--board", "qemu-m4", "--name", name, "-o", tmp_path / "p")
     assert_refused(done, "name", "--name")
@@ -191,10 +191,10 @@ def test_names_that_are_no_c_identifiers(name: str, network: Path, tmp_path: Pat
 
 
 def test_file_names_become_c_names(network: Path, tmp_path: Path) -> None:
-    path = network.rename(tmp_path / "my-net 2.bs4nn")
+    path = network.rename(tmp_path / "My-net 2.bs4nn")
     done = run_tool("generate", path, "--board", "qemu-m4", "-o", tmp_path / "p")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "p" / "src" / "my_net_2.c").is_file()
+    assert (tmp_path / "p" / "src" / "bs4nn_net_my_net_2.c").is_file()
     path = path.rename(tmp_path / "7up.bs4nn")
     assert_refused(run_tool("generate", path, "--board", "qemu-m4", "-o", tmp_path / "q"), "7up", "--name")
 

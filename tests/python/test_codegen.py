@@ -110,14 +110,15 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
     ]
     if "++" in compiler[0]:
         source = tmp_path / "user.cpp"
-        source.write_text('#include "first.h"\n#include "second.h"\nint f() { return first.delay + second.delay; }\n')
+        headers = '#include "bs4nn_net_first.h"\n#include "bs4nn_net_second.h"\n'
+        source.write_text(f"{headers}int f() {{ return bs4nn_net_first.delay + bs4nn_net_second.delay; }}\n")
         sources = [source]
     else:
         port = "board_host.c" if compiler[0] == "gcc" else "board_semihosting.c"
         sources = [
             *(path for path in {*resources.kernel_files(), *resources.kernel_files(small=True)} if path.suffix == ".c"),
-            GOLDEN / "network" / "first.c",
-            GOLDEN / "network" / "second.c",
+            GOLDEN / "network" / "bs4nn_net_first.c",
+            GOLDEN / "network" / "bs4nn_net_second.c",
             GOLDEN / "network" / "application.c",
             ROOT / "firmware/src/main.c",
             ROOT / "firmware/src/protocol.c",
@@ -179,7 +180,7 @@ def test_a_network_of_another_format_stops_the_build(tmp_path: Path) -> None:
         f"-I{tmp_path}",
         f"-I{GOLDEN / 'network'}",
         "-c",
-        str(GOLDEN / "network/first.c"),
+        str(GOLDEN / "network/bs4nn_net_first.c"),
         "-o",
         "/dev/null",
     ]

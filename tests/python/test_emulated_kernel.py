@@ -16,7 +16,7 @@ from conftest import ROOT, require
 
 from bs4nn_tc.base import resources
 from bs4nn_tc.device.boards import load_board
-from bs4nn_tc.device.codegen import pack, render
+from bs4nn_tc.device.codegen import names, pack, render
 from bs4nn_tc.model.network import Network
 
 FIRMWARE = ROOT / "firmware"
@@ -109,9 +109,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         name = f"net{seed}"
         for file, text in render.render_network(network, name).items():
             (folder / file).write_text(text)
-        includes.append(f'#include "{name}.h"')
+        includes.append(f'#include "{names.c_name(name)}.h"')
         data.append(f"static const uint8_t images{seed}[] = {{{', '.join(map(str, images.ravel().tolist()))}}};")
-        calls.append(f"    run(&{name}, images{seed});")
+        calls.append(f"    run(&{names.c_name(name)}, images{seed});")
         expected.append(checksum(network, images))
         words = max(words, pack.pack(network).workspace_words)
         neurons = max(neurons, sum(layer.neurons for layer in network.layers))

@@ -65,8 +65,9 @@ def test_the_small_kernel(network: Network, tmp_path: Path) -> None:
     network_file.save(network, tmp_path / "small.bs4nn")
     assert run_tool("package", "small.bs4nn", "--small", "-o", "library", cwd=tmp_path).returncode == 0
     found = sorted(path.name for path in (tmp_path / "library" / "src").iterdir())
-    kernel = ["bs4nn.h", "bs4nn_adders.h", "bs4nn_init.c", "bs4nn_layout.h", "bs4nn_small.c", "bs4nn_small_cortex_m.S"]
-    assert found == [*kernel, "small.c", "small.h"]
+    network_files = ["bs4nn_net_small.c", "bs4nn_net_small.h"]
+    small = ["bs4nn_small.c", "bs4nn_small_cortex_m.S"]
+    assert found == ["bs4nn.h", "bs4nn_adders.h", "bs4nn_init.c", "bs4nn_layout.h", *network_files, *small]
     test_cmake(network, tmp_path / "library", tmp_path)
 
 
@@ -94,8 +95,8 @@ def test_arduino(core: str, network: Network, tmp_path: Path) -> None:
     assert (tmp_path / "small.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "small.zip") as archive:
         archive.extractall(tmp_path)
-    library = tmp_path / "small"
-    assert "includes=small.h\n" in (library / "library.properties").read_text()
+    library = tmp_path / "bs4nn_net_small"
+    assert "includes=bs4nn_net_small.h\n" in (library / "library.properties").read_text()
     sketch = tmp_path / "classify.cpp"  # what the IDE makes of a sketch
     sketch.write_text("#include <Arduino.h>\n" + (library / "examples/classify/classify.ino").read_text())
     machine = ["-mthumb", f"-mcpu={core}", f"-I{library / 'src'}", f"-I{ROOT / 'tests' / 'arduino'}", "-c"]
@@ -107,4 +108,4 @@ def test_arduino(core: str, network: Network, tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(network: Network, folder: Path, tmp_path: Path) -> None:
     assert_refused(run_tool("package", tmp_path / "small.bs4nn", "-o", folder), "is there already")
-    assert_refused(run_tool("package", tmp_path / "small.bs4nn", "--name", "int", "-o", tmp_path / "x"), "--name")
+    assert_refused(run_tool("package", tmp_path / "small.bs4nn", "--name", "7up", "-o", tmp_path / "x"), "--name")

@@ -171,7 +171,7 @@ def test_verify_by_the_command_line_and_a_changed_weight(made: project.Project, 
     report = json.loads(done.stdout)
     assert report["verified"]
     assert report["results"][0]["equal"] == report["results"][0]["images"] == 355
-    source = folder / "src" / "odd.c"
+    source = folder / "src" / "bs4nn_net_odd.c"
     text = source.read_text()
     start = text.index("/* neurons 0 to 31 */")
     word = text[start:].split("0x")[21][:8]  # of input 20, which is seldom black

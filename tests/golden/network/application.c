@@ -3,9 +3,9 @@
  */
 #include "application.h"
 
-#include "first.h"
+#include "bs4nn_net_first.h"
 
-const bs4nn_network_t *const application_network = &first;
+const bs4nn_network_t *const application_network = &bs4nn_net_first;
 
 /* Answer, response time, spikes, checksum. */
 const application_expected_t application_expected[APPLICATION_SELF_TESTS] = {

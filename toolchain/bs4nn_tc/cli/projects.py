@@ -26,7 +26,7 @@ from bs4nn_tc.cli.common import (
     progress_console,
 )
 from bs4nn_tc.device import boards, building, doctor
-from bs4nn_tc.device.codegen import bound, pack, package, project, render
+from bs4nn_tc.device.codegen import bound, names, pack, package, project
 from bs4nn_tc.model import network_file
 
 
@@ -37,17 +37,17 @@ def generate(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="The folder to make. [default: NAME-project]")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
     small: SmallOption = False,
 ) -> None:
     """Turn a network into a PlatformIO project that stands alone."""
     network = network_file.load(network_path)
-    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
+    name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
-    out = out or Path(f"{c_name}-project")
-    made = project.generate(network, c_name, chosen, out, force, small)
-    output.print(f"{out}: {c_name} ({network.shape_text}) for native, {', '.join(made.boards)}")
+    out = out or Path(f"{name}-project")
+    made = project.generate(network, name, chosen, out, force, small)
+    output.print(f"{out}: {name} ({network.shape_text}) for native, {', '.join(made.boards)}")
     packed = pack.pack(network)
     for one in chosen:
         most = bound.instructions_at_most(network, one.core, packed, small)
@@ -64,18 +64,18 @@ def make_package(
         Path | None,
         typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The network's name in C. [default: from the file's name]")] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
     small: SmallOption = False,
 ) -> None:
     """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
     network = network_file.load(network_path)
-    c_name = render.check_name(name) if name is not None else render.name_from_file(network_path.stem)
-    out = out or Path(f"{c_name}-library")
+    name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
+    out = out or Path(f"{name}-library")
     if out.suffix == ".zip":
-        package.write_zip(network, c_name, out, small)
+        package.write_zip(network, name, out, small)
     else:
-        package.write_folder(network, c_name, out, small)
-    output.print(f"{out}: {c_name} ({network.shape_text}) and the kernel as a library")
+        package.write_folder(network, name, out, small)
+    output.print(f"{out}: {name} ({network.shape_text}) and the kernel as a library")
 
 
 EnvironmentOption = Annotated[

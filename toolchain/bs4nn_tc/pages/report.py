@@ -20,7 +20,7 @@ from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards
-from bs4nn_tc.device.codegen import memory, pack, render
+from bs4nn_tc.device.codegen import memory, names, pack, render
 from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import figures, replay
@@ -67,7 +67,7 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
     name = Path(file_name).stem
     packed = pack.pack(network)
     try:
-        plan = memory.plan(network, packed, render.name_from_file(name))
+        plan = memory.plan(network, packed, names.name_from_file(name))
     except UserError:  # `generate` will ask for a name; a report does without
         plan = memory.plan(network, packed, "network")
     result = reference.run(network, dataset.test_images)

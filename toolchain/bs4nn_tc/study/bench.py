@@ -217,21 +217,23 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
         _compile(core, kernel, files[f"{source_name}.c"], Path(folder))
         graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
     frames: dict[str, int] = {}
-    for name, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]+)"', graph):
+    # A function that may be there more than once, or is its file's own, has the file's name before it.
+    for name, label in re.findall(r'node: \{ title: "(?:[^"]*:)?([^":]+)" label: "([^"]+)"', graph):
         found = re.search(r"(\d+) bytes \(static\)", label)
         if found is None and "bytes (" in label:
             raise TargetError(f"the stack of {name} has no fixed size: {label}")
         frames[name] = int(found.group(1)) if found else 0
     calls: dict[str, set[str]] = {}
-    for source, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', graph):
+    edge = r'edge: \{ sourcename: "(?:[^"]*:)?([^":]+)" targetname: "(?:[^"]*:)?([^":]+)"'
+    for source, callee in re.findall(edge, graph):
         calls.setdefault(source, set()).add(callee)
     if kernel != "portable":
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
         assembly = files[f"{source_name}_cortex_m.S"].read_text(encoding="utf-8")
         version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
         pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", assembly))
-        frames |= {"bs4nn_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
-        calls["bs4nn_look_at_list"] = {"most", "bs4nn_fire" if kernel == "small" else "bs4nn_fire_word"}
+        frames |= {f"{source_name}_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
+        calls[f"{source_name}_look_at_list"] = {"most", "bs4nn_small_fire" if kernel == "small" else "bs4nn_fire_word"}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:
@@ -239,7 +241,7 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
         below = (deepest(callee, (*path, name)) for callee in calls.get(name, ()))
         return frames.get(name, 0) + max(below, default=0)
 
-    return deepest(next(name for name in frames if name.split(":")[-1] == entry), ())
+    return deepest(entry, ())
 
 
 def write_csv(costs: Sequence[Cost], path: Path) -> None:

@@ -27,6 +27,9 @@
  */
 #include "bs4nn_layout.h"
 
+/* The assembly knows where things are in the structures below, and takes pairs of words: not with -fpack-struct. */
+#pragma pack(8)
+
 #define NO_WORD 0xFFFFu
 
 #if defined(__GNUC__)
@@ -132,7 +135,7 @@ static inline half_t *places_of(const run_t *run)
 }
 
 #if BS4NN_ASSEMBLY
-uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
+C_NAME uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
 #define sort_pixels bs4nn_sort_pixels
 #else
 /* Pixels are counted, or put where they belong. */
@@ -298,13 +301,6 @@ static ALWAYS_INLINE pair_t pair_of(uint32_t a, uint32_t b)
     return pair;
 }
 
-/* Add a bit to `sum`; returns the carry. */
-static ALWAYS_INLINE uint32_t add_bit(uint32_t *sum, uint32_t bit)
-{
-    *sum ^= bit;
-    return bit & ~*sum;
-}
-
 /* Add a pair to `sum`; returns the carry. */
 static ALWAYS_INLINE uint32_t add_pair(uint32_t *sum, pair_t pair)
 {
@@ -329,27 +325,6 @@ static ALWAYS_INLINE pair_t add_pairs(uint32_t *sum, pair_t first, pair_t second
     carries.differ = any ^ ((between ^ second.one) & ~second.differ);
     *sum = between ^ second.differ;
     return carries;
-#endif
-}
-
-/* Two rows of a column. */
-static ALWAYS_INLINE pair_t two_rows(const uint32_t *column, const half_t *spike)
-{
-    uint32_t row = column[spike[0]];
-    pair_t pair = pair_of(row, column[spike[1]]);
-    KEEP_HERE(pair.differ);
-    return pair;
-}
-
-/* Add four rows of a column to `sum`; returns the carries. */
-static ALWAYS_INLINE pair_t add_four_rows(uint32_t *sum, const uint32_t *column, const half_t *spike)
-{
-#if FEW_REGISTERS
-    uint32_t carry = add_pair(sum, two_rows(column, spike));
-    return pair_of(carry, add_pair(sum, two_rows(column, spike + 2)));
-#else
-    pair_t first = two_rows(column, spike);
-    return add_pairs(sum, first, two_rows(column, spike + 2));
 #endif
 }
 
@@ -600,11 +575,6 @@ static inline uint32_t *record_of(const layer_t *at, uint32_t w)
     return (uint32_t *)(void *)((uint8_t *)at->records + w * at->stride);
 }
 
-static inline const uint32_t *column_of(const layer_t *at, uint32_t w)
-{
-    return (const uint32_t *)(const void *)((const uint8_t *)at->columns + w * at->height);
-}
-
 /* Write the firing times of neurons of a word into the trace; `first` is its first neuron. */
 static COLD void note_firing_times(const layer_t *at, uint32_t first, uint32_t fired)
 {
@@ -715,6 +685,39 @@ static ALWAYS_INLINE uint32_t find_nearest(const layer_t *at, const uint32_t *pl
 }
 
 #if !BS4NN_ASSEMBLY
+static inline const uint32_t *column_of(const layer_t *at, uint32_t w)
+{
+    return (const uint32_t *)(const void *)((const uint8_t *)at->columns + w * at->height);
+}
+
+/* Add a bit to `sum`; returns the carry. */
+static ALWAYS_INLINE uint32_t add_bit(uint32_t *sum, uint32_t bit)
+{
+    *sum ^= bit;
+    return bit & ~*sum;
+}
+
+/* Two rows of a column. */
+static ALWAYS_INLINE pair_t two_rows(const uint32_t *column, const half_t *spike)
+{
+    uint32_t row = column[spike[0]];
+    pair_t pair = pair_of(row, column[spike[1]]);
+    KEEP_HERE(pair.differ);
+    return pair;
+}
+
+/* Add four rows of a column to `sum`; returns the carries. */
+static ALWAYS_INLINE pair_t add_four_rows(uint32_t *sum, const uint32_t *column, const half_t *spike)
+{
+#if FEW_REGISTERS
+    uint32_t carry = add_pair(sum, two_rows(column, spike));
+    return pair_of(carry, add_pair(sum, two_rows(column, spike + 2)));
+#else
+    pair_t first = two_rows(column, spike);
+    return add_pairs(sum, first, two_rows(column, spike + 2));
+#endif
+}
+
 /* Add `carry` to the planes from `plane` on, of which there are `more` than `sure`, three or four. Returns the sign. */
 static ALWAYS_INLINE uint32_t count_up(uint32_t *plane, uint32_t more, uint32_t carry, uint32_t sure)
 {
@@ -893,8 +896,8 @@ static ALWAYS_INLINE uint32_t find_gap(const layer_t *at, const uint32_t *planes
  * Neurons of a word may fire, in a way that the assembly does not do itself. Returns after how many more spikes others
  * could, or 0 if none is left.
  */
-uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
-COLD uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w)
+C_NAME uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w);
+ONE_OF_MANY COLD uint32_t bs4nn_fire_word(layer_t *at, uint32_t *record, uint32_t w)
 {
     const uint32_t *planes = record + RECORD;
     uint32_t alive = record[ALIVE];
@@ -1025,7 +1028,7 @@ static COLD void enter_layer(layer_t *at, run_t *run, uint32_t l)
 
 /* Look at word w and at those that are linked to it. Each is put down for when it is due next. */
 #if BS4NN_ASSEMBLY
-void bs4nn_look_at_list(layer_t *at, uint32_t w);
+C_NAME void bs4nn_look_at_list(layer_t *at, uint32_t w);
 #define look_at_list bs4nn_look_at_list
 #else
 static APART void look_at_list(layer_t *at, uint32_t w)
@@ -1350,12 +1353,12 @@ static int run_and_report(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace
     return run.result.answer;
 }
 
-int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result)
+ONE_OF_MANY int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result)
 {
     return run_and_report(net, pixels, NULL, result);
 }
 
-int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result)
+ONE_OF_MANY int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result)
 {
     if (trace == NULL || trace->firing_times == NULL || trace->readout_potentials == NULL) {
         return BS4NN_ERROR_ARGUMENT;

@@ -5,20 +5,26 @@
  * coded as the time of their one spike, and the first output spike as the answer. Whole numbers
  * only; no heap, no global state, no recursion. The meaning of every field is fixed by SPEC.md.
  *
- *     static uint32_t workspace[DIGITS_WORKSPACE_WORDS];
+ *     static uint32_t workspace[BS4NN_NET_DIGITS_WORKSPACE_WORDS];
  *     bs4nn_t net;
  *     bs4nn_result_t result;
- *     int error = bs4nn_init(&net, &digits, workspace, sizeof workspace);
+ *     int error = bs4nn_init(&net, &bs4nn_net_digits, workspace, sizeof workspace);
  *     int answer = bs4nn_classify(&net, pixels, &result);
  *
- * `digits` is a `const bs4nn_network_t` made by `bs4nn-tc generate`. Several networks, and several
- * instances of one network, live side by side: each needs a workspace of its own.
+ * `bs4nn_net_digits` is a `const bs4nn_network_t` made by `bs4nn-tc generate` of a network named "digits"; only
+ * generated names start with `bs4nn_net_`. Several networks, and several instances of one network, live side by side:
+ * each needs a workspace of its own.
  */
 #ifndef BS4NN_H
 #define BS4NN_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#if INT_MAX < 0x7FFFFFFF
+#error "bs4nn computes with words of 32 bits: a processor whose int has 16 (AVR, MSP430) is not supported"
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,6 +32,26 @@ extern "C" {
 
 /* Version of the data layout below. Generated headers refuse to compile against another one. */
 #define BS4NN_FORMAT 5
+
+/*
+ * A program has one format: two libraries of different formats would take each other's functions without a word. Every
+ * object file that knows the format says so under a name of its own; the linker keeps one of equal names, and refuses
+ * what different ones define both. It takes no byte.
+ */
+#if defined(__GNUC__) && defined(__ELF__)
+#define BS4NN_TEXT_(x) #x
+#define BS4NN_TEXT(x) BS4NN_TEXT_(x)
+__asm__(".ifndef .Lbs4nn_format_" BS4NN_TEXT(BS4NN_FORMAT) "\n"
+        ".pushsection .rodata.bs4nn_format, \"aG\", %progbits, bs4nn_format_" BS4NN_TEXT(BS4NN_FORMAT) ", comdat\n"
+        ".Lbs4nn_format_" BS4NN_TEXT(BS4NN_FORMAT) ":\n"
+        ".globl bs4nn_libraries_of_different_formats\n"
+        "bs4nn_libraries_of_different_formats:\n"
+        ".popsection\n"
+        ".endif");
+#endif
+
+/* Structures are laid out alike in the library and in what uses it, even with -fpack-struct. */
+#pragma pack(push, 8)
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
@@ -94,9 +120,12 @@ typedef struct {
     int32_t *readout_potentials; /* one an output neuron, after readout_step */
 } bs4nn_trace_t;
 
+#pragma pack(pop)
+
 /*
- * Bind a network to a workspace of at least network->workspace_words words and check both.
- * `workspace_bytes` is the workspace's size in bytes. Returns 0 or a negative error.
+ * Bind a network to a workspace of at least network->workspace_words words and check both, but for the lengths of the
+ * network's arrays, which it does not say. `workspace_bytes` is the workspace's size in bytes. Returns 0 or a negative
+ * error; after that `net` is bound to nothing, and every other call returns BS4NN_ERROR_ARGUMENT.
  */
 int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes);
 
@@ -112,10 +141,10 @@ int bs4nn_classify(bs4nn_t *net, const uint8_t *pixels, bs4nn_result_t *result);
  */
 int bs4nn_trace(bs4nn_t *net, const uint8_t *pixels, const bs4nn_trace_t *trace, bs4nn_result_t *result);
 
-/* Number of pixels of an image. */
+/* Number of pixels of an image; 0 if `network` is NULL. */
 uint16_t bs4nn_inputs(const bs4nn_network_t *network);
 
-/* Number of neurons in all layers, the output layer included. */
+/* Number of neurons in all layers, the output layer included; 0 if `network` is NULL. */
 uint32_t bs4nn_neurons(const bs4nn_network_t *network);
 
 #ifdef __cplusplus

@@ -11,7 +11,9 @@
  * frequent case: the low planes stay in registers, the upper ones are loaded and stored four at a time. One version
  * for Thumb-2 (M3, M4, M7, M33), one for Thumb-1 (M0, M0+, M23).
  */
-#if defined(__thumb__) && !defined(BS4NN_PORTABLE)
+#include "bs4nn_layout.h"
+
+#if BS4NN_ASSEMBLY
 
 #include "bs4nn_adders.h"
 
@@ -61,7 +63,7 @@
     .thumb
     .section .text.bs4nn_sort_pixels, "ax", %progbits
     .balign 4
-    .global bs4nn_sort_pixels
+    .weak bs4nn_sort_pixels
     .type bs4nn_sort_pixels, %function
     .thumb_func
 bs4nn_sort_pixels:
@@ -382,7 +384,7 @@ bs4nn_sort_pixels:
 
     .section .text.bs4nn_look_at_list, "ax", %progbits
     .balign 4
-    .global bs4nn_look_at_list
+    .weak bs4nn_look_at_list
     .type bs4nn_look_at_list, %function
     .thumb_func
 bs4nn_look_at_list:

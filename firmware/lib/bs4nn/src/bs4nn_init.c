@@ -4,31 +4,57 @@
 #include "bs4nn_layout.h"
 
 #if !defined(__GNUC__) || (defined(__arm__) && !defined(__ARM_FEATURE_CLZ))
-const uint8_t bs4nn_index_of_bit[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
+#ifdef __cplusplus
+extern "C" /* else a constant would be this file's own */
+#endif
+ONE_OF_MANY const uint8_t bs4nn_index_of_bit[32] = {0,  1,  28, 2,  29, 14, 24, 3, 30, 22, 20, 15, 25, 17, 4,  8,
                                         31, 27, 13, 23, 21, 19, 16, 7, 26, 12, 18, 6,  11, 5,  10, 9};
 #endif
 
-uint16_t bs4nn_inputs(const bs4nn_network_t *network)
+ONE_OF_MANY uint16_t bs4nn_inputs(const bs4nn_network_t *network)
 {
-    return (uint16_t)inputs_of(network);
+    return network == NULL ? 0 : network->layers[0].inputs;
 }
 
-uint32_t bs4nn_neurons(const bs4nn_network_t *network)
+ONE_OF_MANY uint32_t bs4nn_neurons(const bs4nn_network_t *network)
 {
     uint32_t neurons = 0;
-    for (uint32_t l = 0; l <= network->hidden_layers; l++) {
+    for (uint32_t l = 0; network != NULL && l <= network->hidden_layers; l++) {
         neurons += network->layers[l].neurons;
     }
     return neurons;
 }
 
-COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
+/* Whether an array of items of so many bytes, 2, 4 or 8, cannot be there. */
+static COLD int is_no_array(const void *array, size_t bytes)
 {
-    if (net == NULL || network == NULL || workspace == NULL) {
+    return array == NULL || ((uintptr_t)array & (bytes - 1u)) != 0u;
+}
+
+/* Whether a layer contradicts itself. */
+static int is_no_layer(const bs4nn_layer_t *layer)
+{
+    return layer->inputs == 0u || layer->threshold == 0u
+        || layer->words != (layer->neurons + WORD_BITS - 1u) / WORD_BITS || layer->planes < MIN_PLANES
+        || layer->planes > MAX_PLANES || spikes_held(layer, layer->planes) < layer->inputs
+        || layer->start_planes >= layer->planes
+        /* so many planes as the largest lead has bits: more could let counters run over */
+        || (layer->start_planes == 0u ? layer->spread != 0u : layer->spread >> (layer->start_planes - 1u) != 1u)
+        || ((layer->start != NULL || layer->start_planes != 0u) && is_no_array(layer->start, sizeof(uint32_t)));
+}
+
+ONE_OF_MANY COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
+{
+    if (net == NULL) {
         return BS4NN_ERROR_ARGUMENT;
     }
-    if (network->time_steps <= network->readout_step || network->delay > 1u || network->intensity_max == 0u
-        || network->layers == NULL || network->rows == NULL
+    net->network = NULL;
+    if (network == NULL || workspace == NULL) {
+        return BS4NN_ERROR_ARGUMENT;
+    }
+    if (network->name == NULL || network->digest == NULL || network->time_steps <= network->readout_step
+        || network->delay > 1u || network->intensity_max == 0u || network->hidden_layers > MAX_HIDDEN_LAYERS
+        || is_no_array(network->layers, sizeof(void *)) || is_no_array(network->rows, sizeof(uint16_t))
         || (uint32_t)network->steps_a_unit * network->intensity_max + network->remainder_a_unit != network->time_steps) {
         return BS4NN_ERROR_NETWORK;
     }
@@ -36,11 +62,7 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
     uint32_t words = PLACES_WORDS;
     for (uint32_t l = 0;; l++) {
         const bs4nn_layer_t *layer = &network->layers[l];
-        if (layer->inputs != inputs || inputs == 0u || layer->threshold == 0u
-            || layer->words != (layer->neurons + WORD_BITS - 1u) / WORD_BITS || layer->planes < MIN_PLANES
-            || layer->planes > MAX_PLANES || spikes_held(layer, layer->planes) < inputs
-            || (layer->start == NULL ? layer->spread != 0u : layer->start_planes >= layer->planes)
-            || layer->state != words) {
+        if (layer->inputs != inputs || layer->state != words || is_no_layer(layer)) {
             return BS4NN_ERROR_NETWORK;
         }
         inputs = layer->neurons;
@@ -48,7 +70,7 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
             words += layer->words * (OUTPUT_RECORD + layer->planes);
             break;
         }
-        if (layer->columns == NULL) {
+        if (is_no_array(layer->columns, sizeof(uint32_t))) {
             return BS4NN_ERROR_NETWORK;
         }
         words += layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
@@ -58,7 +80,7 @@ COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *work
     if (inputs == 0u || network->workspace_words != words) {
         return BS4NN_ERROR_NETWORK;
     }
-    if (workspace_bytes / sizeof(uint32_t) < words || ((uintptr_t)workspace & 3u) != 0u) {
+    if (workspace_bytes / sizeof(uint32_t) < words || is_no_array(workspace, sizeof(uint32_t))) {
         return BS4NN_ERROR_WORKSPACE;
     }
     net->network = network;

@@ -6,16 +6,29 @@
 #ifndef BS4NN_LAYOUT_H
 #define BS4NN_LAYOUT_H
 
-#include "bs4nn.h"
-
-/* What a kernel does most often is there in assembly for Cortex-M, too; BS4NN_PORTABLE does without. */
-#if defined(__GNUC__) && defined(__thumb__) && !defined(BS4NN_PORTABLE)
+/*
+ * What a kernel does most often is there in assembly for Cortex-M, too; BS4NN_PORTABLE does without. It takes bytes and
+ * half-words out of words as little-endian cores do, and has instructions that came with ARMv6.
+ */
+#if defined(__GNUC__) && defined(__thumb__) && !defined(__ARMEB__) && __ARM_ARCH >= 6 && !defined(BS4NN_PORTABLE)
 #define BS4NN_ASSEMBLY 1
 #else
 #define BS4NN_ASSEMBLY 0
 #endif
 
+#if !defined(__ASSEMBLER__)
+
+#include "bs4nn.h"
+
+/* Declares what C and assembly call by name, even where C is compiled as C++. */
+#ifdef __cplusplus
+#define C_NAME extern "C"
+#else
+#define C_NAME extern
+#endif
+
 #define WORD_BITS 32u
+#define MAX_HIDDEN_LAYERS 254u
 
 /* Counters for 65,535 inputs and the largest threshold and lead. */
 #define MAX_PLANES 18u
@@ -49,13 +62,23 @@ typedef uint16_t half_t;
 #define COLD
 #endif
 
+/*
+ * Several libraries of networks in one program bring this kernel each, and some build systems link every object there is:
+ * the linker takes one of equal definitions. bs4nn.h sees to it that they are equal.
+ */
+#if defined(__GNUC__) && defined(__ELF__)
+#define ONE_OF_MANY __attribute__((__weak__))
+#else
+#define ONE_OF_MANY
+#endif
+
 static inline uint32_t inputs_of(const bs4nn_network_t *network)
 {
     return network->layers[0].inputs;
 }
 
 /* A core without a count of zeros: of a bit, times a de Bruijn sequence, the highest five tell its number. */
-extern const uint8_t bs4nn_index_of_bit[32];
+C_NAME const uint8_t bs4nn_index_of_bit[32];
 #define DE_BRUIJN 0x077CB531u
 
 /* Index of the lowest set bit. */
@@ -93,5 +116,7 @@ static inline uint32_t spikes_held(const bs4nn_layer_t *layer, uint32_t planes)
     uint32_t taken = 2u * layer->spread + layer->threshold;
     return 2u * most > taken ? 2u * most - taken : 0u;
 }
+
+#endif /* __ASSEMBLER__ */
 
 #endif /* BS4NN_LAYOUT_H */

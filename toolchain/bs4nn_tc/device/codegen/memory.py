@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device.boards import Board
+from bs4nn_tc.device.codegen import names
 from bs4nn_tc.device.codegen.pack import PackedNetwork
 from bs4nn_tc.model.network import Network
 
@@ -50,19 +51,20 @@ class Plan:
 
 def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
     """Compute the plan of a network generated under `name`."""
+    c_name = names.c_name(name)
     items = [
-        Item(name, "network description", "flash", NETWORK_STRUCT_BYTES),
-        Item(f"{name}_name", "name", "flash", len(name) + 1),
-        Item(f"{name}_digest", "digest", "flash", DIGEST_BYTES),
+        Item(c_name, "network description", "flash", NETWORK_STRUCT_BYTES),
+        Item(f"{c_name}_name", "name", "flash", len(name) + 1),
+        Item(f"{c_name}_digest", "digest", "flash", DIGEST_BYTES),
     ]
-    items.append(Item(f"{name}_layers", "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
+    items.append(Item(f"{c_name}_layers", "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
     for number, hidden in enumerate(packed.hidden, start=1):
-        items.append(Item(f"{name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
+        items.append(Item(f"{c_name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
     last = len(packed.layers)
-    items.append(Item(f"{name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
+    items.append(Item(f"{c_name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
     for number, layer in enumerate(packed.layers, start=1):
         if layer.start is not None:
-            items.append(Item(f"{name}_layer{number}_start", f"layer {number} thresholds", "flash", layer.start.nbytes))
+            items.append(Item(f"{c_name}_layer{number}_start", f"layer {number} thresholds", "flash", layer.start.nbytes))
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
         Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),

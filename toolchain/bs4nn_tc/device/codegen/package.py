@@ -11,7 +11,7 @@ import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, write_atomically
-from bs4nn_tc.device.codegen import render, self_test
+from bs4nn_tc.device.codegen import names, render, self_test
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
 
@@ -26,7 +26,7 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
 
     Args:
         network: the network.
-        name: its name in C, see `render.check_name`.
+        name: its name, see `names.check_name`.
         small: with the small kernel.
 
     Raises:
@@ -42,15 +42,16 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
     version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
     # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.
+    library = names.c_name(name)
     texts["library.json"] = json.dumps(
         {
-            "name": name,
+            "name": library,
             "version": version,
             "description": what,
             "keywords": "spiking, binarized, neural network",
             "frameworks": "*",
             "platforms": "*",
-            "headers": f"{name}.h",
+            "headers": f"{library}.h",
             "build": {"extraScript": _FLAGS_SCRIPT.name},
         },
         indent=2,
@@ -58,7 +59,7 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
     texts["library.json"] += "\n"
     texts[_FLAGS_SCRIPT.name] = _FLAGS_SCRIPT.read_text(encoding="utf-8")
     properties = {
-        "name": name,
+        "name": library,
         "version": version,
         "author": "bs4nn-tc",
         "maintainer": "bs4nn-tc",
@@ -67,11 +68,11 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
         "category": "Data Processing",
         "url": "https://pypi.org/project/bs4nn-tc/",
         "architectures": "*",
-        "includes": f"{name}.h",
+        "includes": f"{library}.h",
     }
     texts["library.properties"] = "".join(f"{key}={value}\n" for key, value in properties.items())
-    texts["zephyr/module.yml"] = f"name: {name}\nbuild:\n  cmake: .\n  kconfig: zephyr/Kconfig\n"
-    texts["zephyr/Kconfig"] = f'config {name.upper()}\n    bool "{what}"\n'
+    texts["zephyr/module.yml"] = f"name: {library}\nbuild:\n  cmake: .\n  kconfig: zephyr/Kconfig\n"
+    texts["zephyr/Kconfig"] = f'config {library.upper()}\n    bool "{what}"\n'
     texts["idf_component.yml"] = f'version: "{version}"\ndescription: {what}\n'
     return texts
 
@@ -101,7 +102,7 @@ def write_zip(network: Network, name: str, path: Path, small: bool = False) -> N
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for file, text in sorted(package_files(network, name, small).items()):
-            entry = zipfile.ZipInfo(f"{name}/{file}", _NO_DATE)
+            entry = zipfile.ZipInfo(f"{names.c_name(name)}/{file}", _NO_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, text)

@@ -16,7 +16,7 @@ from bs4nn_tc.base import plain_json, resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import memory, pack, render
+from bs4nn_tc.device.codegen import memory, names, pack, render
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
 
@@ -35,7 +35,7 @@ class Project:
 
     Attributes:
         folder: where it is.
-        name: the network's name in C.
+        name: the network's name.
         digest: the network's digest.
         boards: ids of the boards it was generated for; `native` comes on top.
         items: the exact bytes of every C object of the network.
@@ -89,7 +89,7 @@ def generate(
 
     Args:
         network: the network.
-        name: its name in C, see `render.check_name`.
+        name: its name, see `names.check_name`.
         boards: the boards to build for, besides the computer itself.
         folder: new, empty, or an earlier project of this tool in which nothing was changed by hand.
         force: replace an earlier project even if files in it were changed.
@@ -99,7 +99,7 @@ def generate(
         UserError: a bad name, a network that does not fit a board, a folder that holds something
             else, or a full disk.
     """
-    render.check_name(name)
+    names.check_name(name)
     plan = memory.plan(network, pack.pack(network), name)
     for board in boards:
         memory.check_fits(plan, network.shape_text, board, small)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,51 +11,11 @@ from numpy.typing import NDArray
 
 import bs4nn_tc
 from bs4nn_tc.base import resources
-from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.device.codegen import memory, pack, self_test
+from bs4nn_tc.device.codegen import memory, names, pack, self_test
 from bs4nn_tc.model.network import Network
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
 KERNEL_FORMAT = 5
-MAX_NAME_LENGTH = 48
-
-# Words that C99 or C++ keep for themselves.
-_KEYWORDS = frozenset(
-    "alignas alignof and asm auto bitand bitor bool break case catch char class compl concept const constexpr "
-    "continue decltype default delete do double else enum explicit export extern false float for friend goto "
-    "if inline int long mutable namespace new noexcept not nullptr operator or private protected public "
-    "register reinterpret_cast requires restrict return short signed sizeof static struct switch template "
-    "this throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while "
-    "xor main setup loop errno assert".split()
-)
-
-
-def check_name(name: str) -> str:
-    """Return `name` if it can name a network in C.
-
-    Raises:
-        UserError: it is no C identifier, a keyword, reserved or too long.
-    """
-    remedy = "name it with --name, for instance --name digits"
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or name.lower() in _KEYWORDS:
-        raise UserError(
-            f"the network name '{name}' is no usable C identifier (a letter, then letters, digits and _); {remedy}"
-        )
-    if name.lower().startswith(("bs4nn", "application", "board_", "protocol")):
-        raise UserError(f"the network name '{name}' would collide with the library's own names; {remedy}")
-    if len(name) > MAX_NAME_LENGTH:
-        raise UserError(f"the network name '{name}' is longer than {MAX_NAME_LENGTH} characters; {remedy}")
-    return name
-
-
-def name_from_file(stem: str) -> str:
-    """A C name from a file's name: dashes, dots and spaces become underscores.
-
-    Raises:
-        UserError: the result is no usable C identifier.
-    """
-    return check_name(re.sub(r"[-. ]", "_", stem))
-
 
 def _lines(texts: list[str], per_line: int) -> Iterator[str]:
     for first in range(0, len(texts), per_line):
@@ -96,7 +55,8 @@ def environment() -> jinja2.Environment:
 def _values(network: Network, name: str) -> dict[str, Any]:
     packed = pack.pack(network)
     return {
-        "name": check_name(name),
+        "name": names.check_name(name),
+        "c_name": names.c_name(name),
         "version": bs4nn_tc.__version__,
         "format": KERNEL_FORMAT,
         "network": network,
@@ -116,19 +76,20 @@ def _render(templates: dict[str, str], values: dict[str, Any]) -> dict[str, str]
 
 
 def render_network(network: Network, name: str) -> dict[str, str]:
-    """The network as C: {"NAME.h": text, "NAME.c": text}.
+    """The network as C: {"bs4nn_net_NAME.h": text, "bs4nn_net_NAME.c": text}.
 
     Raises:
-        UserError: `name` is no usable C identifier.
+        UserError: see `names.check_name`.
     """
-    return _render({f"{name}.h": "network.h.j2", f"{name}.c": "network.c.j2"}, _values(network, name))
+    file = names.c_name(name)
+    return _render({f"{file}.h": "network.h.j2", f"{file}.c": "network.c.j2"}, _values(network, name))
 
 
 def render_application(network: Network, name: str) -> dict[str, str]:
     """What tells the application its network: {"application.h": text, "application.c": text}.
 
     Raises:
-        UserError: `name` is no usable C identifier.
+        UserError: see `names.check_name`.
     """
     values = {**_values(network, name), "expected": self_test.expected(network)}
     return _render({"application.h": "application.h.j2", "application.c": "application.c.j2"}, values)
@@ -139,12 +100,12 @@ def render_project(network: Network, name: str, boards: Sequence[object], small:
 
     Args:
         network: the network.
-        name: its name in C.
+        name: its name.
         boards: the `boards.Board`s to build for.
         small: with the small kernel.
 
     Raises:
-        UserError: `name` is no usable C identifier.
+        UserError: see `names.check_name`.
     """
     values = {**_values(network, name), "boards": boards, "small": small}
     return _render({"platformio.ini": "platformio.ini.j2", "README.md": "README.md.j2"}, values)
@@ -157,14 +118,14 @@ def render_package(
 
     Args:
         network: the network.
-        name: its name in C.
+        name: its name.
         image: (pixels,) of the examples.
         answer: the network's answer on it.
         response_time: its response time on it.
         sources: file names of the kernel's sources.
 
     Raises:
-        UserError: `name` is no usable C identifier.
+        UserError: see `names.check_name`.
     """
     values = {
         **_values(network, name),

@@ -8,8 +8,8 @@
  *   flash       1,450 bytes on a 32-bit core
  *   workspace   1,172 bytes
  */
-#ifndef BS4NN_NETWORK_FIRST_H
-#define BS4NN_NETWORK_FIRST_H
+#ifndef BS4NN_NET_FIRST_H
+#define BS4NN_NET_FIRST_H
 
 #include "bs4nn.h"
 
@@ -17,21 +17,21 @@
 #error "first was generated for another version of the bs4nn library: generate it again"
 #endif
 
-#define FIRST_INPUTS 49
-#define FIRST_OUTPUTS 5
-#define FIRST_NEURONS 115
-#define FIRST_TIME_STEPS 16
-#define FIRST_INTENSITY_MAX 255
-#define FIRST_WORKSPACE_WORDS 293
+#define BS4NN_NET_FIRST_INPUTS 49
+#define BS4NN_NET_FIRST_OUTPUTS 5
+#define BS4NN_NET_FIRST_NEURONS 115
+#define BS4NN_NET_FIRST_TIME_STEPS 16
+#define BS4NN_NET_FIRST_INTENSITY_MAX 255
+#define BS4NN_NET_FIRST_WORKSPACE_WORDS 293
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-extern const bs4nn_network_t first;
+extern const bs4nn_network_t bs4nn_net_first;
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif /* BS4NN_NETWORK_FIRST_H */
+#endif /* BS4NN_NET_FIRST_H */

@@ -8,8 +8,8 @@
  *   flash       491 bytes on a 32-bit core
  *   workspace   796 bytes
  */
-#ifndef BS4NN_NETWORK_SECOND_H
-#define BS4NN_NETWORK_SECOND_H
+#ifndef BS4NN_NET_SECOND_H
+#define BS4NN_NET_SECOND_H
 
 #include "bs4nn.h"
 
@@ -17,21 +17,21 @@
 #error "second was generated for another version of the bs4nn library: generate it again"
 #endif
 
-#define SECOND_INPUTS 30
-#define SECOND_OUTPUTS 17
-#define SECOND_NEURONS 50
-#define SECOND_TIME_STEPS 100
-#define SECOND_INTENSITY_MAX 255
-#define SECOND_WORKSPACE_WORDS 199
+#define BS4NN_NET_SECOND_INPUTS 30
+#define BS4NN_NET_SECOND_OUTPUTS 17
+#define BS4NN_NET_SECOND_NEURONS 50
+#define BS4NN_NET_SECOND_TIME_STEPS 100
+#define BS4NN_NET_SECOND_INTENSITY_MAX 255
+#define BS4NN_NET_SECOND_WORKSPACE_WORDS 199
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-extern const bs4nn_network_t second;
+extern const bs4nn_network_t bs4nn_net_second;
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif /* BS4NN_NETWORK_SECOND_H */
+#endif /* BS4NN_NET_SECOND_H */

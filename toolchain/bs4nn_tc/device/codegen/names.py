@@ -1,0 +1,43 @@
+"""What a network may be called, and what its C is called then."""
+
+from __future__ import annotations
+
+import re
+
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
+
+MAX_NAME_LENGTH = 48
+# What every C name and file of a network starts with: nothing else does, so a network may have any name.
+PREFIX = "bs4nn_net_"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can name a network: as part of `c_name(name)` it never collides with another name in C.
+
+    Raises:
+        UserError: it has other characters than small letters, digits and _, starts with none of the letters, or is
+            too long; with a name near it that is right.
+    """
+    if re.fullmatch(rf"[a-z][a-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}", name):
+        return name
+    near = re.sub(r"[^a-z0-9_]", "_", name.lower())
+    near = re.sub(r"^(?![a-z])", "net", near)[:MAX_NAME_LENGTH]
+    raise UserError(
+        f"the network name '{printable(name, 80)}' cannot be used in C: it takes a small letter, then small letters, "
+        f"digits and _, {MAX_NAME_LENGTH} at most; name it with --name, for instance --name {near}"
+    )
+
+
+def name_from_file(stem: str) -> str:
+    """A network's name from a file's name: capitals become small, dashes, dots and spaces underscores.
+
+    Raises:
+        UserError: the result cannot name a network.
+    """
+    return check_name(re.sub(r"[-. ]", "_", stem.lower()))
+
+
+def c_name(name: str) -> str:
+    """What the network `name` is called in C, and, with .h and .c, its files."""
+    return PREFIX + name
