@@ -19,9 +19,6 @@
  */
 #include "bs4nn_layout.h"
 
-/* The assembly knows where things are in the structures below, and takes pairs of words: not with -fpack-struct. */
-#pragma pack(8)
-
 #define NO_WORD 0xFFFFu
 #define SURE_PLANES 6u /* that every record has */
 
@@ -55,7 +52,7 @@ typedef struct {
 
     const bs4nn_layer_t *layer;
     uint32_t l;
-} layer_t;
+} BS4NN_ALIGNED layer_t;
 
 /* One inference. */
 typedef struct run {
@@ -77,11 +74,11 @@ typedef struct run {
     uint32_t output;            /* the output layer's number */
     int32_t highest;            /* potential of the answer when it fired */
     bs4nn_result_t result;
-    uint8_t decided;            /* an output neuron has fired */
-    uint8_t read_out;           /* the readout step has passed */
     layer_t at[2];              /* the hidden layer that was looked at last, and the output layer */
     uint32_t scratch[RING_WORDS]; /* the output layer has no use for a ring */
-} run_t;
+    uint8_t decided;            /* an output neuron has fired */
+    uint8_t read_out;           /* the readout step has passed */
+} BS4NN_ALIGNED run_t;
 
 /* Refuses to compile where bs4nn_small_cortex_m.S would look in the wrong place. */
 #if BS4NN_ASSEMBLY

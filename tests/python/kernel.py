@@ -57,7 +57,7 @@ class _Instance(ctypes.Structure):
     _fields_ = (("network", ctypes.c_void_p), ("workspace", ctypes.c_void_p))
 
 
-class _Trace(ctypes.Structure):
+class Trace(ctypes.Structure):
     _fields_ = (("firing_times", ctypes.c_void_p), ("readout_potentials", ctypes.c_void_p))
 
 
@@ -159,7 +159,7 @@ class Kernel:
         times = np.full(sum(sizes) + 1, 0xABCD, np.uint16)
         potentials = np.full(sizes[-1] + 1, 0x5555, np.int32)
         result = Result()
-        to = _Trace(times.ctypes.data, potentials.ctypes.data)
+        to = Trace(times.ctypes.data, potentials.ctypes.data)
         answer = self._library.bs4nn_trace(
             ctypes.byref(self._instance), ctypes.c_void_p(image.ctypes.data), ctypes.byref(to), ctypes.byref(result)
         )

@@ -5,21 +5,19 @@ Sixty networks are compiled into one firmware, which prints one checksum a netwo
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
+import bare
 import many_networks
 import naive
 import numpy as np
 import pytest
-from conftest import ROOT, require
 
 from bs4nn_tc.base import resources
 from bs4nn_tc.device.boards import load_board
 from bs4nn_tc.device.codegen import names, pack, render
 from bs4nn_tc.model.network import Network
 
-FIRMWARE = ROOT / "firmware"
 COUNT = 60
 
 MAIN = """
@@ -135,31 +133,9 @@ def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str
     folder, expected = sources
     small = variant.startswith("small")
     board = load_board(name)
-    assert board.emulator is not None
-    memory = {
-        "FLASH_ORIGIN": 0,
-        "FLASH_LENGTH": board.flash_bytes,
-        "RAM_ORIGIN": 0x20000000,
-        "RAM_LENGTH": board.ram_bytes,
-        "STACK_BYTES": 2048,
-    }
-    kernel, port = FIRMWARE / "lib" / "bs4nn" / "src", FIRMWARE / "lib" / "board" / "src"
     files = [path for path in resources.kernel_files(small) if path.suffix != ".h"]
-    program = tmp_path / "many.elf"
-    command = [
-        require("arm-none-eabi-gcc", "gcc-arm-none-eabi"),
-        *(f"-mcpu={board.core}", "-mthumb", "-mfloat-abi=soft", "-Os" if small else "-O2"),
-        *("-std=c99", "-ffreestanding"),
-        *("-nostdlib", "-DBOARD_PORT_SEMIHOSTING"),
-        *(["-DBS4NN_PORTABLE"] if variant.endswith("portable") else []),
-        *(f"-I{path}" for path in (kernel, port, folder)),
-        *map(str, [*sorted(folder.glob("*.c")), *files]),
-        *(str(port / f"board_{part}.c") for part in ("semihosting", "memory")),
-        *(f"-Wl,--defsym={symbol}={value}" for symbol, value in memory.items()),
-        *("-lgcc", "-T", str(FIRMWARE / "lib" / "board" / "board.ld"), "-o", str(program)),
-    ]
-    subprocess.run(command, check=True)
-    emulator = [require("qemu-system-arm", "qemu-system-arm"), *board.emulator.arguments, "-kernel", str(program)]
-    done = subprocess.run(emulator, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    flags = ["-Os" if small else "-O2", f"-I{folder}", *(["-DBS4NN_PORTABLE"] if variant.endswith("portable") else [])]
+    program = bare.link(board, [*sorted(folder.glob("*.c")), *files], flags, tmp_path / "many.elf")
+    done = bare.emulate(board, program)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == expected

@@ -35,19 +35,29 @@ def test_kernel_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) -> 
                 assert found.spikes == expected.spikes
 
 
-@pytest.mark.parametrize("kernel", [[], ["small"]], ids=["fast", "small"])
-def test_many_networks_with_the_sanitizers(kernel: list[str]) -> None:
-    """2,000 random networks under the address and undefined-behaviour sanitizers (many_networks.py)."""
-    script = Path(__file__).with_name("many_networks.py")
+def sanitized(script: str, *arguments: str) -> str:
+    """What a script beside this one prints, under the address and undefined-behaviour sanitizers."""
     done = subprocess.run(
-        [sys.executable, str(script), "2000", *kernel],
+        [sys.executable, str(Path(__file__).with_name(script)), *arguments],
         env=sanitized_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout == "2000 networks, 14000 images: all equal\n"
+    return done.stdout
+
+
+@pytest.mark.parametrize("kernel", [[], ["small"]], ids=["fast", "small"])
+def test_many_networks_with_the_sanitizers(kernel: list[str]) -> None:
+    """2,000 random networks (many_networks.py)."""
+    assert sanitized("many_networks.py", "2000", *kernel) == "2000 networks, 14000 images: all equal\n"
+
+
+@pytest.mark.parametrize("kernel", [[], ["small"]], ids=["fast", "small"])
+def test_hostile_structures_with_the_sanitizers(kernel: list[str]) -> None:
+    """2,000 structures with wrong fields (hostile_structures.py)."""
+    assert sanitized("hostile_structures.py", "2000", *kernel).startswith("2000 structures: refused, or run")
 
 
 @pytest.mark.parametrize("small", [False, True])

@@ -106,6 +106,102 @@ def test_arduino(core: str, network: Network, tmp_path: Path) -> None:
         subprocess.run([*language, *machine, "-Wall", "-Werror", str(source), "-o", str(tmp_path / "o")], check=True)
 
 
+TWO = """
+#include "bs4nn_net_one.h"
+#include "bs4nn_net_other.h"
+#include <stdio.h>
+static uint32_t one[BS4NN_NET_ONE_WORKSPACE_WORDS], other[BS4NN_NET_OTHER_WORKSPACE_WORDS];
+static const uint8_t pixels[64] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+int main(void)
+{
+    bs4nn_t first, second;
+    int errors = bs4nn_init(&first, &bs4nn_net_one, one, sizeof one);
+    errors += bs4nn_init(&second, &bs4nn_net_other, other, sizeof other);
+    printf("%d %d %d\\n", errors, bs4nn_classify(&first, pixels, NULL), bs4nn_classify(&second, pixels, NULL));
+    return 0;
+}
+"""
+
+
+def two_libraries(folder: Path, second_is_small: bool) -> tuple[str, list[Path]]:
+    """Two packages side by side: what a program with both prints, and the library's folders."""
+    images = np.zeros((1, 64), np.uint8)
+    images[0, :16] = np.arange(1, 17)
+    answers = []
+    for seed, name in enumerate(("one", "other"), 7):
+        made = random_network(np.random.default_rng(seed), (64, 40, 10), intensity_max=16)
+        package.write_folder(made, name, folder / name, small=second_is_small and name == "other")
+        answers.append(reference.run(made, images).answer[0])
+    (folder / "main.c").write_text(TWO)
+    return f"0 {answers[0]} {answers[1]}\n", [folder / "one", folder / "other"]
+
+
+def all_objects(library: Path, compiler: list[str]) -> list[Path]:
+    """Every source of a library, compiled with its own headers, as Zephyr and the Arduino IDE link them."""
+    made = []
+    for source in sorted((library / "src").glob("*.[cS]")):
+        made.append(library / f"{source.name}.o")
+        subprocess.run([*compiler, f"-I{library / 'src'}", "-c", str(source), "-o", str(made[-1])], check=True)
+    return made
+
+
+@pytest.mark.parametrize("small", [False, True], ids=["equal", "and the small kernel"])
+@pytest.mark.parametrize("flags", [["-O2"], ["-O2", "-flto"]], ids=["objects", "lto"])
+def test_two_libraries_in_one_program(flags: list[str], small: bool, tmp_path: Path) -> None:
+    """Each brings the kernel; linked whole, in whatever order, the program has one."""
+    expected, libraries = two_libraries(tmp_path, small)
+    gcc = [require("gcc", "gcc"), *flags]
+    objects = [path for library in libraries for path in all_objects(library, gcc)]
+    for order in (objects, objects[::-1], sorted(objects, key=lambda path: path.name)):
+        include = [f"-I{library / 'src'}" for library in libraries]
+        call = [*gcc, *include, str(tmp_path / "main.c"), *map(str, order), "-o", str(tmp_path / "main")]
+        subprocess.run(call, check=True)
+        assert run(tmp_path / "main") == expected
+
+
+def test_two_libraries_on_a_core(tmp_path: Path) -> None:
+    """The same with the assembly, linked for Cortex-M4: no function twice, none missing."""
+    _, libraries = two_libraries(tmp_path, second_is_small=True)
+    gcc = [require("arm-none-eabi-gcc", "gcc-arm-none-eabi"), "-mcpu=cortex-m4", "-mthumb", "-O2"]
+    objects = [path for library in libraries for path in all_objects(library, gcc)]
+    call = [*gcc, "--specs=nosys.specs", *(f"-I{library / 'src'}" for library in libraries), str(tmp_path / "main.c")]
+    subprocess.run([*call, *map(str, objects), "-o", str(tmp_path / "main.elf")], check=True)
+
+
+@pytest.mark.parametrize("way", ["objects", "archives", "lto", "one source"])
+def test_two_formats_in_one_program_are_refused(way: str, tmp_path: Path) -> None:
+    """Linked whole or out of archives, or included together: an error that says what is wrong."""
+    _, (one, other) = two_libraries(tmp_path, second_is_small=False)
+    for path in (other / "src").iterdir():
+        path.write_text(path.read_text().replace("BS4NN_FORMAT 5", "BS4NN_FORMAT 6").replace("!= 5", "!= 6"))
+    flags = ["-O2", "-flto"] if way == "lto" else ["-O2"]
+    gcc = [require("gcc", "gcc"), *flags]
+    if way == "one source":
+        call = [*gcc, f"-I{one / 'src'}", f"-I{other / 'src'}", "-c", str(tmp_path / "main.c"), "-o", "/dev/null"]
+    else:
+        parts = []
+        for name, library in (("one", one), ("other", other)):
+            user = library / "user.c"
+            call_of_library = f"bs4nn_inputs(&bs4nn_net_{name})"
+            user.write_text(
+                f'#include "bs4nn_net_{name}.h"\nint {name}(void);\nint {name}(void) {{ return {call_of_library}; }}\n'
+            )
+            objects = all_objects(library, gcc)
+            subprocess.run([*gcc, f"-I{library / 'src'}", "-c", str(user), "-o", str(library / "user.o")], check=True)
+            if way == "archives":
+                subprocess.run(["ar", "rc", str(library / "lib.a"), *map(str, objects)], check=True)
+                objects = [library / "lib.a"]
+            parts += [library / "user.o", *objects]
+        (tmp_path / "main.c").write_text(
+            "int one(void);\nint other(void);\nint main(void) { return one() + other(); }\n"
+        )
+        call = [*gcc, str(tmp_path / "main.c"), *map(str, parts), "-o", str(tmp_path / "main")]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    why = "another version of the bs4nn library" if way == "one source" else "bs4nn_libraries_of_different_formats"
+    assert why in done.stderr
+
+
 def test_nothing_is_overwritten(network: Network, folder: Path, tmp_path: Path) -> None:
     assert_refused(run_tool("package", tmp_path / "small.bs4nn", "-o", folder), "is there already")
     assert_refused(run_tool("package", tmp_path / "small.bs4nn", "--name", "7up", "-o", tmp_path / "x"), "--name")

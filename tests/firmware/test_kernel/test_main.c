@@ -127,6 +127,115 @@ static void test_errors(void)
     CHECK_EQUAL(bs4nn_trace(&net, too_bright, NULL, NULL), BS4NN_ERROR_ARGUMENT);
 }
 
+static void test_what_is_null_is_an_error(void)
+{
+    uint32_t workspace[BOTH_WORDS];
+    uint16_t times[1];
+    int32_t potentials[1];
+    const uint8_t pixels[2] = {3, 3};
+    const bs4nn_trace_t no_times = {NULL, potentials};
+    const bs4nn_trace_t no_potentials = {times, NULL};
+    const bs4nn_trace_t trace = {times, potentials};
+    bs4nn_t net;
+
+    CHECK_EQUAL(bs4nn_init(&net, &both, workspace, sizeof workspace), 0);
+    CHECK_EQUAL(bs4nn_trace(&net, pixels, &no_times, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_trace(&net, pixels, &no_potentials, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_trace(&net, NULL, &trace, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_trace(NULL, pixels, &trace, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_classify(NULL, pixels, NULL), BS4NN_ERROR_ARGUMENT);
+    CHECK_EQUAL(bs4nn_trace(&net, pixels, &trace, NULL), 0);
+    CHECK_EQUAL(bs4nn_inputs(NULL), 0);
+    CHECK_EQUAL(bs4nn_neurons(NULL), 0);
+}
+
+/* Whoever ignores an error gets another one, whatever the instance was before. */
+static void test_a_failed_init_leaves_nothing_to_run(void)
+{
+    uint32_t workspace[BOTH_WORDS];
+    uint16_t times[1];
+    int32_t potentials[1];
+    const uint8_t pixels[2] = {3, 3};
+    const bs4nn_trace_t trace = {times, potentials};
+    bs4nn_network_t broken = both;
+    const bs4nn_network_t *network[4] = {&both, &broken, NULL, &both};
+    uint32_t *memory[4] = {workspace, workspace, workspace, NULL};
+    size_t bytes[4] = {4, sizeof workspace, sizeof workspace, sizeof workspace};
+
+    broken.layers = NULL;
+    for (int i = 0; i < 4; i++) {
+        bs4nn_t net;
+        memset(&net, 0xA5, sizeof net);
+        CHECK(bs4nn_init(&net, network[i], memory[i], bytes[i]) < 0);
+        CHECK_EQUAL(bs4nn_classify(&net, pixels, NULL), BS4NN_ERROR_ARGUMENT);
+        CHECK_EQUAL(bs4nn_trace(&net, pixels, &trace, NULL), BS4NN_ERROR_ARGUMENT);
+        CHECK_EQUAL(bs4nn_init(&net, &both, workspace, sizeof workspace), 0);
+        CHECK(bs4nn_init(&net, network[i], memory[i], bytes[i]) < 0);
+        CHECK_EQUAL(bs4nn_classify(&net, pixels, NULL), BS4NN_ERROR_ARGUMENT);
+    }
+}
+
+static void check_refused(const bs4nn_network_t *network)
+{
+    uint32_t workspace[PAIR_WORDS];
+    bs4nn_t net;
+    CHECK_EQUAL(bs4nn_init(&net, network, workspace, sizeof workspace), BS4NN_ERROR_NETWORK);
+}
+
+static void test_a_structure_that_would_crash_is_refused(void)
+{
+    const bs4nn_layer_t right[2] = {
+        {3, 2, 1, 2, 0, 7, 0, 128, pair_start, pair_columns},
+        {2, 2, 1, 1, 0, 7, 0, PAIR_OUTPUT, NULL, NULL},
+    };
+    bs4nn_layer_t layers[2];
+    bs4nn_network_t network = {"pair", digest, 8, 7, 1, 0, 8, 0, 1, PAIR_WORDS, layers, pair_out};
+    uint32_t workspace[PAIR_WORDS];
+    bs4nn_t net;
+
+#define REFUSED(change) \
+    memcpy(layers, right, sizeof layers); \
+    change; \
+    check_refused(&network)
+
+    memcpy(layers, right, sizeof layers);
+    CHECK_EQUAL(bs4nn_init(&net, &network, workspace, sizeof workspace), 0);
+    REFUSED(layers[1].start_planes = 3); /* and no `start` */
+    REFUSED(layers[1].spread = 1);
+    REFUSED(layers[0].start_planes = 3); /* planes that `spread` does not need */
+    REFUSED(layers[0].spread = 1);       /* more than the planes hold */
+    REFUSED(layers[0].start_planes = 7; layers[0].spread = 127);
+    REFUSED(layers[0].start = (const uint32_t *)((uintptr_t)pair_start + 1u));
+    REFUSED(layers[0].columns = NULL);
+    REFUSED(layers[0].columns = (const uint32_t *)((uintptr_t)pair_columns + 2u));
+    REFUSED(layers[0].neurons = 0);
+    REFUSED(layers[0].neurons = 33);
+    REFUSED(layers[0].inputs = 0);
+    REFUSED(layers[0].words = 2);
+    REFUSED(layers[0].state = 0);
+    REFUSED(layers[0].planes = 6);
+    REFUSED(layers[0].planes = 19);
+    REFUSED(layers[0].threshold = 0);
+    REFUSED(layers[1].inputs = 3);
+    network.rows = NULL;
+    REFUSED((void)0);
+    network.rows = (const uint16_t *)((uintptr_t)pair_out + 1u);
+    REFUSED((void)0);
+    network.rows = pair_out;
+    network.layers = NULL;
+    REFUSED((void)0);
+    network.layers = layers;
+    network.name = NULL;
+    REFUSED((void)0);
+    network.name = "pair";
+    network.digest = NULL;
+    REFUSED((void)0);
+    network.digest = digest;
+    network.hidden_layers = 255;
+    REFUSED((void)0);
+#undef REFUSED
+}
+
 int main(void)
 {
     board_init();
@@ -136,6 +245,9 @@ int main(void)
     RUN(test_black_image_is_silent);
     RUN(test_crossing_at_the_last_step_is_too_late_with_a_delay);
     RUN(test_errors);
+    RUN(test_what_is_null_is_an_error);
+    RUN(test_a_failed_init_leaves_nothing_to_run);
+    RUN(test_a_structure_that_would_crash_is_refused);
     CHECK_END();
     return 0;
 }

@@ -15,9 +15,9 @@
  */
 #include "bs4nn_net_first.h"
 
-static const char bs4nn_net_first_name[] = "first";
+static const char bs4nn_part_first_name[] = "first";
 
-static const uint8_t bs4nn_net_first_digest[32] = {
+static const uint8_t bs4nn_part_first_digest[32] = {
     0x57, 0x21, 0x41, 0xAF, 0x92, 0x98, 0xB9, 0xE3,
     0x11, 0x02, 0x6C, 0xE3, 0x2F, 0x86, 0x95, 0xD3,
     0x4A, 0x7D, 0x26, 0x4A, 0xB5, 0xC7, 0x8D, 0x80,
@@ -25,7 +25,7 @@ static const uint8_t bs4nn_net_first_digest[32] = {
 };
 
 /* Layer 1: 49 inputs, 70 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
-static const uint32_t bs4nn_net_first_layer1_columns[3 * 49] = {
+static const uint32_t bs4nn_part_first_layer1_columns[3 * 49] = {
     /* neurons 0 to 31 */
     0xF30385DDu, 0x326CC937u, 0xB2654C00u, 0x7B314052u, 0x4773DDB5u, 0x40E0B5B7u, 0xBB0C0453u, 0x9C82DDB8u,
     0xF9F16822u, 0x9C5CE9D8u, 0xB08684BEu, 0xADA84F33u, 0x657207A9u, 0xC95B3DFDu, 0x184868B4u, 0xDC3BBF63u,
@@ -53,7 +53,7 @@ static const uint32_t bs4nn_net_first_layer1_columns[3 * 49] = {
 };
 
 /* Layer 2: 70 inputs, 40 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
-static const uint32_t bs4nn_net_first_layer2_columns[2 * 70] = {
+static const uint32_t bs4nn_part_first_layer2_columns[2 * 70] = {
     /* neurons 0 to 31 */
     0x85E4CED2u, 0x5DE75141u, 0x3B1E5E1Au, 0x93AB5A78u, 0xEB155355u, 0xA91A1863u, 0x93E09211u, 0xB380DE8Eu,
     0xE1D13915u, 0x8D7454F7u, 0x6CFB7649u, 0x68C0B6BDu, 0x5747655Cu, 0x96EED55Eu, 0xDF34DB15u, 0x088CF67Fu,
@@ -77,7 +77,7 @@ static const uint32_t bs4nn_net_first_layer2_columns[2 * 70] = {
 };
 
 /* Layer 3: 40 inputs, 5 output neurons. One row an input, one bit a neuron, set = +1. */
-static const uint16_t bs4nn_net_first_layer3_rows[40 * 1] = {
+static const uint16_t bs4nn_part_first_layer3_rows[40 * 1] = {
     0x000D, 0x0001, 0x001A, 0x001B, 0x0007, 0x0010, 0x0005, 0x0010, 0x0013, 0x0009, 0x0017, 0x0002,
     0x0008, 0x0009, 0x0012, 0x0001, 0x000D, 0x000C, 0x0012, 0x0013, 0x001C, 0x000D, 0x0012, 0x0008,
     0x0005, 0x000C, 0x0010, 0x0007, 0x001B, 0x0002, 0x001A, 0x001E, 0x0007, 0x0004, 0x0007, 0x0007,
@@ -85,7 +85,7 @@ static const uint16_t bs4nn_net_first_layer3_rows[40 * 1] = {
 };
 
 /* Layer 1: for every 32 neurons the bit planes of their leads, and who has an odd distance. */
-static const uint32_t bs4nn_net_first_layer1_start[3 * 3] = {
+static const uint32_t bs4nn_part_first_layer1_start[3 * 3] = {
     /* neurons 0 to 31 */
     0x508F0132u, 0xF60CDB31u, 0x7BFE7656u,
     /* neurons 32 to 63 */
@@ -95,7 +95,7 @@ static const uint32_t bs4nn_net_first_layer1_start[3 * 3] = {
 };
 
 /* Layer 2: for every 32 neurons the bit planes of their leads, and who has an odd distance. */
-static const uint32_t bs4nn_net_first_layer2_start[2 * 4] = {
+static const uint32_t bs4nn_part_first_layer2_start[2 * 4] = {
     /* neurons 0 to 31 */
     0xF2E72282u, 0x1381D3EAu, 0x00000010u, 0xA79B1466u,
     /* neurons 32 to 39 */
@@ -103,12 +103,12 @@ static const uint32_t bs4nn_net_first_layer2_start[2 * 4] = {
 };
 
 /* Layer 3: for every 32 neurons the bit planes of their leads, and who has an odd distance. */
-static const uint32_t bs4nn_net_first_layer3_start[1 * 3] = {
+static const uint32_t bs4nn_part_first_layer3_start[1 * 3] = {
     /* neurons 0 to 4 */
     0x0000001Cu, 0x00000002u, 0x00000008u,
 };
 
-static const bs4nn_layer_t bs4nn_net_first_layers[3] = {
+static const bs4nn_layer_t bs4nn_part_first_layers[3] = {
     { /* layer 1 */
         49, /* inputs */
         70, /* neurons */
@@ -118,8 +118,8 @@ static const bs4nn_layer_t bs4nn_net_first_layers[3] = {
         7, /* planes */
         2, /* start_planes */
         128, /* state */
-        bs4nn_net_first_layer1_start, /* start */
-        bs4nn_net_first_layer1_columns, /* columns */
+        bs4nn_part_first_layer1_start, /* start */
+        bs4nn_part_first_layer1_columns, /* columns */
     },
     { /* layer 2 */
         70, /* inputs */
@@ -130,8 +130,8 @@ static const bs4nn_layer_t bs4nn_net_first_layers[3] = {
         7, /* planes */
         3, /* start_planes */
         175, /* state */
-        bs4nn_net_first_layer2_start, /* start */
-        bs4nn_net_first_layer2_columns, /* columns */
+        bs4nn_part_first_layer2_start, /* start */
+        bs4nn_part_first_layer2_columns, /* columns */
     },
     { /* layer 3 */
         40, /* inputs */
@@ -142,14 +142,14 @@ static const bs4nn_layer_t bs4nn_net_first_layers[3] = {
         7, /* planes */
         2, /* start_planes */
         248, /* state */
-        bs4nn_net_first_layer3_start, /* start */
+        bs4nn_part_first_layer3_start, /* start */
         NULL, /* columns */
     },
 };
 
 const bs4nn_network_t bs4nn_net_first = {
-    bs4nn_net_first_name, /* name */
-    bs4nn_net_first_digest, /* digest */
+    bs4nn_part_first_name, /* name */
+    bs4nn_part_first_digest, /* digest */
     16, /* time_steps */
     2, /* readout_step */
     0, /* steps_a_unit */
@@ -158,6 +158,6 @@ const bs4nn_network_t bs4nn_net_first = {
     0, /* delay */
     2, /* hidden_layers */
     BS4NN_NET_FIRST_WORKSPACE_WORDS, /* workspace_words */
-    bs4nn_net_first_layers, /* layers */
-    bs4nn_net_first_layer3_rows, /* rows */
+    bs4nn_part_first_layers, /* layers */
+    bs4nn_part_first_layer3_rows, /* rows */
 };

@@ -11,9 +11,9 @@
  */
 #include "bs4nn_net_second.h"
 
-static const char bs4nn_net_second_name[] = "second";
+static const char bs4nn_part_second_name[] = "second";
 
-static const uint8_t bs4nn_net_second_digest[32] = {
+static const uint8_t bs4nn_part_second_digest[32] = {
     0x69, 0x35, 0xD6, 0x7D, 0x60, 0xCF, 0x1E, 0xDA,
     0xEC, 0xE5, 0x4C, 0xFD, 0x2C, 0x39, 0xFB, 0x79,
     0x28, 0x64, 0x99, 0xA0, 0x4A, 0x89, 0xF7, 0xDE,
@@ -21,7 +21,7 @@ static const uint8_t bs4nn_net_second_digest[32] = {
 };
 
 /* Layer 1: 30 inputs, 33 neurons. One column every 32 neurons, one word an input, one bit a neuron, set = +1. */
-static const uint32_t bs4nn_net_second_layer1_columns[2 * 30] = {
+static const uint32_t bs4nn_part_second_layer1_columns[2 * 30] = {
     /* neurons 0 to 31 */
     0x6F617EE2u, 0xB5A1AC2Au, 0xAEA19A2Eu, 0x6678B2B6u, 0x275E6D17u, 0x3F536480u, 0xF1354AA4u, 0x0C564BECu,
     0xD77004A5u, 0x24F017D9u, 0x0BB53119u, 0x2D992FEFu, 0x67015146u, 0xD103B547u, 0x915E472Eu, 0x3EDB3F53u,
@@ -35,7 +35,7 @@ static const uint32_t bs4nn_net_second_layer1_columns[2 * 30] = {
 };
 
 /* Layer 2: 33 inputs, 17 output neurons. One row an input, one bit a neuron, set = +1. */
-static const uint16_t bs4nn_net_second_layer2_rows[33 * 2] = {
+static const uint16_t bs4nn_part_second_layer2_rows[33 * 2] = {
     0xD0EE, 0x0001, 0xC9C0, 0x0000, 0x429C, 0x0000, 0x4015, 0x0001, 0xDD71, 0x0001, 0x9BBC, 0x0001,
     0x836D, 0x0000, 0x790C, 0x0001, 0x07DA, 0x0000, 0xCFFF, 0x0001, 0x5A90, 0x0000, 0xED17, 0x0000,
     0x7FB1, 0x0000, 0x78A2, 0x0000, 0x2174, 0x0000, 0xE7EA, 0x0001, 0x075E, 0x0000, 0xC655, 0x0001,
@@ -44,7 +44,7 @@ static const uint16_t bs4nn_net_second_layer2_rows[33 * 2] = {
     0x51CA, 0x0000, 0x96CA, 0x0000, 0xC326, 0x0001,
 };
 
-static const bs4nn_layer_t bs4nn_net_second_layers[2] = {
+static const bs4nn_layer_t bs4nn_part_second_layers[2] = {
     { /* layer 1 */
         30, /* inputs */
         33, /* neurons */
@@ -55,7 +55,7 @@ static const bs4nn_layer_t bs4nn_net_second_layers[2] = {
         0, /* start_planes */
         128, /* state */
         NULL, /* start */
-        bs4nn_net_second_layer1_columns, /* columns */
+        bs4nn_part_second_layer1_columns, /* columns */
     },
     { /* layer 2 */
         33, /* inputs */
@@ -72,8 +72,8 @@ static const bs4nn_layer_t bs4nn_net_second_layers[2] = {
 };
 
 const bs4nn_network_t bs4nn_net_second = {
-    bs4nn_net_second_name, /* name */
-    bs4nn_net_second_digest, /* digest */
+    bs4nn_part_second_name, /* name */
+    bs4nn_part_second_digest, /* digest */
     100, /* time_steps */
     45, /* readout_step */
     0, /* steps_a_unit */
@@ -82,6 +82,6 @@ const bs4nn_network_t bs4nn_net_second = {
     1, /* delay */
     1, /* hidden_layers */
     BS4NN_NET_SECOND_WORKSPACE_WORDS, /* workspace_words */
-    bs4nn_net_second_layers, /* layers */
-    bs4nn_net_second_layer2_rows, /* rows */
+    bs4nn_part_second_layers, /* layers */
+    bs4nn_part_second_layer2_rows, /* rows */
 };

@@ -27,9 +27,6 @@
  */
 #include "bs4nn_layout.h"
 
-/* The assembly knows where things are in the structures below, and takes pairs of words: not with -fpack-struct. */
-#pragma pack(8)
-
 #define NO_WORD 0xFFFFu
 
 #if defined(__GNUC__)
@@ -108,7 +105,7 @@ typedef struct {
     uint8_t decided;            /* an output neuron has fired, and ... */
     uint8_t finished;           /* ... that is all that is asked for */
     uint8_t read_out;           /* the readout step has passed */
-} run_t;
+} BS4NN_ALIGNED run_t;
 
 static uint32_t *counts_of(const run_t *run, uint32_t l)
 {
@@ -562,7 +559,7 @@ typedef struct {
     uint32_t l;
     uint32_t limit;    /* the planes in use hold the counters up to so many spikes */
     uint32_t firing_time;
-} layer_t;
+} BS4NN_ALIGNED layer_t;
 
 /* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
 #if BS4NN_ASSEMBLY

@@ -12,7 +12,7 @@
  *     int answer = bs4nn_classify(&net, pixels, &result);
  *
  * `bs4nn_net_digits` is a `const bs4nn_network_t` made by `bs4nn-tc generate` of a network named "digits"; only
- * generated names start with `bs4nn_net_`. Several networks, and several instances of one network, live side by side:
+ * names of networks start with `bs4nn_net_`. Several networks, and several instances of one network, live side by side:
  * each needs a workspace of its own.
  */
 #ifndef BS4NN_H
@@ -50,8 +50,12 @@ __asm__(".ifndef .Lbs4nn_format_" BS4NN_TEXT(BS4NN_FORMAT) "\n"
         ".endif");
 #endif
 
-/* Structures are laid out alike in the library and in what uses it, even with -fpack-struct. */
-#pragma pack(push, 8)
+/* Of all structures: they begin at the address of a word even with -fpack-struct, which finds no gap in them to close. */
+#if defined(__GNUC__)
+#define BS4NN_ALIGNED __attribute__((__aligned__(sizeof(void *))))
+#else
+#define BS4NN_ALIGNED
+#endif
 
 /* What a function returns when it fails: always negative. */
 #define BS4NN_ERROR_ARGUMENT (-1)  /* a pointer that must not be NULL is NULL */
@@ -80,7 +84,7 @@ typedef struct {
     uint32_t state;          /* index of this layer's first word in the workspace */
     const uint32_t *start;   /* words x (start_planes + 1), or NULL with a shared threshold */
     const uint32_t *columns; /* words x inputs; NULL in the output layer */
-} bs4nn_layer_t;
+} BS4NN_ALIGNED bs4nn_layer_t;
 
 /*
  * A network: constant data, made by the generator. `rows` holds the synapses of the output layer, one row for every
@@ -99,28 +103,26 @@ typedef struct {
     uint32_t workspace_words; /* exact size of the workspace */
     const bs4nn_layer_t *layers; /* the hidden ones from the input side, then the output layer */
     const uint16_t *rows;     /* inputs of the output layer x half-words */
-} bs4nn_network_t;
+} BS4NN_ALIGNED bs4nn_network_t;
 
 /* An instance: a network and the memory it works in. */
 typedef struct {
     const bs4nn_network_t *network;
     uint32_t *workspace;
-} bs4nn_t;
+} BS4NN_ALIGNED bs4nn_t;
 
 /* What one inference tells. */
 typedef struct {
     uint16_t answer;        /* the class */
     uint16_t response_time; /* first output firing time in steps; time_steps if nobody fired */
     uint32_t spikes;        /* input and hidden spikes up to and including the deciding step */
-} bs4nn_result_t;
+} BS4NN_ALIGNED bs4nn_result_t;
 
 /* Where bs4nn_trace writes; both arrays belong to the caller. */
 typedef struct {
     uint16_t *firing_times;      /* bs4nn_neurons() values: layer by layer, time_steps = never */
     int32_t *readout_potentials; /* one an output neuron, after readout_step */
-} bs4nn_trace_t;
-
-#pragma pack(pop)
+} BS4NN_ALIGNED bs4nn_trace_t;
 
 /*
  * Bind a network to a workspace of at least network->workspace_words words and check both, but for the lengths of the

@@ -51,20 +51,23 @@ class Plan:
 
 def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
     """Compute the plan of a network generated under `name`."""
-    c_name = names.c_name(name)
+
+    def part(what: str) -> str:
+        return names.part_name(name, what)
+
     items = [
-        Item(c_name, "network description", "flash", NETWORK_STRUCT_BYTES),
-        Item(f"{c_name}_name", "name", "flash", len(name) + 1),
-        Item(f"{c_name}_digest", "digest", "flash", DIGEST_BYTES),
+        Item(names.c_name(name), "network description", "flash", NETWORK_STRUCT_BYTES),
+        Item(part("name"), "name", "flash", len(name) + 1),
+        Item(part("digest"), "digest", "flash", DIGEST_BYTES),
     ]
-    items.append(Item(f"{c_name}_layers", "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
+    items.append(Item(part("layers"), "layer descriptions", "flash", LAYER_STRUCT_BYTES * len(packed.layers)))
     for number, hidden in enumerate(packed.hidden, start=1):
-        items.append(Item(f"{c_name}_layer{number}_columns", f"layer {number} weights", "flash", hidden.columns.nbytes))
+        items.append(Item(part(f"layer{number}_columns"), f"layer {number} weights", "flash", hidden.columns.nbytes))
     last = len(packed.layers)
-    items.append(Item(f"{c_name}_layer{last}_rows", f"layer {last} weights", "flash", packed.output.rows.nbytes))
+    items.append(Item(part(f"layer{last}_rows"), f"layer {last} weights", "flash", packed.output.rows.nbytes))
     for number, layer in enumerate(packed.layers, start=1):
         if layer.start is not None:
-            items.append(Item(f"{c_name}_layer{number}_start", f"layer {number} thresholds", "flash", layer.start.nbytes))
+            items.append(Item(part(f"layer{number}_start"), f"layer {number} thresholds", "flash", layer.start.nbytes))
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
         Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),

@@ -8,8 +8,10 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 
 MAX_NAME_LENGTH = 48
-# What every C name and file of a network starts with: nothing else does, so a network may have any name.
-PREFIX = "bs4nn_net_"
+# What C names and files of a network, and the C names of its parts, start with. Nothing else does, so a network may have
+# any name, even "a_layers" beside "a".
+_NETWORK = "bs4nn_net_"
+_PART = "bs4nn_part_"
 
 
 def check_name(name: str) -> str:
@@ -40,4 +42,9 @@ def name_from_file(stem: str) -> str:
 
 def c_name(name: str) -> str:
     """What the network `name` is called in C, and, with .h and .c, its files."""
-    return PREFIX + name
+    return _NETWORK + name
+
+
+def part_name(name: str, part: str) -> str:
+    """What a part of the network `name`, for instance "layers", is called in C; only the network's own file needs it."""
+    return f"{_PART}{name}_{part}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from bs4nn_tc.model.network import Network
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
 KERNEL_FORMAT = 5
+
 
 def _lines(texts: list[str], per_line: int) -> Iterator[str]:
     for first in range(0, len(texts), per_line):
@@ -36,8 +38,9 @@ def _markdown(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
 
 
+@functools.cache
 def environment() -> jinja2.Environment:
-    """The Jinja2 environment of all templates: an undefined variable is an error, never empty text."""
+    """The one Jinja2 environment of all templates: an undefined variable is an error, never empty text."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resources.TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -57,6 +60,7 @@ def _values(network: Network, name: str) -> dict[str, Any]:
     return {
         "name": names.check_name(name),
         "c_name": names.c_name(name),
+        "part": functools.partial(names.part_name, name),
         "version": bs4nn_tc.__version__,
         "format": KERNEL_FORMAT,
         "network": network,
