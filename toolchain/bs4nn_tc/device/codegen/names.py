@@ -8,8 +8,8 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 
 MAX_NAME_LENGTH = 48
-# What C names and files of a network, and the C names of its parts, start with. Nothing else does, so a network may have
-# any name, even "a_layers" beside "a".
+# What C names and files of a network, and the C names of its parts, start with. Nothing else does, so a network may
+# have any name, even "a_layers" beside "a".
 _NETWORK = "bs4nn_net_"
 _PART = "bs4nn_part_"
 
@@ -46,5 +46,5 @@ def c_name(name: str) -> str:
 
 
 def part_name(name: str, part: str) -> str:
-    """What a part of the network `name`, for instance "layers", is called in C; only the network's own file needs it."""
+    """What a part of the network `name` is called in C, for instance "layers"; only the network's file needs it."""
     return f"{_PART}{name}_{part}"
