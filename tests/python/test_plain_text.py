@@ -25,7 +25,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli import common
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards, doctor
-from bs4nn_tc.device.codegen import package, project, render
+from bs4nn_tc.device.codegen import names, package, project, render
 from bs4nn_tc.model import network_file
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.pages.live import runner, server, session
@@ -207,8 +207,8 @@ def test_generated_files_do_not_quote_the_description(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [HOSTILE, CODE, "a\n", "a\nb", "a*/", "ä", f"a{HALF}", "a b", ""])
 def test_a_name_that_is_no_identifier_never_reaches_c(name: str) -> None:
-    with pytest.raises(UserError, match="no usable C identifier"):
-        render.check_name(name)
+    with pytest.raises(UserError, match="cannot be used in C"):
+        names.check_name(name)
 
 
 def test_a_foreign_board_cannot_write_into_platformio_ini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
