@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 import stat
@@ -31,8 +32,31 @@ def disk_errors(path: Path, doing: str = "write") -> Iterator[None]:
         raise UserError(f"cannot {doing} {path}: {text}") from error
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """A file open for reading, and nothing else: a FIFO would never end, a device might never begin.
+
+    Args:
+        path: the file; symbolic links are followed.
+
+    Raises:
+        UserError: it is missing, unreadable or no regular file; or an OSError inside the block.
+    """
+    with disk_errors(path, "read"):
+        # Before it is opened, for that alone resets a board behind a serial port.
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UserError(f"cannot read {path}: it is a folder, not a file")
+        if not stat.S_ISREG(mode):
+            raise UserError(f"cannot read {path}: it is no regular file (a device, FIFO or socket)")
+        # Without O_NONBLOCK, a FIFO that has just taken its place would wait for somebody to write to it.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
+            yield file
+
+
 def read_file(path: Path, max_bytes: int | None = None) -> bytes:
-    """The content of a file, and of nothing else: a FIFO would never end, a device might never begin.
+    """The content of a regular file.
 
     Args:
         path: the file; symbolic links are followed.
@@ -41,18 +65,11 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     Raises:
         UserError: it is missing, unreadable, no regular file, or too long.
     """
-    with disk_errors(path, "read"):
-        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as file:  # noqa: PTH123 - of a handle
-            facts = os.fstat(handle)
-            if stat.S_ISDIR(facts.st_mode):
-                raise UserError(f"cannot read {path}: it is a folder, not a file")
-            if not stat.S_ISREG(facts.st_mode):
-                raise UserError(f"cannot read {path}: it is no regular file (a device, FIFO or socket)")
-            if max_bytes is not None and facts.st_size > max_bytes:
-                raise UserError(f"cannot read {path}: it has {facts.st_size:,} bytes; at most {max_bytes:,} are read")
-            return file.read() if max_bytes is None else file.read(max_bytes)
+    with opened(path) as file:
+        length = os.fstat(file.fileno()).st_size
+        if max_bytes is not None and length > max_bytes:
+            raise UserError(f"cannot read {path}: it has {length:,} bytes; at most {max_bytes:,} are read")
+        return file.read() if max_bytes is None else file.read(max_bytes)
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:

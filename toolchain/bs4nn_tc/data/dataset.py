@@ -1,0 +1,150 @@
+"""What a data set is, how its training images are split, and what nobody can learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.model.network import MAX_NEURONS
+
+# Bytes of the images of a data set, training and test together: MNIST has 55 million, the largest EMNIST 640 million.
+MAX_BYTES = 1_000_000_000
+TAKEN = (
+    "taken are a folder of IDX files (train-images-idx3-ubyte and its like, also as .gz) and a folder of images, "
+    "one folder a class (CLASS/*.png, or train/CLASS/*.png beside test/CLASS/*.png)"
+)
+# Darker than this share of white, every pixel fires in the last steps or never.
+_DARK = 8
+
+Indices = slice | NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and labels.
+
+    Attributes:
+        name: of a bundled data set, or the absolute path of a folder, so that it means the same from everywhere.
+        train_images: (N, pixels) uint8, intensities 0 .. intensity_max; a sixth of them is for validation.
+        train_labels: (N,) int64, 0 .. classes - 1.
+        test_images: (M, pixels) uint8.
+        test_labels: (M,) int64.
+        image_shape: (rows, columns), rows * columns = pixels.
+        intensity_max: Imax.
+        class_names: one a class.
+        validation_count: so many of the last training images are validation images by the data set's own split; 0
+            where it has none.
+        notes: what whoever uses the data set should know, a line each.
+    """
+
+    name: str
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    image_shape: tuple[int, int]
+    intensity_max: int
+    class_names: tuple[str, ...]
+    validation_count: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # They are only ever shown (a class is its number), and come from names of folders: pages, tables and figures
+        # take them as they are.
+        object.__setattr__(self, "class_names", tuple(printable(one, 60) for one in self.class_names))
+
+    @cached_property
+    def _split(self) -> tuple[Indices, Indices]:
+        """Which training images are to learn from, and which to choose by."""
+        count = len(self.train_labels)
+        for learned in (count - self.validation_count, count * 5 // 6):
+            parts = slice(None, learned), slice(learned, None)
+            if all(len(np.unique(self.train_labels[part])) == len(self.class_names) for part in parts):
+                return parts
+        # Sorted by class, or a class is rare: five sixths of every class, each in the order in which they come.
+        held_out = np.zeros(count, bool)
+        for label in range(len(self.class_names)):
+            own = np.flatnonzero(self.train_labels == label)
+            held_out[own[max(1, len(own) * 5 // 6) :]] = True
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and labels to learn from: the first five sixths (50,000 of MNIST).
+
+        Where these or the last sixth lack a class, five sixths of every class.
+        """
+        part = self._split[0]
+        return self.train_images[part], self.train_labels[part]
+
+    def validation(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and labels to choose by: those that `training` leaves (the last 10,000 of MNIST)."""
+        part = self._split[1]
+        return self.train_images[part], self.train_labels[part]
+
+
+def check_size(what: object, images: int, pixels: int) -> None:
+    """Refuse a data set by its size, before it is read.
+
+    Args:
+        what: names it in messages.
+        images: of the whole set.
+        pixels: of an image.
+
+    Raises:
+        UserError: images that are larger than a network's input side, or too many of them.
+    """
+    if pixels > MAX_NEURONS:
+        raise UserError(
+            f"{what} has images of {pixels:,} pixels; a network takes at most {MAX_NEURONS:,}: scale them down"
+        )
+    if images * pixels > MAX_BYTES:
+        raise UserError(
+            f"{what}: {images:,} images of {pixels:,} pixels are {images * pixels:,} bytes; at most {MAX_BYTES:,} are "
+            "read: take fewer or smaller images"
+        )
+
+
+def every_fifth(labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) bool: the fifth, tenth, ... image of each class; the last one of a class of less than five."""
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        chosen[own[4::5] if len(own) >= 5 else own[-1:]] = True
+    return chosen
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """The data set, with a note if it is very dark.
+
+    Raises:
+        UserError: nobody can learn from it: less than two classes, a class without images, images that are all alike.
+    """
+    name, classes = dataset.name, len(dataset.class_names)
+    if not 2 <= classes <= MAX_NEURONS:
+        raise UserError(
+            f"{name} has {classes:,} class{'es' * (classes != 1)}; at least 2 are needed, {MAX_NEURONS:,} taken"
+        )
+    for part, labels in (("training", dataset.training()[1]), ("test", dataset.test_labels)):
+        missing = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+        if missing.size:
+            raise UserError(
+                f"{name} has no {part} image of class '{dataset.class_names[missing[0]]}'; add some, or leave it out"
+            )
+    for part, images in (("training", dataset.train_images), ("test", dataset.test_images)):
+        if not images.any():
+            raise UserError(f"{name}: all {len(images):,} {part} images are black (every pixel is 0)")
+    if all(np.array_equal(dataset.train_images[0], image) for image in dataset.train_images):
+        raise UserError(f"{name}: all {len(dataset.train_images):,} training images are alike; nothing can be learned")
+    brightest = int(dataset.train_images.max())
+    if brightest * _DARK < dataset.intensity_max:
+        note = (
+            f"the images are dark: their brightest pixel is {brightest} of {dataset.intensity_max}; scale them so that "
+            f"white is {dataset.intensity_max}"
+        )
+        return replace(dataset, notes=(*dataset.notes, note))
+    return dataset

@@ -1,0 +1,141 @@
+"""One picture from a file that nobody should trust: grey, 8 bits a pixel, the right way up.
+
+Of a picture of several frames or pages the first is taken. Pillow is an extra, imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bs4nn_tc.base import remedies
+from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.files import read_file
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.data.dataset import check_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ENDINGS = (".png", ".bmp", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".webp")
+# Whatever the file's name says, nothing else is opened: for some formats Pillow starts other programs.
+_FORMATS = ("PNG", "BMP", "JPEG", "GIF", "TIFF", "PPM", "WEBP")
+# Bytes of a file and pixels of a TIFF tile; a picture that fits a network has at most 65,535 pixels.
+_MAX_FILE, _MAX_TILE = 64_000_000, 1 << 22
+_TILE_WIDTH, _TILE_LENGTH, _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 322, 323, 258, 262, 0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Grey values and how opaque they are.
+
+    Attributes:
+        grey: (rows, columns) uint8, 255 is white.
+        alpha: (rows, columns) uint8, 255 is opaque; None where all of it is.
+    """
+
+    grey: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None
+
+
+def require_pillow() -> None:
+    """Look for Pillow.
+
+    Raises:
+        MissingToolError: it is not installed.
+    """
+    try:
+        from PIL import Image  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        remedy = remedies.pip_install("pillow")
+        raise MissingToolError(f"reading images needs Pillow; install it with: {remedy}") from error
+    # What Pillow notes about odd files would come out between our lines.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+def read(path: Path) -> Picture:
+    """Read a picture.
+
+    Raises:
+        UserError: it cannot be read, is damaged, of another format, larger than a network takes, or has pixels of
+            which nobody knows what is white.
+    """
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - an extra
+
+    content = io.BytesIO(read_file(path, _MAX_FILE))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(content, formats=_FORMATS) as image:
+                _check(path, image)
+                image.load()
+                return _picture(path, _upright(image))
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"{path} is damaged or no picture of a format that is read ({', '.join(_FORMATS)})") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{path} has more pixels than any network takes ({error}): scale it down") from error
+    except Exception as error:  # whatever a damaged picture makes Pillow raise
+        why = printable(error, 200) or type(error).__name__
+        raise UserError(f"{path} cannot be read as an image: {why}") from error
+
+
+def _check(path: Path, image: Image.Image) -> None:
+    """Refuse by the header what would take more memory than a picture may."""
+    check_size(path, 1, image.width * image.height)
+    tags = getattr(image, "tag_v2", {})
+    tile = [tags.get(tag, 1) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
+    if not all(isinstance(side, int) for side in tile) or tile[0] * tile[1] > _MAX_TILE:
+        raise UserError(f"{path} is a TIFF of impossible tiles; save it anew")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation wants it to be seen; as it is where the EXIF data are damaged."""
+    from PIL import ImageOps  # noqa: PLC0415 - an extra
+
+    try:
+        return ImageOps.exif_transpose(image) or image
+    except Exception:  # whatever damaged EXIF data make Pillow raise
+        return image
+
+
+def _picture(path: Path, image: Image.Image) -> Picture:
+    if image.mode == "F" or (image.mode == "I" and hasattr(image, "tag_v2")):
+        kind = "floating-point numbers" if image.mode == "F" else "signed or 32-bit numbers"
+        raise UserError(
+            f"{path} has pixels of {kind}, which do not say what is white; save it with 8 or 16 bits a pixel"
+        )
+    if image.mode.startswith("I"):
+        return _of_16_bits(image)
+    palette = image.palette.mode if image.mode == "P" and image.palette else ""
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info or palette.endswith("A"):
+        whole = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
+        return _opaque_or_not(np.asarray(whole.convert("L")), np.asarray(whole.getchannel("A")))
+    return Picture(np.asarray(image.convert("L")), None)
+
+
+def _of_16_bits(image: Image.Image) -> Picture:
+    """65,535 is white; of a TIFF of 12 bits, 4,095."""
+    values = np.asarray(image).astype(np.int64)
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, 16)
+    white = (1 << (bits[0] if isinstance(bits, tuple) else int(bits))) - 1
+    grey = ((values.clip(0, white) * 255 + white // 2) // white).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        grey = 255 - grey
+    key = image.info.get("transparency")
+    if not isinstance(key, int):
+        return Picture(grey, None)
+    return _opaque_or_not(grey, np.where(values == key, 0, 255).astype(np.uint8))
+
+
+def _opaque_or_not(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> Picture:
+    return Picture(grey, None if (alpha == 255).all() else alpha)
