@@ -69,7 +69,7 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
         length = os.fstat(file.fileno()).st_size
         if max_bytes is not None and length > max_bytes:
             raise UserError(f"cannot read {path}: it has {length:,} bytes; at most {max_bytes:,} are read")
-        return file.read() if max_bytes is None else file.read(max_bytes)
+        return file.read() if max_bytes is None else file.read(length)
 
 
 def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:

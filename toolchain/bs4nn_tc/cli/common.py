@@ -129,6 +129,30 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     output.print(table)
 
 
+def load_dataset(name: str, data_dir: Path | None) -> datasets.Dataset:
+    """A data set; what whoever uses it should know is printed."""
+    loaded = datasets.load(name, data_dir)
+    for note in loaded.notes:
+        progress_console.print(f"note: {note}")
+    return loaded
+
+
+def dataset_of(network: Network, dataset: str | None) -> str:
+    """Name of the data set that a user gave, or else of the one that a network was trained on.
+
+    Raises:
+        UserError: the network does not say, or what it says is not on this machine.
+    """
+    if dataset is not None:
+        return dataset
+    name = described.trained_on(network)
+    if name is None:
+        raise UserError("the network does not say what it was trained on; name the images with --dataset")
+    if not datasets.is_here(name):
+        raise UserError(f"the network was trained on '{name}', which is not here; name the images with --dataset")
+    return name
+
+
 def test_images(
     dataset: str | None, data_dir: Path | None, count: int | None, network: Network
 ) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
@@ -137,10 +161,8 @@ def test_images(
     Raises:
         UserError: it does not say, or the images or classes do not fit it.
     """
-    dataset = dataset or described.trained_on(network)
-    if dataset is None:
-        raise UserError("the network does not say what it was trained on; name the images with --dataset")
-    loaded = datasets.load(dataset, data_dir)
+    dataset = dataset_of(network, dataset)
+    loaded = load_dataset(dataset, data_dir)
     images, labels = loaded.test_images[:count], loaded.test_labels[:count]
     reference.check_images(network, images)
     if len(loaded.class_names) > network.outputs:

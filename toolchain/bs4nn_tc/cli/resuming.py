@@ -54,7 +54,7 @@ class Asked:
     @property
     def name(self) -> str:
         """Names the network."""
-        return f"{Path(self.dataset).name}-{'-'.join(map(str, self.sizes))}"
+        return f"{Path(self.dataset).resolve().name}-{'-'.join(map(str, self.sizes))}"
 
     @property
     def folder(self) -> Path:

@@ -27,6 +27,7 @@ from bs4nn_tc.cli.common import (
     QuietOption,
     app,
     figure_rows,
+    load_dataset,
     output,
     print_json,
     print_table,
@@ -118,7 +119,7 @@ def train(
     numbers, out = asked.seeds, asked.file
     several = len(numbers) > 1
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(out)
-    loaded = datasets.load(asked.dataset, asked.data_dir)
+    loaded = load_dataset(asked.dataset, asked.data_dir)
     results = _train_each(asked, folder, loaded, resume, quiet)
     all_figures = [_test_figures(one.network, loaded) for one in results]
     spread = evaluation.spread(all_figures)
@@ -237,7 +238,7 @@ def sweep(
     if "s4nn" in recipes:
         raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
     chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
-    loaded = datasets.load(dataset, data_dir)
+    loaded = load_dataset(dataset, data_dir)
     with _training_bars(quiet) as on_report:
         try:
             outcomes = sweeping.run(

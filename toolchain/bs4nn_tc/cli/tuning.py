@@ -22,6 +22,8 @@ from bs4nn_tc.cli.common import (
     QuietOption,
     TestDatasetOption,
     app,
+    dataset_of,
+    load_dataset,
     output,
     print_json,
     print_table,
@@ -64,7 +66,7 @@ def tune(
     from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
 
     network = network_file.load(network_path)
-    dataset = _training_set(network_path, network, dataset)
+    dataset = dataset_of(network, dataset)
     choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
     if out is not None and not choosing:
         raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
@@ -72,7 +74,7 @@ def tune(
         network_file.check_output(out)
     if csv_path is not None:
         check_target(csv_path)
-    loaded = datasets.load(dataset, data_dir)
+    loaded = load_dataset(dataset, data_dir)
     images, labels = loaded.validation()
     reference.check_images(network, images[:1])
     with progress_bar("tuning", None, quiet) as advance:
@@ -131,8 +133,8 @@ def refine(
 
     network_file.check_output(out)
     network = network_file.load(network_path)
-    dataset = _training_set(network_path, network, dataset)
-    loaded = datasets.load(dataset, data_dir)
+    dataset = dataset_of(network, dataset)
+    loaded = load_dataset(dataset, data_dir)
     reference.check_images(network, loaded.train_images[:1])
     columns = (
         TextColumn("refining"),
@@ -195,8 +197,8 @@ def reorder(
 
     network_file.check_output(out or network_path)
     network = network_file.load(network_path)
-    dataset = _training_set(network_path, network, dataset)
-    images = datasets.load(dataset, data_dir).train_images
+    dataset = dataset_of(network, dataset)
+    images = load_dataset(dataset, data_dir).train_images
     reference.check_images(network, images[:1])
     ordered = ordering.order_neurons(network, images)
     network_file.save(ordered, out or network_path)
@@ -204,14 +206,6 @@ def reorder(
         print_json({"network": str(out or network_path), "digest": ordered.digest})
     else:
         output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}")
-
-
-def _training_set(path: Path, network: Network, dataset: str | None) -> str:
-    """Name of the data set to choose with."""
-    dataset = dataset or described.trained_on(network)
-    if dataset is None:
-        raise UserError(f"{path} does not say what it was trained on; name it with --dataset")
-    return dataset
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

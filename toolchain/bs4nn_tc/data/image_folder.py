@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,12 +37,10 @@ class _Found:
 
     Attributes:
         files: path and label of every image, part by part, mixed within a part.
-        seen: folders that have been read, by device and inode: links may lead around.
         unused: how many files of which ending were passed over.
     """
 
     files: list[tuple[Path, int]] = field(default_factory=list)
-    seen: set[tuple[int, int]] = field(default_factory=set)
     unused: Counter[str] = field(default_factory=Counter)
 
 
@@ -183,26 +181,24 @@ def _find(part: Path, classes: list[str], found: _Found) -> None:
     found.files += files
 
 
-def _files_below(folder: Path, found: _Found) -> Iterable[Path]:
-    """The images in a class's folder and the folders in it, each folder once."""
+def _files_below(folder: Path, found: _Found) -> Iterator[Path]:
+    """The images in a class's folder and in the folders in it; links to folders may lead anywhere, even around."""
     folders = [folder]
     while folders:
         here = folders.pop()
-        with disk_errors(here, "read"):
-            facts = here.stat()
-            if (facts.st_dev, facts.st_ino) in found.seen:
-                continue
-            found.seen.add((facts.st_dev, facts.st_ino))
-            with os.scandir(here) as entries:
-                listed = [(entry.name, entry.is_dir()) for entry in entries if not _is_litter(entry.name)]
-        for name, is_folder in listed:
-            path = here / name
+        with disk_errors(here, "read"), os.scandir(here) as entries:
+            listed = [
+                (here / one.name, one.is_dir(follow_symlinks=False)) for one in entries if not _is_litter(one.name)
+            ]
+        for path, is_folder in listed:
             if is_folder:
                 folders.append(path)
+            elif os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a link leads to itself
+                found.unused["link to a folder"] += 1
             elif path.suffix.lower() in pictures.ENDINGS:
                 yield path
             else:
-                found.unused[path.suffix.lower() or name] += 1
+                found.unused[path.suffix.lower() or path.name] += 1
 
 
 # ---- Pixels ----

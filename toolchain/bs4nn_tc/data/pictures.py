@@ -8,9 +8,10 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,9 @@ def read(path: Path) -> Picture:
             with Image.open(content, formats=_FORMATS) as image:
                 _check(path, image)
                 image.load()
-                return _picture(path, _upright(image))
+                tags = getattr(image, "tag_v2", None)
+                # A TIFF has been turned by loading it.
+                return _picture(path, _upright(image) if tags is None else image, tags)
     except UserError:
         raise
     except UnidentifiedImageError as error:
@@ -107,27 +110,25 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _picture(path: Path, image: Image.Image) -> Picture:
-    if image.mode == "F" or (image.mode == "I" and hasattr(image, "tag_v2")):
+def _picture(path: Path, image: Image.Image, tags: Mapping[int, Any] | None) -> Picture:
+    """The picture's pixels; `tags` are those of a TIFF."""
+    if image.mode == "F" or (image.mode == "I" and tags is not None):
         kind = "floating-point numbers" if image.mode == "F" else "signed or 32-bit numbers"
-        raise UserError(
-            f"{path} has pixels of {kind}, which do not say what is white; save it with 8 or 16 bits a pixel"
-        )
+        raise UserError(f"{path} has pixels of {kind}, which do not say what is white; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
-        return _of_16_bits(image)
+        return _of_16_bits(image, tags or {})
     palette = image.palette.mode if image.mode == "P" and image.palette else ""
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info or palette.endswith("A"):
-        whole = image.convert("LA").convert("RGBA") if image.mode == "La" else image.convert("RGBA")
+    if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info or palette.endswith("A"):
+        whole = image.convert("RGBA")
         return _opaque_or_not(np.asarray(whole.convert("L")), np.asarray(whole.getchannel("A")))
     return Picture(np.asarray(image.convert("L")), None)
 
 
-def _of_16_bits(image: Image.Image) -> Picture:
+def _of_16_bits(image: Image.Image, tags: Mapping[int, Any]) -> Picture:
     """65,535 is white; of a TIFF of 12 bits, 4,095."""
     values = np.asarray(image).astype(np.int64)
-    tags = getattr(image, "tag_v2", {})
-    bits = tags.get(_BITS, 16)
-    white = (1 << (bits[0] if isinstance(bits, tuple) else int(bits))) - 1
+    bits = tags.get(_BITS, (16,))
+    white = (1 << bits[0]) - 1
     grey = ((values.clip(0, white) * 255 + white // 2) // white).astype(np.uint8)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         grey = 255 - grey
