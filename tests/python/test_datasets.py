@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,8 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bs4nn_tc import training
 from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.cli import common
 from bs4nn_tc.data import datasets
+from bs4nn_tc.model.network import Network
 
 
 def write_idx(path: Path, array: np.ndarray, magic: int) -> None:
@@ -155,7 +160,7 @@ def test_a_misspelt_name_is_answered_with_the_right_one(name: str, meant: str) -
 
 
 def test_an_unknown_name_is_answered_in_a_whole_sentence() -> None:
-    with pytest.raises(UserError, match=r"nor a folder$"):
+    with pytest.raises(UserError, match=r"nor a folder; taken are a folder of IDX files .* and a folder of images"):
         datasets.load("/nowhere/to/be/found")
 
 
@@ -188,3 +193,84 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(MissingToolError, match=f"pip install '?{package}>="):
         datasets.load(name if name == "digits" else str(tmp_path / name))
+
+
+# Of shapes, types and bytes of images and labels, whole and split, as release 0.1 gave them.
+DIGESTS = {
+    "mnist": "de986209d5a1ace37fd75324a23ab43ae2f7bed6fc53b682179918ad07af189f",
+    "fashion-mnist-14x14": "8e30356f1fee330d7386b2ccd41a9fbb96bd2a7d220d9cf67e0756143d42c64d",
+    "digits": "439992c8dd1c641fb8691deedc0d7b7f1d9bbec3ce24579bf34696f10afc1304",
+}
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_the_data_sets_with_names_are_what_they_have_always_been(data_dir: Path, name: str) -> None:
+    loaded = datasets.load(name, data_dir)
+    whole = (loaded.train_images, loaded.train_labels, loaded.test_images, loaded.test_labels)
+    digest = hashlib.sha256()
+    for array in (*whole, *loaded.training(), *loaded.validation()):
+        digest.update(str((array.shape, array.dtype.str)).encode())
+        digest.update(array.tobytes())
+    digest.update(str((loaded.name, loaded.image_shape, loaded.intensity_max, loaded.class_names)).encode())
+    assert digest.hexdigest() == DIGESTS[name]
+    assert loaded.notes == ()
+
+
+def test_a_file_of_another_kind_is_answered_with_what_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "mnist_train.csv"
+    path.write_text("label,pixel0\n")
+    with pytest.raises(UserError, match=r"mnist_train\.csv' is a file; taken are a folder of IDX files .*CLASS/"):
+        datasets.load(str(path))
+
+
+@pytest.mark.parametrize("name", ["", "x" * 300, "a\0b", "\ud800", "a/" * 3000])
+def test_names_that_no_folder_has_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="is neither") as caught:
+        datasets.load(name)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_set_that_does_not_fit_into_memory_is_one_line(idx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", full)
+    with pytest.raises(UserError, match="does not fit into the memory here"):
+        datasets.load(str(idx))
+
+
+def test_a_relative_path_means_the_same_from_every_folder(
+    idx: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, other = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("other")
+    (here / "imgs").symlink_to(idx)
+    monkeypatch.chdir(here)
+    loaded = datasets.load("imgs")
+    options = training.resolve(loaded, "best", (8,), 1, None, 0, [])
+    network = training.train(loaded, options, here / "run").network
+    assert isinstance(network, Network)
+    # Another data set of the same relative name lies where it is evaluated, and is not taken for it.
+    monkeypatch.chdir(other)
+    shutil.copytree(idx, other / "imgs")
+    write_idx(other / "imgs" / "train-images-idx3-ubyte", np.eye(60, 20).reshape(60, 4, 5) * 255, 2051)
+    write_idx(other / "imgs" / "t10k-images-idx3-ubyte", np.full((20, 4, 5), 255), 2051)
+    name, images, _ = common.test_images(None, None, None, network)
+    assert name == str(idx)
+    assert np.array_equal(images, loaded.test_images)
+    # The run goes on with the same images by whatever path they have, and with no others.
+    shutil.copytree(idx, other / "copy")
+    training.train(datasets.load("copy"), options, here / "run", resume=True)
+    with pytest.raises(UserError, match=f"other options .dataset is {idx} there, {other}/imgs here"):
+        training.train(datasets.load("imgs"), options, here / "run", resume=True)
+    idx.rename(idx.with_name("moved"))
+    with pytest.raises(UserError, match=f"trained on '{idx}', which is not here; name the images with --dataset"):
+        common.test_images(None, None, None, network)
+
+
+def test_notes_on_a_data_set_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for label in ("a", "b"):
+        make_images(tmp_path / "train" / label, 12)
+    common.load_dataset(str(tmp_path), None)
+    printed = capsys.readouterr().err
+    assert printed.count("note: ") == 1
+    assert "every fifth image of a class is a test image" in " ".join(printed.split())
