@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -54,7 +55,8 @@ class Asked:
     @property
     def name(self) -> str:
         """Names the network."""
-        return f"{Path(self.dataset).resolve().name}-{'-'.join(map(str, self.sizes))}"
+        # So that "." has a name, too.
+        return f"{Path(os.path.abspath(self.dataset)).name}-{'-'.join(map(str, self.sizes))}"  # noqa: PTH100
 
     @property
     def folder(self) -> Path:

@@ -14,10 +14,10 @@ from pathlib import Path
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data import bundled, idx, image_folder
-from bs4nn_tc.data.bundled import NAMES
+from bs4nn_tc.data.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
 
-__all__ = ["NAMES", "Dataset", "is_here", "load"]
+__all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "is_here", "load"]
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
