@@ -260,7 +260,7 @@ def test_a_relative_path_means_the_same_from_every_folder(
     # The run goes on with the same images by whatever path they have, and with no others.
     shutil.copytree(idx, other / "copy")
     training.train(datasets.load("copy"), options, here / "run", resume=True)
-    with pytest.raises(UserError, match=f"other options .dataset is {idx} there, {other}/imgs here"):
+    with pytest.raises(UserError, match=f"other options .dataset is .* there, {other}/imgs here"):
         training.train(datasets.load("imgs"), options, here / "run", resume=True)
     idx.rename(idx.with_name("moved"))
     with pytest.raises(UserError, match=f"trained on '{idx}', which is not here; name the images with --dataset"):
