@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware bench fuzz tables lint clean
+.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz tables lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -19,7 +19,7 @@ system-packages:
 
 # What pip installs: this package, scikit-learn (digits), and the tools of the tests.
 $(VENV)/ready: pyproject.toml
-	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, hypothesis, httpx, playwright, ruff, mypy, build"
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, hypothesis, httpx, playwright, ruff, mypy"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -36,6 +36,9 @@ test-python: setup
 test-firmware: setup
 	$(BIN)/python tools/pio.py test -e native $(addprefix -e ,$(BOARDS))
 
+test-bounds: system-packages ## the oldest and the newest versions of what this needs, each in an environment of its own
+	$(PYTHON) tools/bounds.py
+
 bench: setup ## instructions, bytes and speed
 	$(BIN)/python benchmarks/run.py
 
@@ -51,4 +54,4 @@ lint: setup ## ruff and mypy
 	$(BIN)/mypy
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(DEMO) .pio build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-newest $(DEMO) .pio build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

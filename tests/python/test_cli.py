@@ -63,6 +63,7 @@ def test_import_evaluate_and_save_the_authors_network(reference_dir: Path, data_
         assert all(np.array_equal(saved[name], again[name]) for name in saved)
 
 
+@pytest.mark.bounds
 def test_import_any_weights_with_thresholds(tmp_path: Path) -> None:
     files = weights(tmp_path)
     np.save(tmp_path / "t.npy", np.array([1, 2, 3, 4, 5]))
@@ -87,6 +88,7 @@ def test_theta_over_alpha_is_rounded_by_the_rules(rules: str, thresholds: list[i
     assert [layer.shared_threshold for layer in network.layers] == expected
 
 
+@pytest.mark.bounds
 def test_help_has_an_example_for_every_verb() -> None:
     verbs = (
         "train",
@@ -111,6 +113,7 @@ def test_inspect_and_boards_speak_json(network: Path) -> None:
     assert {"qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"} <= {board["id"] for board in boards}
 
 
+@pytest.mark.bounds
 def test_what_is_not_said_is_taken_from_where_it_is_known(tmp_path: Path) -> None:
     """The shortest way: train, generate, verify, with the data set and folders by default."""
     assert run_tool("train", "--epochs", "2", "--hidden", "8", cwd=tmp_path).returncode == 0

@@ -18,6 +18,8 @@ from bs4nn_tc.cli import common
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model.network import Network
 
+pytestmark = pytest.mark.bounds
+
 
 def write_idx(path: Path, array: np.ndarray, magic: int) -> None:
     header = magic.to_bytes(4, "big") + b"".join(size.to_bytes(4, "big") for size in array.shape)

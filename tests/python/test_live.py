@@ -154,6 +154,7 @@ def refused(response: httpx.Response, status: int, *words: str) -> None:
         assert word in line
 
 
+@pytest.mark.bounds
 def test_the_answers_are_the_references(client: httpx.Client, network: Network, digits: datasets.Dataset) -> None:
     expected = reference.run(network, digits.test_images[:50])
     for index in range(50):
@@ -171,6 +172,7 @@ def test_the_answers_are_the_references(client: httpx.Client, network: Network, 
         assert told["timing"]["microseconds"] is told["timing"]["count"] is None
 
 
+@pytest.mark.bounds
 def test_the_page_stands_alone(client: httpx.Client) -> None:
     response = client.get("/")
     assert response.status_code == 200
@@ -520,6 +522,7 @@ def test_the_slider_tells_the_race(browser: Browser, emulated: Any) -> None:
         expect(page.locator("#step-text")).to_have_text("after step 15 (0 to 15)")
 
 
+@pytest.mark.bounds
 def test_drawing_by_keyboard(browser: Browser, emulated: Any) -> None:
     with visiting(browser, emulated[1]) as page:
         page.locator("#sheet").focus()

@@ -20,6 +20,8 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Layer, Network
 
+pytestmark = pytest.mark.bounds
+
 
 def small() -> Network:
     network = random_network(np.random.default_rng(7), (13, 9, 3), time_steps=5)

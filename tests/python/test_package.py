@@ -52,6 +52,7 @@ def test_a_plain_compiler(network: Network, folder: Path, tmp_path: Path) -> Non
     assert run(program) == expected(network)
 
 
+@pytest.mark.bounds
 def test_cmake(network: Network, folder: Path, tmp_path: Path) -> None:
     build = tmp_path / "build"
     cmake = str(Path(sys.executable).with_name("cmake"))  # of the dev extra

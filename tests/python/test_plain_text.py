@@ -32,6 +32,8 @@ from bs4nn_tc.pages.live import runner, server, session
 from bs4nn_tc.study.experiments import Experiment
 from bs4nn_tc.targets import application
 
+pytestmark = pytest.mark.bounds
+
 # Markup of rich, a link, escape codes that colour and rename the window, a new line, text turned around, a bell.
 HOSTILE = "[/x][link=http://e]\x1b[31m\x1b]0;t\x07\r\nerror: \u2028\u202eend"
 # What ends a comment, a string, a cell, a script, a formula.
@@ -159,8 +161,8 @@ def test_a_bar_and_a_warning_and_a_title(capsys: pytest.CaptureFixture[str], mon
 
 
 def test_what_a_board_and_a_compiler_print_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    common.output.print_foreign("a\tb [bold]\n\x1b[2J" + "long " * 40 + "\n", end="")
-    assert capsys.readouterr().out == "a       b [bold]\n\\x1b[2J" + "long " * 40 + "\n"
+    common.output.print_foreign("a\tb [bold]\n\x1b[2J" + "long " * 40 + "end\n", end="")
+    assert capsys.readouterr().out == "a       b [bold]\n\\x1b[2J" + "long " * 40 + "end\n"
 
 
 class Pieces:

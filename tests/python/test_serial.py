@@ -66,6 +66,7 @@ def test_verified_through_a_socket_and_a_terminal(made: project.Project, board: 
             assert (result["board"], result["images"], result["equal"]) == (board, 100, 100)
 
 
+@pytest.mark.bounds
 def test_two_boards_share_the_images(made: project.Project) -> None:
     with emulated(made, "qemu-m3", "--tcp", "0") as (_, one), emulated(made, "qemu-m4") as (_, two):
         done = verify(made, one, two, images=101)

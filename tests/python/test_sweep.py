@@ -64,6 +64,7 @@ def test_interrupted_and_shared_sweeps_train_every_network_once(tmp_path: Path) 
     assert {one["name"]: one for one in last["networks"]} == expected
 
 
+@pytest.mark.bounds
 def test_an_interrupt_between_two_networks_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tell = RDBStorage.set_trial_state_values
 

@@ -585,6 +585,7 @@ def test_digits_are_learned(digits: Dataset, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == 0
 
 
+@pytest.mark.bounds
 def test_tensorboard_reads_the_figures_of_every_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing import event_accumulator  # noqa: PLC0415 - takes a second
 
@@ -606,6 +607,7 @@ def test_tensorboard_that_is_not_installed(digits: Dataset, tmp_path: Path, monk
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.bounds
 def test_the_same_seed_gives_the_same_bits(digits: Dataset, tmp_path: Path) -> None:
     digests = [
         training.train(digits, short(digits, seed=seed), tmp_path / str(index)).network.digest
