@@ -119,6 +119,12 @@ def _strict(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def warn(texts: list[str]) -> None:
+    """Loud lines on standard error, one each; for programs they are in the JSON."""
+    for text in texts:
+        progress_console.print(Text("warning: ", style="bold yellow").append(printable(text)), soft_wrap=True)
+
+
 def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     """What is what: names on the left, values on the right."""
     table = Table(title=title, title_justify="left", show_header=False)

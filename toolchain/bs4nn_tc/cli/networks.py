@@ -29,11 +29,12 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
     test_images,
+    warn,
 )
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, pack
-from bs4nn_tc.model import evaluation, importers, network_file, reference
+from bs4nn_tc.model import evaluation, importers, judgement, network_file, reference
 
 
 class Rules(StrEnum):
@@ -139,8 +140,16 @@ def evaluate(
         with progress_bar("evaluating", len(pixels), quiet) as advance:
             result = reference.run(network, pixels, advance)
     figures = evaluation.figures(network, result, labels)
+    named = network.description.get("class_names")
+    names = [
+        str(named[neuron]) if isinstance(named, list) and neuron < len(named) else str(neuron)
+        for neuron in range(network.outputs)
+    ]
+    judged = judgement.judge(result.answer, labels, result.response_time == network.time_steps, names)
+    warnings = judgement.warnings({f"test images of {dataset}": judged})
     if save is not None:
         evaluation.save_result(result, save)
+    warn(warnings)
     if as_json:
         print_json(
             {
@@ -149,6 +158,7 @@ def evaluate(
                 "dataset": dataset,
                 "time_steps": network.time_steps,
                 **figures.as_dict(),
+                "warnings": warnings,
             }
         )
     else:

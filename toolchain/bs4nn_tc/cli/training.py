@@ -32,9 +32,10 @@ from bs4nn_tc.cli.common import (
     print_json,
     print_table,
     progress_console,
+    warn,
 )
 from bs4nn_tc.data import datasets
-from bs4nn_tc.model import evaluation, network_file, reference
+from bs4nn_tc.model import evaluation, judgement, network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 
@@ -121,11 +122,13 @@ def train(
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(out)
     loaded = load_dataset(asked.dataset, asked.data_dir)
     results = _train_each(asked, folder, loaded, resume, quiet)
-    all_figures = [_test_figures(one.network, loaded) for one in results]
+    tests = [_test(one.network, loaded) for one in results]
+    all_figures = [figures for figures, _ in tests]
     spread = evaluation.spread(all_figures)
     # With all_images there is one network and no figure to choose it by.
     chosen = max(range(len(numbers)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
     result, figures = results[chosen], all_figures[chosen]
+    warnings = judgement.warnings({"validation images": result.judged, "test images": tests[chosen][1]})
     test = {key: round(value, 6) for key, value in figures.as_dict().items()}
     facts = {**result.network.description, "test": test}
     if several:
@@ -140,9 +143,10 @@ def train(
         network_file.save(network, out)
         more = {"digest": network.digest}
     else:
-        more = {"test_8bit": _test_figures(network.eight_bit(), loaded).as_dict()}
+        more = {"test_8bit": _test(network.eight_bit(), loaded)[0].as_dict()}
         network = dataclasses.replace(network, description={**facts, **more})
         network.save(out)
+    warn(warnings)
     if as_json:
         print_json(
             {
@@ -155,6 +159,7 @@ def train(
                 "seeds": numbers,
                 "test_by_seed": [one.as_dict() for one in all_figures],
                 "test_over_seeds": spread,
+                "warnings": warnings,
             }
         )
         return
@@ -280,22 +285,27 @@ def sweep(
     output.print(table)
 
 
-def _test_figures(network: Network | RealNetwork, dataset: datasets.Dataset) -> evaluation.Figures:
-    """The figures on the test images: a network by the reference, S4NN on the host."""
+def _test(network: Network | RealNetwork, dataset: datasets.Dataset) -> tuple[evaluation.Figures, dict[str, str]]:
+    """Figures on the test images, and what is badly wrong there: a network by the reference, S4NN on the host."""
     if isinstance(network, Network):
-        return evaluation.figures(network, reference.run(network, dataset.test_images), dataset.test_labels)
+        result = reference.run(network, dataset.test_images)
+        silent = result.response_time == network.time_steps
+        judged = judgement.judge(result.answer, dataset.test_labels, silent, dataset.class_names)
+        return evaluation.figures(network, result, dataset.test_labels), judged
     from bs4nn_tc.host.real import RealHost  # noqa: PLC0415 - needs a C compiler
 
     labels = dataset.test_labels.astype(np.int32)
     answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
-    return evaluation.Figures(
+    silent = answers.response_time == network.time_steps
+    figures = evaluation.Figures(
         images=len(labels),
         strict_accuracy=float((answers.answer == labels).mean()),
         tie_lenient_accuracy=float(answers.lenient.mean()),
         response_time=float(answers.response_time.mean()),
-        silent_share=float((answers.response_time == network.time_steps).mean()),
+        silent_share=float(silent.mean()),
         spikes_to_decision=float(answers.spikes.mean()),
     )
+    return figures, judgement.judge(answers.answer, labels, silent, dataset.class_names)
 
 
 def _seed_numbers(seeds: str, first: int) -> list[int]:

@@ -158,6 +158,8 @@ class HostNetwork:
     Attributes:
         signs: one (inputs, neurons) int8 array a layer; shared with the C code, change them in place.
         thresholds: one (neurons,) int32 array a layer; likewise.
+        time_steps: T.
+        delay: d.
     """
 
     def __init__(
@@ -180,6 +182,7 @@ class HostNetwork:
         self.signs = list(signs)
         self.thresholds = list(thresholds)
         self.time_steps = time_steps
+        self.delay = delay
         self._steps = steps_of_intensities(time_steps, intensity_max)
         self._struct = _Network(
             len(signs),

@@ -40,6 +40,8 @@ BATCHES_A_PIECE = 20
 class BestTrainer:
     """The recipe at work. See the module for the equations."""
 
+    threshold_option = "hidden_thresholds=NUMBER"
+
     def __init__(self, dataset: Dataset, options: BestOptions, threads: int = PARTS) -> None:
         self.dataset = dataset
         self._options = options

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import bs4nn_tc
-from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
 from bs4nn_tc.host.real import RealHost
+from bs4nn_tc.model import judgement
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.model.real_network import RealNetwork
-from bs4nn_tc.training import gate
+from bs4nn_tc.training import gate, health
 from bs4nn_tc.training.best import BestTrainer
 from bs4nn_tc.training.options import BestOptions, Options, S4nnOptions
 from bs4nn_tc.training.paper import PaperTrainer
@@ -64,12 +63,14 @@ class TrainingResult:
             were learned from.
         rows: the figures of every epoch.
         best_epoch: number of the best epoch, from 0.
+        judged: what is badly wrong on the validation images, see `judgement.judge`.
     """
 
     network: Network | RealNetwork
     validation: dict[str, float]
     rows: list[dict[str, float]]
     best_epoch: int
+    judged: dict[str, str]
 
 
 def train(
@@ -99,6 +100,7 @@ def train(
 
     Raises:
         UserError: a folder that holds something else, a full disk, or learning that has come to nothing.
+        VerificationError: the compiled code computes something else than the reference.
         MissingToolError: no C compiler, or no tensorboardX where it is wanted.
         KeyboardInterrupt: Ctrl-C; everything that was learned is on disk.
     """
@@ -108,8 +110,7 @@ def train(
     facts = {"dataset": dataset.name, "data": _data_digest(dataset), COMMAND: dict(command or {})}
     run = RunFolder(folder, {**asdict(options), **facts}, resume)
     progress, history = run.load_checkpoint(trainer.arrays())
-    validation_images, validation_labels = dataset.validation()
-    images, labels = np.ascontiguousarray(validation_images), validation_labels.astype(np.int32)
+    images, labels = _validation(dataset)
     learned = len(dataset.train_images if options.all_images else dataset.training()[0])
 
     def report(done: float) -> None:
@@ -128,13 +129,13 @@ def train(
                 progress.piece += 1
                 report(progress.piece / trainer.pieces)
                 if interrupted():
-                    _check_numbers(progress, trainer)  # a checkpoint of what is no number could not be read
+                    health.check_numbers(progress, trainer)  # a checkpoint of what is no number could not be read
                     progress.seconds += time.monotonic() - started
                     run.save_checkpoint(progress, history, trainer.arrays())
                     raise KeyboardInterrupt
-            _check_numbers(progress, trainer)
+            health.check_numbers(progress, trainer)
             answers = evaluate(trainer.host, images, labels)
-            _check_alive(answers, progress)
+            health.check_alive(answers, progress, trainer, images)
             progress.seconds += time.monotonic() - started
             row = _row(progress, answers, trainer, labels, learned)
             is_last = progress.epoch + 1 == trainer.epochs
@@ -149,26 +150,32 @@ def train(
             run.save_checkpoint(progress, history, trainer.arrays())
 
     best = run.load_best(images.shape[1], len(dataset.class_names))
-    return _hand_over(best, options, images, labels, history)
+    return _hand_over(best, options, dataset, history)
 
 
-def _hand_over(
-    best: Network | RealNetwork,
-    options: Options,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    history: History,
-) -> TrainingResult:
+def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, history: History) -> TrainingResult:
     """The network as users get it: its output threshold chosen, its figures described, checked."""
+    images, labels = _validation(dataset)
     if isinstance(options, BestOptions) and not options.all_images:
         assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)
     host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
-    figures = {} if options.all_images else host_figures(evaluate(host, images, labels), labels, best.time_steps)
+    figures, judged = {}, {}
+    if not options.all_images:
+        answers = evaluate(host, images, labels)
+        figures = host_figures(answers, labels, best.time_steps)
+        silent = answers.response_time == best.time_steps
+        judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
     rounded = {name: round(value, 6) for name, value in figures.items()}
     best = replace(best, description={**best.description, "validation": rounded})
     gate.check(best, images, labels, options)
-    return TrainingResult(best, figures, history.rows, history.best_epoch)
+    return TrainingResult(best, figures, history.rows, history.best_epoch, judged)
+
+
+def _validation(dataset: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The validation images and labels as the C code takes them."""
+    images, labels = dataset.validation()
+    return np.ascontiguousarray(images), labels.astype(np.int32)
 
 
 def _trainer(dataset: Dataset, options: Options) -> Trainer:
@@ -268,28 +275,3 @@ def _data_digest(dataset: Dataset) -> str:
     for array in (dataset.train_images, dataset.train_labels):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _check_numbers(progress: Progress, trainer: Trainer) -> None:
-    proxies_are_numbers = all(
-        np.isfinite(array).all() for name, array in trainer.arrays().items() if name.startswith("proxies")
-    )
-    if not math.isfinite(progress.loss) or not proxies_are_numbers:
-        raise UserError(
-            f"learning broke down in epoch {progress.epoch + 1}: the loss or a proxy weight is no number; "
-            "lower the learning rate"
-        )
-
-
-def _check_alive(answers: HostAnswers, progress: Progress) -> None:
-    if (answers.fired == 0).all():
-        raise UserError(
-            f"after epoch {progress.epoch + 1} no hidden neuron fires on any validation image; "
-            "lower the hidden threshold or the learning rate"
-        )
-    # The tie-lenient count of a network that never started to learn can read 100 %.
-    if progress.epoch == 0 and progress.flips == 0:
-        raise UserError(
-            "learning does not start: no weight has changed its sign in the first epoch; "
-            "raise the learning rate, or go back to the recipe's defaults"
-        )

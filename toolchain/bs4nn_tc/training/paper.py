@@ -31,6 +31,8 @@ _HIDDEN_START, _OUTPUT_START = 5.0, 48.0
 class PaperTrainer:
     """The recipe at work. See the module for the equations."""
 
+    threshold_option = "theta=NUMBER"
+
     def __init__(self, dataset: Dataset, options: PaperOptions) -> None:
         self.dataset = dataset
         self._options = options

@@ -35,6 +35,8 @@ _HIDDEN_START, _OUTPUT_START = 5.0, 48.0
 class S4nnTrainer:
     """The recipe at work. See the module for the equations."""
 
+    threshold_option = "theta=NUMBER"
+
     def __init__(self, dataset: Dataset, options: S4nnOptions) -> None:
         self.dataset = dataset
         self._options = options

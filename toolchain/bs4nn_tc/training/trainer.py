@@ -38,6 +38,7 @@ class Trainer(Protocol):
     """A recipe at work on one data set."""
 
     dataset: Dataset
+    threshold_option: str  # the option from which hidden thresholds come, with a place for its value
 
     @property
     def host(self) -> HostNetwork | RealHost:
