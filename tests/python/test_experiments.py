@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from browser import CONTRASTS, visiting
 from conftest import assert_refused, random_network, run_tool
+from matplotlib.figure import Figure
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.cli.networks import _network_and_names
 from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model import importers, network_file, reference
-from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.pages import figures, report
 from bs4nn_tc.study import experiments, tuning
 
 
@@ -91,6 +94,112 @@ def test_one_image_and_sixteen_neurons() -> None:
     assert np.array_equal(shown.pictures[0].values.ravel(), network.layers[0].signs[0])
 
 
+def test_the_potentials_stand_beside_every_threshold() -> None:
+    """Refined networks have a threshold for each output neuron."""
+    rng = np.random.default_rng(3)
+    network = random_network(rng, (30, 20, 4), time_steps=16)
+    images, labels = rng.integers(0, 256, (5, 30)).astype(np.uint8), np.arange(5) % 4
+    for thresholds, levels in (([3, 9, 4, 7], (3, 9, 4, 7)), ([5, 5, 5, 5], (5,))):
+        layers = (network.layers[0], Layer(network.layers[1].signs, thresholds))
+        refined = dataclasses.replace(network, layers=layers)
+        material = experiments.Material(refined, images, labels, ("a", "b", "c", "d"), "letters", (5, 6))
+        membrane = experiments.membrane(material)
+        assert membrane.levels == membrane.as_dict()["levels"] == levels
+        axes = Figure().add_subplot()
+        figures._lines(membrane, axes)
+        dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+        assert [line.get_ydata()[0] for line in dotted] == list(levels)
+        if len(levels) > 1:
+            assert [line.get_color() for line in dotted] == [line.get_color() for line in axes.lines[:4]]
+
+
+@pytest.mark.parametrize(
+    ("words", "network", "names"),
+    [
+        ("n.bs4nn", "n.bs4nn", "all"),
+        ("n.bs4nn noise", "n.bs4nn", "noise"),
+        ("noise n.bs4nn", "n.bs4nn", "noise"),
+        ("n.bs4nn confusion noise confusion", "n.bs4nn", "confusion noise"),
+        ("noise n.bs4nn all", "n.bs4nn", "noise all"),
+        ("weights noise", "weights", "noise"),  # a file of that name, and none called noise
+        ("noise weights", "weights", "noise"),
+        ("weights", "weights", "all"),
+        ("weights weights", "weights", "weights"),
+        ("n.bs4nn weights", "n.bs4nn", "weights"),
+        ("missing.bs4nn noise", "missing.bs4nn", "noise"),
+    ],
+)
+def test_the_network_and_the_experiments_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, network: str, names: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("n.bs4nn", "weights", "other"):
+        Path(name).touch()
+    known = [*experiments.EXPERIMENTS, "all"]
+    assert _network_and_names(words.split(), known) == (Path(network), names.split())
+    for wrong, said in (
+        ("n.bs4nn nose", "unknown experiment 'nose'"),
+        ("n.bs4nn other", "one network"),
+        ("noise", "which network"),
+    ):
+        with pytest.raises(UserError, match=said):
+            _network_and_names(wrong.split(), known)
+
+
+def matrix_of(classes: int) -> experiments.Experiment:
+    rows = np.random.default_rng(0).integers(0, 90, (classes, classes)).astype(float)
+    table: list[tuple[float | str, ...]] = [(f"class {label}", *row.tolist()) for label, row in enumerate(rows)]
+    return experiments.Experiment("confusion", "t", ("class", *map(str, range(classes))), table, {}, "matrix")
+
+
+def test_a_matrix_of_many_classes_is_looked_at_once_for_all_its_cells() -> None:
+    """It was read anew for each of its 90,000 cells, which took minutes."""
+
+    class Rows(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            self.looks += 1
+            return super().__iter__()
+
+    rows = Rows(matrix_of(30).rows)
+    matrix = dataclasses.replace(matrix_of(2), rows=rows)
+    assert [matrix.text(value) for value in (3.0, float("nan"), "a") * 100] == ["3", "-", "a"] * 100
+    assert rows.looks == 1
+
+
+def test_a_figure_of_many_classes_has_few_texts() -> None:
+    for kind in ("matrix", "bars", "lines"):
+        many = dataclasses.replace(matrix_of(120), kind=kind)
+        if kind == "lines":
+            many = dataclasses.replace(many, rows=[(float(n), *row[1:]) for n, row in enumerate(many.rows[:5])])
+        if kind == "bars":
+            many = dataclasses.replace(many, headings=("class", "a"), rows=[row[:2] for row in many.rows])
+        axes = Figure().add_subplot()
+        {"matrix": figures._matrix, "bars": figures._bars, "lines": figures._lines}[kind](many, axes)
+        named = [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels()]
+        named += [text for legend in axes.figure.legends for text in legend.get_texts()]
+        assert len(named) <= 2 * figures.MOST_NAMES + 10, kind
+
+
+def test_a_report_of_many_classes_stays_small(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    network = random_network(rng, (16, 12, 80), time_steps=8)
+    images = rng.integers(0, 256, (400, 16)).astype(np.uint8)
+    labels = reference.run(network, images).answer.astype(np.int64)
+    assert len(np.unique(labels)) > report.RIGHT_REPLAYED
+    labels[:80] = np.arange(80)
+    names = tuple(f"class {label}" for label in range(80))
+    many = datasets.Dataset("many", images, labels, images, labels, (4, 4), 255, names)
+    report.write(network, "n.bs4nn", many, [], tmp_path / "n.html")
+    text = (tmp_path / "n.html").read_text(encoding="utf-8")
+    assert text.count("<td") < 2_500  # a matrix alone would have 6,400
+    assert "80 rows of 81, are in confusion.csv" in text
+    samples = re.search(r'id="samples">(.*?)</script>', text, re.DOTALL)
+    assert samples is not None
+    assert len(json.loads(samples[1])) == report.RIGHT_REPLAYED + report.WRONG_REPLAYED
+
+
 def test_learning_curves_of_runs(tmp_path: Path) -> None:
     for name, epochs in (("short", 2), ("long", 3)):
         (tmp_path / name).mkdir()
@@ -98,7 +207,7 @@ def test_learning_curves_of_runs(tmp_path: Path) -> None:
         (tmp_path / name / "epochs.csv").write_text(f"epoch,strict_accuracy\n{rows}")
     network = random_network(np.random.default_rng(0), (64, 20, 10), intensity_max=16)
     network_file.save(network, tmp_path / "n.bs4nn")
-    call = ("experiment", "learning", tmp_path / "n.bs4nn", "--dataset", "digits", "-o", tmp_path / "out")
+    call = ("experiment", tmp_path / "n.bs4nn", "learning", "--dataset", "digits", "-o", tmp_path / "out")
     assert run_tool(*call, "--run", tmp_path / "short", "--run", tmp_path / "long").returncode == 0
     rows = list(csv.reader((tmp_path / "out" / "learning.csv").open()))
     assert rows == [["epoch", "short", "long"], ["1", "15", "15"], ["2", "25", "25"], ["3", "", "35"]]
@@ -126,7 +235,7 @@ def test_a_small_network_against_the_reference() -> None:
 
 def test_figures_by_the_command_line(tmp_path: Path) -> None:
     network_file.save(random_network(np.random.default_rng(0), (64, 20, 10), intensity_max=16), tmp_path / "n.bs4nn")
-    call = ("experiment", "all", tmp_path / "n.bs4nn", "--dataset", "digits", "--json", "--quiet")
+    call = ("experiment", tmp_path / "n.bs4nn", "--dataset", "digits", "--json", "--quiet")
     done = run_tool(*call, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     names = [one["name"] for one in json.loads(done.stdout)["experiments"]]
@@ -152,8 +261,8 @@ def test_the_report_stands_alone(tmp_path: Path) -> None:
     assert len(text) < 5_000_000
     without_pictures = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+", "", text)
     assert "http" not in without_pictures
-    figures = json.loads(run_tool("evaluate", tmp_path / "n.bs4nn", "--dataset", "digits", "--json").stdout)
-    assert f"<b>{figures['strict_accuracy']:.2%}</b><span>strict accuracy</span>" in text
+    facts = json.loads(run_tool("evaluate", tmp_path / "n.bs4nn", "--dataset", "digits", "--json").stdout)
+    assert f"<b>{facts['strict_accuracy']:.2%}</b><span>strict accuracy</span>" in text
     assert text.index("strict accuracy") < text.index("tie-lenient accuracy")
     assert text.count("<figcaption>") + text.count("data-heat>") >= len(experiments.EXPERIMENTS) - len(
         experiments.DEMANDING
@@ -186,6 +295,21 @@ def test_the_report_in_a_browser(
             page.keyboard.press("ArrowRight")
             shown = [int(text.split()[0]) for text in page.locator("#bars .value").all_text_contents()]
             assert shown == runs[-1].potentials_at(step).tolist()
+
+
+def test_pictures_of_images_and_weights_are_the_same_in_the_dark(
+    browser: Any, digits_report: tuple[Path, Network]
+) -> None:
+    shots = {}
+    for scheme in ("light", "dark"):
+        with visiting(browser, digits_report[0].as_uri(), color_scheme=scheme) as page:
+            pictures = page.locator("main > figure.pictures img")
+            assert pictures.count() == 2  # membrane, reconstructed
+            shots[scheme] = [pictures.nth(number).screenshot() for number in range(2)]
+            filters = "figures => figures.map(one => getComputedStyle(one).filter)"
+            others = page.locator("main > figure:not(.pictures)").evaluate_all(filters)
+            assert all((one == "none") == (scheme == "light") for one in others)
+    assert shots["light"] == shots["dark"]
 
 
 @pytest.fixture(scope="module")

@@ -212,18 +212,19 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command(
-    epilog="Example: bs4nn-tc experiment all authors.bs4nn --dataset mnist --data-dir data", rich_help_panel=LOOK
+    epilog="Example: bs4nn-tc experiment authors.bs4nn noise confusion --dataset mnist --data-dir data",
+    rich_help_panel=LOOK,
 )
 def experiment(
-    name: Annotated[
-        str,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            metavar="NAME",
-            help="noise, thresholds, spikes, firing-times, confusion, weights, membrane, reconstructed, alpha, "
-            "proxies, learning, or all.",
+            metavar="NETWORK [NAME]...",
+            help="A network file (.bs4nn), and what to make: noise, thresholds, spikes, firing-times, confusion, "
+            "weights, membrane, reconstructed, alpha, proxies, learning, or all.  [default: all]",
+            show_default=False,
         ),
     ],
-    network_path: NetworkArgument,
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     proxies: Annotated[
@@ -242,8 +243,7 @@ def experiment(
     from bs4nn_tc.pages import figures  # noqa: PLC0415 - need a C compiler, and matplotlib
     from bs4nn_tc.study import experiments  # noqa: PLC0415 - need a C compiler, and matplotlib
 
-    if name != "all" and name not in experiments.EXPERIMENTS:
-        raise UserError(f"unknown experiment '{name}'; there are {', '.join(experiments.EXPERIMENTS)}, all")
+    network_path, names = _network_and_names(words, [*experiments.EXPERIMENTS, "all"])
     network = network_file.load(network_path)
     dataset, images, labels = test_images(dataset, data_dir, None, network)
     if image >= len(images):
@@ -260,7 +260,8 @@ def experiment(
         tuple(run or []),
         image,
     )
-    chosen = list(experiments.EXPERIMENTS) if name == "all" else [name]
+    everything = "all" in names
+    chosen = list(experiments.EXPERIMENTS) if everything else names
     done, left_out = [], []
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -269,7 +270,7 @@ def experiment(
             try:
                 result = experiments.EXPERIMENTS[one](material)
             except UserError as error:
-                if name != "all" or one not in experiments.DEMANDING:
+                if not everything or one not in experiments.DEMANDING:
                     raise
                 left_out.append(f"left out: {error}" if str(error).startswith(one) else f"left out: {one}: {error}")
                 continue
@@ -296,6 +297,32 @@ def experiment(
     for line in left_out:
         output.print(line)
     output.print(f"{out}: figures (SVG, PNG) and data (CSV)")
+
+
+def _network_and_names(words: list[str], known: list[str]) -> tuple[Path, list[str]]:
+    """The one word that is a network file, and the names of experiments, each once; "all" where there are none.
+
+    A word that is a name and no file is a name, and the other way round, in whatever order. A file that is called as an
+    experiment is the network if no other word can be, and else where it stands first.
+
+    Raises:
+        UserError: no network, several, or a word that is neither file nor name.
+    """
+    others = [word for word in words if word not in known]
+    files = [word for word in others if Path(word).exists()] or others
+    unknown = [word for word in others if word not in files] or files[1:]
+    if not others:
+        files = [word for word in words if Path(word).exists()]
+        if not files:
+            raise UserError(f"which network? name its file before {' '.join(words)}")
+        unknown = []
+    if unknown and not Path(unknown[0]).exists():
+        raise UserError(f"unknown experiment '{unknown[0]}'; there are {', '.join(known)}")
+    if unknown:
+        raise UserError(f"{files[0]} and {unknown[0]}: one network at a time")
+    names = list(words)
+    names.remove(files[0])
+    return Path(files[0]), list(dict.fromkeys(names)) or ["all"]
 
 
 @app.command(

@@ -100,7 +100,6 @@ def train(
 ) -> None:
     """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
-    from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
 
     asked = resuming.Asked(
         dataset=dataset,
@@ -137,15 +136,7 @@ def train(
             folder, numbers, [one.validation for one in results], [one.as_dict() for one in all_figures], spread
         )
     network = dataclasses.replace(result.network, description=facts)
-    more: dict[str, Any]
-    if isinstance(network, Network):
-        network = ordering.order_neurons(network, loaded.train_images)
-        network_file.save(network, out)
-        more = {"digest": network.digest}
-    else:
-        more = {"test_8bit": _test(network.eight_bit(), loaded)[0].as_dict()}
-        network = dataclasses.replace(network, description={**facts, **more})
-        network.save(out)
+    more = _save(network, loaded, out)
     warn(warnings)
     if as_json:
         print_json(
@@ -283,6 +274,19 @@ def sweep(
             f"{one.silent_share:.1%}",
         )
     output.print(table)
+
+
+def _save(network: Network | RealNetwork, loaded: datasets.Dataset, out: Path) -> dict[str, Any]:
+    """Write the network's file; returns what the JSON says of it."""
+    from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
+
+    if isinstance(network, Network):
+        network = ordering.order_neurons(network, loaded.train_images)
+        network_file.save(network, out)
+        return {"digest": network.digest}
+    more = {"test_8bit": _test(network.eight_bit(), loaded)[0].as_dict()}
+    dataclasses.replace(network, description={**network.description, **more}).save(out)
+    return more
 
 
 def _test(network: Network | RealNetwork, dataset: datasets.Dataset) -> tuple[evaluation.Figures, dict[str, str]]:

@@ -92,8 +92,9 @@ def _guessing(answers: NDArray[Any], labels: NDArray[Any], class_names: Sequence
     won, lost = int((right & (labels != commonest)).sum()), int((~right & (labels == commonest)).sum())
     if won - lost <= DEVIATIONS * math.sqrt(won + lost):
         return (
-            f"strict accuracy {accuracy:.2%} is not clearly better than always answering {_name(class_names[commonest])}, the "
-            f"commonest class ({numbers[commonest] / count:.2%}); try as many images of every class, or {remedy[4:]}"
+            f"strict accuracy {accuracy:.2%} is not clearly better than always answering "
+            f"{_name(class_names[commonest])}, the commonest class ({numbers[commonest] / count:.2%}); "
+            f"try as many images of every class, or {remedy.removeprefix('try ')}"
         )
     return ""
 

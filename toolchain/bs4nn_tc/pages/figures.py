@@ -17,6 +17,9 @@ from bs4nn_tc.study.experiments import Experiment
 
 # Lines of more points than that have no marks.
 MOST_MARKS = 40
+# Classes or neurons that are named one by one: in a legend, on an axis, by numbers in their cells. Of more, axes name
+# some, and the CSV has all: hundreds of texts are neither read nor drawn in time.
+MOST_NAMES = 40
 
 
 def write_csv(experiment: Experiment, path: Path) -> None:
@@ -98,11 +101,20 @@ def _lines(experiment: Experiment, axes: Any) -> None:
         )
     axes.set_xlabel(experiment.headings[0])
     axes.set_ylabel(experiment.axis)
-    if experiment.level is not None:
-        axes.axhline(experiment.level, color="black", linestyle=":", label="threshold")
+    each = len(experiment.levels) > 1
+    for column, level in enumerate(experiment.levels):
+        label = "threshold" if not each else "thresholds, each in the colour of its neuron" if column == 0 else None
+        axes.axhline(level, color=f"C{column}" if each else "black", linestyle=":", linewidth=1, label=label)
     if right is not axes:
         right.set_ylabel("response time, steps")
-    axes.figure.legend(loc="outside lower center", ncols=5 if values.shape[1] > 6 else 3)
+    if values.shape[1] <= MOST_NAMES:
+        axes.figure.legend(loc="outside lower center", ncols=5 if values.shape[1] > 6 else 3)
+
+
+def _some(names: list[str]) -> tuple[list[int], list[str]]:
+    """Places of names on an axis, and the names: all, or every so many."""
+    every = -(-len(names) // MOST_NAMES)
+    return list(range(0, len(names), every)), names[::every]
 
 
 def _bars(experiment: Experiment, axes: Any) -> None:
@@ -111,7 +123,8 @@ def _bars(experiment: Experiment, axes: Any) -> None:
     places = np.arange(len(experiment.rows))
     for column, heading in enumerate(experiment.headings[1:]):
         axes.bar(places + (column - (values.shape[1] - 1) / 2) * width, values[:, column], width, label=heading)
-    axes.set_xticks(places, [str(row[0]) for row in experiment.rows], rotation=0 if len(places) <= 10 else 45)
+    named, names = _some([str(row[0]) for row in experiment.rows])
+    axes.set_xticks(named, names, rotation=0 if len(places) <= 10 else 45)
     axes.figure.legend(loc="outside lower center", ncols=3)
 
 
@@ -119,13 +132,13 @@ def _matrix(experiment: Experiment, axes: Any) -> None:
     values = _columns(experiment)
     shown = axes.imshow(values, cmap="viridis")
     middle = (values.min() + values.max()) / 2
-    for row in range(values.shape[0]):
+    for row in range(values.shape[0] if max(values.shape) <= MOST_NAMES else 0):
         for column in range(values.shape[1]):
             colour = "white" if values[row, column] < middle else "black"
             text = experiment.text(float(values[row, column]))
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(values.shape[1]), [heading.split()[-1] for heading in experiment.headings[1:]])
-    axes.set_yticks(range(values.shape[0]), [str(row[0]) for row in experiment.rows])
+    axes.set_xticks(*_some([heading.split()[-1] for heading in experiment.headings[1:]]))
+    axes.set_yticks(*_some([str(row[0]) for row in experiment.rows]))
     axes.set_xlabel(experiment.headings[1].split()[0])
     axes.set_ylabel("class")
     axes.figure.colorbar(shown)

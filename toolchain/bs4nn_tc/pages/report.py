@@ -28,8 +28,10 @@ from bs4nn_tc.study import bench, experiments
 from bs4nn_tc.targets import Trace
 
 WRONG_SHOWN = 24
-# Of each class one image that is answered right can be replayed, and so many that are not.
-WRONG_REPLAYED = 5
+# Of so many classes one image that is answered right can be replayed, and so many that are not.
+RIGHT_REPLAYED, WRONG_REPLAYED = 30, 5
+# Longer tables are in the CSV of `experiment` only: 300 classes make matrices of 90,000 cells.
+MOST_CELLS = 5_000
 BENCH_IMAGES = 100
 
 
@@ -78,8 +80,10 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         if what in experiments.DEMANDING:
             continue
         outcome = make(material)
-        drawn = "" if outcome.kind == "matrix" else base64.b64encode(figures.render(outcome, "svg")).decode()
-        pictures.append((outcome, drawn))
+        told = len(outcome.rows) * len(outcome.headings) <= MOST_CELLS
+        # A matrix is a table, coloured, if it is not too large for one.
+        drawn = "" if outcome.kind == "matrix" and told else base64.b64encode(figures.render(outcome, "svg")).decode()
+        pictures.append((outcome, drawn, told))
     errors = np.flatnonzero(result.answer != dataset.test_labels)
     wrong: list[dict[str, Any]] = [
         {
@@ -93,7 +97,7 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
     source = f"--dataset {_in_shell(dataset.name)} --data-dir DIR"
     file_name = _in_shell(file_name)
     board_options = "".join(f" --board {board.id}" for board in counted)
-    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment all {file_name} {source}"]
+    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment {file_name} all {source}"]
     if counted:
         commands.append(f"bs4nn-tc bench {file_name}{board_options} {source} --images {BENCH_IMAGES}")
         commands.append(f"bs4nn-tc generate {file_name}{board_options} -o project && bs4nn-tc verify project {source}")
@@ -144,6 +148,7 @@ def _samples(network: Network, dataset: Dataset, result: reference.Result) -> li
     chosen = [
         int(of_class[0]) for label in np.unique(labels) if (of_class := np.flatnonzero(right & (labels == label))).size
     ]
+    chosen = chosen[:RIGHT_REPLAYED]
     chosen += np.flatnonzero(~right)[:WRONG_REPLAYED].tolist()
     samples = []
     for index in chosen:

@@ -7,6 +7,7 @@ what needs potentials step by step or real-valued weights: that is NumPy here, i
 from __future__ import annotations
 
 import csv
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -49,7 +50,7 @@ class Experiment:
         kind: how it is drawn: "lines" (first column against the others), "bars", "matrix", or "pictures" alone.
         pictures: drawn above, or alone.
         axis: what is on the vertical axis of lines.
-        level: where a horizontal line marks the threshold.
+        levels: where horizontal lines mark thresholds: one of all columns but the first, or one for each.
         note: where ours differs from the paper, and why.
     """
 
@@ -61,7 +62,7 @@ class Experiment:
     kind: str
     pictures: list[Picture] = field(default_factory=list)
     axis: str = "accuracy, %"
-    level: float | None = None
+    levels: tuple[float, ...] = ()
     note: str = ""
 
     def text(self, value: float | str) -> str:
@@ -70,10 +71,13 @@ class Experiment:
             return value
         if math.isnan(value):
             return "-"
+        return f"{value:.0f}" if self._whole else f"{value:.1f}"
+
+    @functools.cached_property
+    def _whole(self) -> bool:
+        """Whether numbers are shown without decimals. Once for all cells: a matrix of 300 classes has 90,000."""
         numbers = [one for row in self.rows for one in row if isinstance(one, float)]
-        if self.kind == "matrix" and (max(numbers) >= 100 or all(one == round(one) for one in numbers)):
-            return f"{value:.0f}"
-        return f"{value:.1f}"
+        return self.kind == "matrix" and (max(numbers) >= 100 or all(one == round(one) for one in numbers))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: everything but the pictures; what is not there (NaN) is None."""
@@ -348,9 +352,10 @@ def membrane(material: Material) -> Experiment:
     how = f"answers {answer} at step {response_time}" if response_time < network.time_steps else f"silent, {answer}"
     title = f"output potentials, test image {material.image} ({name}): {how}"
     headings = ("step", *(f"neuron {j}" for j in range(network.outputs)))
-    return Experiment(
-        "membrane", title, headings, rows, {}, "lines", pictures, "potential", float(network.layers[-1].thresholds[0])
-    )
+    output = network.layers[-1]
+    shared = output.shared_threshold
+    levels = tuple(map(float, output.thresholds.tolist() if shared is None else [shared]))
+    return Experiment("membrane", title, headings, rows, {}, "lines", pictures, "potential", levels)
 
 
 def reconstructed(material: Material) -> Experiment:
