@@ -28,6 +28,7 @@ from bs4nn_tc.cli.common import (
 from bs4nn_tc.device import boards, building, doctor
 from bs4nn_tc.device.codegen import bound, names, pack, package, project
 from bs4nn_tc.model import network_file
+from bs4nn_tc.targets import bridge
 
 
 @app.command(epilog="Example: bs4nn-tc generate digits.bs4nn --board qemu-m4 -o digits-project", rich_help_panel=DEPLOY)
@@ -188,7 +189,14 @@ def flash(
     if chosen is None or chosen not in made.boards:
         raise UserError(f"choose a board of {folder} with --board (there: {', '.join(made.boards) or 'none'})")
     building.flash(made, chosen, port, progress_console.print_foreign if verbose else None)
-    output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {shlex.quote(str(folder))} --target serial")
+    quoted = shlex.quote(str(folder))
+    if chosen in real or bridge.is_running(building.flashed_path(made, chosen)):
+        output.print(f"{chosen}: flashed. Next: bs4nn-tc verify {quoted} --target serial")
+    else:
+        output.print(
+            f"{chosen}: its flash holds the firmware now, but no such board runs here. Start it, and leave it running: "
+            f"bs4nn-tc emulate {quoted} --board {chosen}"
+        )
 
 
 @app.command("boards", epilog="Example: bs4nn-tc boards --json", rich_help_panel=DEPLOY)

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.table import Table
 
 from bs4nn_tc.base import remedies
-from bs4nn_tc.base.errors import MissingToolError, UserError, VerificationError
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError, VerificationError
 from bs4nn_tc.cli.common import (
     HERE,
     RUN,
@@ -41,7 +42,7 @@ from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import bench as benchmark
-from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
+from bs4nn_tc.targets import ApplicationTarget, bridge, emulator, open_emulator, open_native, open_serial
 from bs4nn_tc.targets import verify as verification
 
 
@@ -107,39 +108,66 @@ def verify(
         raise failure
     with progress_bar("reference", len(pixels), quiet) as advance:
         expected = reference.run(network, pixels, advance)
-    reports = []
+    reports: list[verification.Verification] = []
+    failed: UserError | None = None
     for kind, environment in plan:
-        with contextlib.ExitStack() as stack:
-            ports: list[str | None] = [*port] if port and kind is TargetKind.SERIAL else [None]
-            opened = [stack.enter_context(_open(kind, made, environment, one)) for one in ports]
-            advance = stack.enter_context(progress_bar(", ".join(one.label for one in opened), len(pixels), quiet))
-            reports += verification.verify_several(
-                opened, kind.value, network, pixels, expected, not answers_only, advance
-            )
-    verified = all(report.verified for report in reports)
+        try:
+            with contextlib.ExitStack() as stack:
+                ports: list[str | None] = [*port] if port and kind is TargetKind.SERIAL else [None]
+                opened = [stack.enter_context(_open(kind, made, environment, one)) for one in ports]
+                advance = stack.enter_context(progress_bar(", ".join(one.label for one in opened), len(pixels), quiet))
+                reports += verification.verify_several(
+                    opened, kind.value, network, pixels, expected, not answers_only, advance
+                )
+        except UserError as error:
+            failed = error
+            break
+    if not reports and failed is not None:
+        raise failed
     if as_json:
         print_json(
             {
                 "project": str(folder),
                 "digest": network.digest,
                 "dataset": dataset,
-                "verified": verified,
+                "verified": failed is None and all(report.verified for report in reports),
                 "results": [report.as_dict() for report in reports],
             }
         )
     else:
-        table = Table(title=f"{made.name} against the reference", title_justify="left")
-        for heading in ("target", "board", "images", "equal", "seconds"):
-            table.add_column(heading, justify="left" if heading in ("target", "board") else "right")
-        for report in reports:
-            table.add_row(
-                report.target, report.board, f"{report.images:,}", f"{report.equal:,}", f"{report.seconds:.1f}"
-            )
-        output.print(table)
-        output.print(f"compared: {', '.join(reports[0].compared)}")
+        _print_reports(made.name, reports)
+    _judge(reports, len(plan) * len(pixels))
+    if failed is not None:
+        raise failed
+
+
+def _print_reports(name: str, reports: list[verification.Verification]) -> None:
+    table = Table(title=f"{name} against the reference", title_justify="left")
+    for heading in ("target", "board", "images", "equal", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("target", "board") else "right")
+    for report in reports:
+        table.add_row(report.target, report.board, f"{report.images:,}", f"{report.equal:,}", f"{report.seconds:.1f}")
+    output.print(table)
+    output.print(f"compared: {', '.join(reports[0].compared)}")
+    again = sum(report.asked_again for report in reports)
+    if again:
+        output.print(f"asked again: {again:,} times (damaged or missing answers, or boards that restarted)")
+
+
+def _judge(reports: list[verification.Verification], images: int) -> None:
+    """Raise for the worst of what was found; `images` of all targets together were to be compared.
+
+    Raises:
+        VerificationError: a target differs from the reference.
+        TargetError: a target stopped on the way.
+    """
     for report in reports:
         if report.first_difference is not None:
             raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
+    for report in reports:
+        if report.stopped is not None:
+            compared = sum(other.images for other in reports)
+            raise TargetError(f"{report.stopped}; {compared:,} of {images:,} images had been compared by then")
 
 
 @app.command(epilog="Example: bs4nn-tc bench digits.bs4nn --board qemu-m0 --board qemu-m4", rich_help_panel=RUN)
@@ -211,7 +239,10 @@ def emulate(
         int | None, typer.Option(min=0, max=65535, help="Listen on this port of 127.0.0.1; 0: any free one.")
     ] = None,
 ) -> None:
-    """Run an emulated board that others reach as a serial port: a pseudo-terminal, or with --tcp a socket."""
+    """Run an emulated board that others reach as a serial port: a pseudo-terminal, or with --tcp a socket.
+
+    One client at a time talks to the board; the next one waits until that has left or been silent for a few seconds.
+    """
     made = project.open_project(folder)
     emulated = [known for known in made.boards if boards.load_board(known).emulator is not None]
     chosen = board or (emulated[0] if len(emulated) == 1 else None)
@@ -326,35 +357,61 @@ def profile(
     with open_serial(port) as target:
         target.expect(made.network)
         name = target.identity.board
+        known = boards.find_board(name)
+        emulated = known is not None and known.emulator is not None
         ticks = []
         with progress_bar(target.label, len(pixels), quiet) as advance:
             for image in pixels:
                 ticks.append(target.profile(image)[1])
                 advance()
-    counted = np.array(ticks)
-    if not counted.any():
+        once_more = [target.profile(image)[1] for image in pixels[:_MEASURED_TWICE]] if emulated else []
+    if not any(ticks) and not emulated:
         raise UserError(f"{name} has no counter of its clock, or does not count")
-    known = boards.find_board(name)
-    clock = known.f_cpu if known else None
-    row: dict[str, Any] = {
-        "board": name,
-        "images": len(counted),
-        "ticks_mean": float(counted.mean()),
-        "ticks_p99": int(np.quantile(counted, 0.99, method="higher")),
-        "ticks_max": int(counted.max()),
-        "clock_hz": clock,
-        "microseconds_mean": None if clock is None else float(counted.mean()) * 1e6 / clock,
-    }
+    board = known if known is not None and (not emulated or emulator.counts(ticks, once_more)) else None
+    row = _profile_row(name, ticks, board)
     if as_json:
         print_json(row)
         return
-    rows = [("images", f"{row['images']:,}"), ("ticks, mean", f"{row['ticks_mean']:,.0f}")]
-    rows += [("ticks, 99 %", f"{row['ticks_p99']:,}"), ("ticks, largest", f"{row['ticks_max']:,}")]
-    if clock is not None:
-        rows.append((f"microseconds at {clock / 1e6:g} MHz, mean", f"{row['microseconds_mean']:,.1f}"))
-    print_table(f"{made.name} on {name}, by its own clock", rows)
-    if known is not None and known.emulator is not None:
-        output.print("QEMU's clock is not the core's; bs4nn-tc bench counts instructions there.")
+    rows = [("images", f"{row['images']:,}")]
+    unit = "ticks" if row["instructions_mean"] is None else "instructions"
+    if not emulated or board is not None:
+        rows += [(f"{unit}, {what}", f"{row[f'{unit}_{key}']:,.0f}") for what, key in _STATISTICS]
+    if row["microseconds_mean"] is not None:
+        rows.append((f"microseconds at {row['clock_hz'] / 1e6:g} MHz, mean", f"{row['microseconds_mean']:,.1f}"))
+    print_table(f"{made.name} on {name}" + ("" if emulated else ", by its own clock"), rows)
+    if emulated:
+        output.print(_COUNTED if board is not None else _NOT_COUNTED)
+
+
+_STATISTICS = (("mean", "mean"), ("99 %", "p99"), ("largest", "max"))
+# Images that an emulated board runs a second time, to see whether it counts.
+_MEASURED_TWICE = 8
+_COUNTED = (
+    "Executed instructions, counted by QEMU; an emulated board has no time of its own. bs4nn-tc bench estimates "
+    "milliseconds from them."
+)
+_NOT_COUNTED = (
+    "This emulated board runs without counting, and its clock says nothing about a real one: no figure. "
+    "bs4nn-tc emulate and bs4nn-tc bench count instructions."
+)
+
+
+def _profile_row(name: str, ticks: list[int], board: boards.Board | None) -> dict[str, Any]:
+    """Figures for JSON; `board` is None where its clock is not known, or says nothing."""
+    emulated = board is not None and board.emulator is not None
+    counted: dict[str, NDArray[np.int64] | None] = {"ticks": np.array(ticks), "instructions": None}
+    if board is not None and emulated:
+        counted["instructions"] = np.array([emulator.instructions(board, lap) for lap in ticks])
+    row: dict[str, Any] = {"board": name, "images": len(ticks)}
+    for unit, values in counted.items():
+        row |= {
+            f"{unit}_mean": None if values is None else float(values.mean()),
+            f"{unit}_p99": None if values is None else int(np.quantile(values, 0.99, method="higher")),
+            f"{unit}_max": None if values is None else int(values.max()),
+        }
+    row["clock_hz"] = None if board is None else board.f_cpu
+    row["microseconds_mean"] = None if board is None or emulated else row["ticks_mean"] * 1e6 / board.f_cpu
+    return row
 
 
 @app.command(epilog="Example: bs4nn-tc monitor --port /dev/ttyACM0", rich_help_panel=RUN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import struct
 import time
@@ -17,15 +18,21 @@ from bs4nn_tc.base.errors import TargetError, VerificationError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import frames
-from bs4nn_tc.targets.stream import Stream
+from bs4nn_tc.targets.stream import Stream, UnansweredError
 
 # Seconds until the first frame: an emulated M0 tests itself before it reports.
 START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
-# A frame that somebody has left unfinished takes up to 65,535 bytes more.
-RECOVERY_ATTEMPTS = 20
-RECOVERY_ZEROS = 4096
+# Until an application that has been running for a while says who it is, whatever else its port prints.
+IDENTIFICATION_SECONDS = 45.0
+# Of that, for one question and the zeros after it: a frame that somebody has left unfinished takes up to 65,535 bytes.
 RECOVERY_SECONDS = 2.0
+RECOVERY_ZEROS = 8192
+# How often an image is sent over a line that may damage it, or to a board that may restart.
+ATTEMPTS = 4
+# Of the texts that a target says of itself, and of what it printed last, so many characters are shown.
+NAME_CHARACTERS = 80
+SAID_CHARACTERS = 120
 # BOARD_LAP_TOO_LONG of board.h.
 LAP_TOO_LONG = 0xFFFF_FFFF
 
@@ -36,7 +43,13 @@ class LapTooLongError(TargetError):
 
 @dataclass(frozen=True)
 class Identity:
-    """What an application says of itself; `self_test` is None where firmware of an older release does not tell."""
+    """What an application says of itself.
+
+    Attributes:
+        name: of the network, as it may be printed.
+        board: as it may be printed.
+        self_test: None where firmware of an older release does not tell.
+    """
 
     protocol: int
     kernel_format: int
@@ -73,31 +86,41 @@ class Trace(Answer):
 
 
 class ApplicationTarget:
-    """A running application. Use as a context manager."""
+    """A running application. Use as a context manager.
 
-    def __init__(self, stream: Stream, label: str, greets: bool = True) -> None:
+    Attributes:
+        label: names the target in messages.
+        identity: what it last said of itself.
+        asked_again: how often an image had to be sent once more.
+    """
+
+    def __init__(self, stream: Stream, label: str, on_a_line: bool = False) -> None:
         """Wait for the application's identity.
 
         Args:
             stream: an open stream.
             label: names the target in messages and reports, e.g. "emulator qemu-m4".
-            greets: the application was started just now and reports by itself; otherwise it is asked.
+            on_a_line: the application has been running for a while, behind a line that may damage what it carries: it
+                is asked who it is, and asked again where no whole answer comes. Otherwise it has been started just
+                now, and reports by itself.
 
         Raises:
             TargetError: no application answers, or one of another version.
         """
         self.label = label
+        self.asked_again = 0
+        self._attempts = ATTEMPTS if on_a_line else 1
         self._network: Network | None = None
         self._stream = stream
         self._reader = frames.FrameReader(stream)
         try:
-            if greets:
-                self.identity = _identity(self._reader.read(frames.IDENTIFY, START_SECONDS))
-            else:
+            if on_a_line:
                 self.recover()
+            else:
+                self._identify(self._reader.read(frames.IDENTIFY, START_SECONDS))
         except TargetError as error:
             stream.close()
-            raise TargetError(f"{label}: {error}") from error
+            raise TargetError(f"{label}: {error}{self._said()}") from error
         except BaseException:
             stream.close()
             raise
@@ -108,20 +131,26 @@ class ApplicationTarget:
         It may be in the middle of a frame that somebody else began, and wait for the rest: zeros fill that up,
         and between frames they mean nothing.
 
+        Answers come in the order of the questions: once it has said who it is, nothing from before is on its way.
+
         Raises:
-            TargetError: it does not say who it is.
+            TargetError: it does not say who it is in `IDENTIFICATION_SECONDS`, whatever else it prints.
         """
-        for attempt in range(RECOVERY_ATTEMPTS):
+        end = time.monotonic() + IDENTIFICATION_SECONDS
+        while (left := end - time.monotonic()) > 0:
             try:
-                self._stream.write(frames.encode(frames.IDENTIFY))
-                self.identity = _identity(self._reader.read(frames.IDENTIFY, RECOVERY_SECONDS))
-                return
-            except TargetError:
-                if attempt + 1 == RECOVERY_ATTEMPTS:
-                    raise
                 self._reader.forget()
-                self._stream.write(bytes(RECOVERY_ZEROS))
-        raise AssertionError
+                self._stream.write(frames.encode(frames.IDENTIFY))
+                self._identify(self._reader.find(frames.IDENTIFY, min(RECOVERY_SECONDS, left)))
+                self._reader.forget()  # the same once more, where it was asked more than once
+                return
+            except UnansweredError:
+                with contextlib.suppress(UnansweredError):
+                    self._stream.write(bytes(RECOVERY_ZEROS))
+        raise TargetError(
+            f"it does not answer: nobody says in {IDENTIFICATION_SECONDS:g} seconds that this is an application of "
+            "bs4nn-tc; flash it (bs4nn-tc flash)"
+        )
 
     @property
     def stream(self) -> Stream:
@@ -199,14 +228,46 @@ class ApplicationTarget:
         self._stream.close()
 
     def _request(self, kind: bytes, image: NDArray[np.uint8]) -> bytes:
+        """The payload of the answer, of at least 8 bytes; asked for `_attempts` times if need be."""
+        request = frames.encode(kind, image.tobytes())
+        unanswered = UnansweredError()
+        for attempt in range(self._attempts):
+            if attempt > 0:
+                self._prepare_to_ask_again()
+            try:
+                self._stream.write(request)
+                payload = self._reader.read(kind, ANSWER_SECONDS)
+            except UnansweredError as error:
+                unanswered = error
+            except TargetError as error:
+                raise TargetError(f"{self.label}: {error}{self._said()}") from error
+            else:
+                if len(payload) < 8:
+                    raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
+                return payload
+        times = f" (asked {self._attempts} times)" if self._attempts > 1 else ""
+        raise TargetError(f"{self.label}: {unanswered}{times}") from unanswered
+
+    def _prepare_to_ask_again(self) -> None:
+        """Nothing from before is on its way any more, and the target still is what it was."""
+        self.asked_again += 1
         try:
-            self._stream.write(frames.encode(kind, image.tobytes()))
-            payload = self._reader.read(kind, ANSWER_SECONDS)
+            self.recover()
         except TargetError as error:
-            raise TargetError(f"{self.label}: {error}") from error
-        if len(payload) < 8:
-            raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
-        return payload
+            raise TargetError(f"{self.label}: {error}{self._said()}") from error
+        if self._network is not None:
+            self.expect(self._network)
+
+    def _identify(self, payload: bytes) -> None:
+        self.identity = _identity(payload)
+        self._reader.expect_replies_of(self.identity.neurons, self.identity.outputs)
+
+    def _said(self) -> str:
+        """The last line that came over a line outside of frames, for messages: who is it that does not answer?"""
+        lines = [line for line in self.text.splitlines() if line.strip() and "\N{REPLACEMENT CHARACTER}" not in line]
+        if self._attempts == 1 or not lines:
+            return ""
+        return f"; it said: {printable(lines[-1].strip(), SAID_CHARACTERS)}"
 
     def __enter__(self) -> ApplicationTarget:
         return self
@@ -230,9 +291,11 @@ def _identity(payload: bytes) -> Identity:
         position = 44
         for _ in range(2):
             end = position + 1 + payload[position]
-            texts.append(printable(payload[position + 1 : end].decode("ascii")))
+            if end > len(payload):
+                raise IndexError
+            texts.append(printable(payload[position + 1 : end].decode(errors="backslashreplace"), NAME_CHARACTERS))
             position = end
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError) as error:
         raise TargetError("the target sent an identity that cannot be read") from error
     self_test = bool(payload[position]) if position < len(payload) else None
     name, board = texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bs4nn_tc.base.errors import TargetError
@@ -12,7 +13,9 @@ from bs4nn_tc.targets.stream import ProcessStream
 
 # Under -icount an instruction takes 2^6 = 64 ns of the emulated board's time, and never waits for ours.
 NANOSECONDS_AN_INSTRUCTION = 64
-_COUNTING = ("-icount", "shift=6,sleep=off")
+# Laps of the same instructions differ by so many ticks at most: none is shorter than 40 ns, on a board of 25 MHz.
+_TICKS = 2
+COUNTING = ("-icount", "shift=6,sleep=off")
 
 
 def open_emulator(board: Board, firmware: Path, counting: bool = False) -> ApplicationTarget:
@@ -31,7 +34,7 @@ def open_emulator(board: Board, firmware: Path, counting: bool = False) -> Appli
         raise TargetError(f"{board.id} is a real board; use --target serial")
     if not firmware.is_file():
         raise TargetError(f"{firmware} is missing; build the project first (bs4nn-tc build)")
-    options = [*board.emulator.arguments, *(_COUNTING if counting else ())]
+    options = [*board.emulator.arguments, *(COUNTING if counting else ())]
     command = [platformio.require(platformio.QEMU), *options, "-kernel", str(firmware)]
     return ApplicationTarget(ProcessStream(command, f"QEMU ({board.id})"), f"emulator {board.id}")
 
@@ -42,3 +45,16 @@ def instructions(board: Board, ticks: int) -> int:
     A tick is shorter than an instruction on every board here, so the count is right to within one or two.
     """
     return round(ticks * 1e9 / board.f_cpu / NANOSECONDS_AN_INSTRUCTION)
+
+
+def counts(ticks: Sequence[int], once_more: Sequence[int]) -> bool:
+    """Whether an emulated board that somebody else has started counts instructions.
+
+    Then the same images take the same, to within the ticks that an instruction is long; by the clock of this computer
+    they never do.
+
+    Args:
+        ticks: of images, in turn.
+        once_more: of the first of them, again.
+    """
+    return any(once_more) and all(abs(a - b) <= _TICKS for a, b in zip(ticks, once_more, strict=False))

@@ -9,6 +9,7 @@ from serial.tools import list_ports
 
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.targets.application import ApplicationTarget
+from bs4nn_tc.targets.stream import WRITE_SECONDS, UnansweredError
 
 BAUD_RATE = 115_200
 POLL_SECONDS = 0.1
@@ -23,15 +24,19 @@ class SerialStream:
         # What travels over a network does not know how many bytes are waiting.
         self._counts = "://" not in port
         try:
-            self._port = serial.serial_for_url(port, baudrate=BAUD_RATE, timeout=POLL_SECONDS)
-        except (serial.SerialException, ValueError) as error:
+            self._port = serial.serial_for_url(
+                port, baudrate=BAUD_RATE, timeout=POLL_SECONDS, write_timeout=WRITE_SECONDS
+            )
+        except (OSError, ValueError) as error:  # SerialException is an OSError
             raise TargetError(f"cannot open the serial port {port}: {error}") from error
 
     def write(self, content: bytes) -> None:
         """Send all of `content`."""
         try:
             self._port.write(content)
-        except serial.SerialException as error:
+        except serial.SerialTimeoutException as error:
+            raise UnansweredError("the board does not take what it is sent") from error
+        except OSError as error:
             raise TargetError(f"the serial port is gone: {error}") from error
 
     def read(self, count: int, deadline: float) -> bytes:
@@ -49,9 +54,9 @@ class SerialStream:
                         self._port.timeout = POLL_SECONDS
                 if content:
                     return content
-        except serial.SerialException as error:
+        except OSError as error:
             raise TargetError(f"the serial port is gone: {error}") from error
-        raise TargetError("the board does not answer")
+        raise UnansweredError("the board does not answer")
 
     def close(self) -> None:
         """Close the port; the board goes on running."""
@@ -82,4 +87,4 @@ def open_serial(port: str | None) -> ApplicationTarget:
     stream = SerialStream(port)
     if any(port == known.device and known.vid is not None for known in list_ports.comports()):
         time.sleep(SETTLE_SECONDS)
-    return ApplicationTarget(stream, f"serial {port}", greets=False)
+    return ApplicationTarget(stream, f"serial {port}", on_a_line=True)

@@ -11,18 +11,31 @@ from typing import Protocol
 
 from bs4nn_tc.base.errors import TargetError
 
+# Seconds until the other end has taken what it is sent.
+WRITE_SECONDS = 30.0
+
+
+class UnansweredError(TargetError):
+    """No whole answer has come, but the other end is still there: asking again may help."""
+
 
 class Stream(Protocol):
     """What the frames travel over."""
 
     def write(self, content: bytes) -> None:
-        """Send all of `content`."""
+        """Send all of `content`.
+
+        Raises:
+            UnansweredError: the other end does not take it.
+            TargetError: the other end is gone.
+        """
 
     def read(self, count: int, deadline: float) -> bytes:
         """At least 1 and at most `count` bytes, before `deadline` (time.monotonic, seconds).
 
         Raises:
-            TargetError: nothing came in time, or the other end is gone.
+            UnansweredError: nothing came in time.
+            TargetError: the other end is gone.
         """
 
     def close(self) -> None:
@@ -45,15 +58,20 @@ class ProcessStream:
             )
         except OSError as error:
             raise TargetError(f"cannot start {what} ({command[0]}): {error.strerror}") from error
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
 
     def write(self, content: bytes) -> None:
         """Send all of `content`."""
         stdin = self._process.stdin
         assert stdin is not None
+        deadline = time.monotonic() + WRITE_SECONDS
+        view = memoryview(content)
         try:
-            view = memoryview(content)
             while view:
-                view = view[stdin.write(view) :]
+                if not select.select([], [stdin], [], max(0.0, deadline - time.monotonic()))[1]:
+                    raise UnansweredError(f"{self._what} does not take what it is sent")
+                view = view[stdin.write(view) or 0 :]
         except (BrokenPipeError, ValueError) as error:
             raise self._gone() from error
 
@@ -63,7 +81,7 @@ class ProcessStream:
         assert stdout is not None
         ready, _, _ = select.select([stdout], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise TargetError(f"{self._what} does not answer")
+            raise UnansweredError(f"{self._what} does not answer")
         content = os.read(stdout.fileno(), count)
         if not content:
             raise self._gone()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.reference import Result
 from bs4nn_tc.targets import ApplicationTarget
@@ -43,11 +44,14 @@ class Verification:
     Attributes:
         target: "native", "emulator" or "serial".
         board: the board's name as the application tells it.
-        images: how many images were compared.
+        images: how many images were compared; all of them unless the target has `stopped`.
         equal: on how many of them everything was equal.
         compared: what was compared on each image.
         first_difference: None where all is equal.
         seconds: wall time of the comparison.
+        asked_again: how often an image had to be sent once more, over a line that damages what it carries or to a board
+            that restarts.
+        stopped: why no more images were compared; None where all were.
     """
 
     target: str
@@ -57,11 +61,13 @@ class Verification:
     compared: tuple[str, ...]
     first_difference: Difference | None
     seconds: float
+    asked_again: int
+    stopped: str | None
 
     @property
     def verified(self) -> bool:
         """Everything was equal on every image, and there was at least one."""
-        return self.images > 0 and self.equal == self.images
+        return self.images > 0 and self.equal == self.images and self.stopped is None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -88,17 +94,28 @@ def verify(
         traces: also run every image to the last step and compare all firing times and potentials.
         on_image: called after every image.
 
+    Returns:
+        What was compared, also where the target stops answering on the way.
+
     Raises:
-        TargetError: the target runs another network or stops answering.
+        TargetError: the target runs another network.
+        VerificationError: it has failed its self-test.
     """
     target.expect(network)
     started = time.monotonic()
-    equal = 0
+    asked_before = target.asked_again
+    count = equal = 0
     first: Difference | None = None
+    stopped: str | None = None
     for index, image in enumerate(images):
-        difference = _compare_answer(index, target, image, expected)
-        if difference is None and traces:
-            difference = _compare_trace(index, target, image, network, expected)
+        try:
+            difference = _compare_answer(index, target, image, expected)
+            if difference is None and traces:
+                difference = _compare_trace(index, target, image, network, expected)
+        except UserError as error:
+            stopped = str(error)
+            break
+        count += 1
         equal += difference is None
         first = first or difference
         if on_image is not None:
@@ -107,7 +124,9 @@ def verify(
     if traces:
         compared += ("every firing time", "readout potentials")
     seconds = time.monotonic() - started
-    return Verification(kind, target.identity.board, len(images), equal, compared, first, seconds)
+    board = target.identity.board
+    again = target.asked_again - asked_before
+    return Verification(kind, board, count, equal, compared, first, seconds, again, stopped)
 
 
 def verify_several(
@@ -122,7 +141,8 @@ def verify_several(
     """Share the images out among targets that work side by side; one report each, arguments as for `verify`.
 
     Raises:
-        TargetError: a target runs another network or stops answering; nothing is reported then.
+        TargetError: a target runs another network; nothing is reported then.
+        VerificationError: a target has failed its self-test; nothing is reported then.
     """
     for target in targets:
         target.expect(network)
