@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import random_network, require
+from application import compile_application
+from conftest import random_network
 
 from bs4nn_tc import targets
 from bs4nn_tc.device.codegen import project
@@ -34,10 +34,8 @@ void board_exit(int status) { exit(status); }
 def test_the_empty_lap_is_taken_off_and_never_wraps(empty: int, measured: int, told: int, tmp_path: Path) -> None:
     network = random_network(np.random.default_rng(0), (16, 4), intensity_max=16)
     made = project.generate(network, "laps", [], tmp_path / "p")
-    (tmp_path / "board.c").write_text(_BOARD % f"0, {empty}u, 0, {measured}u")
-    kernel, board = made.folder / "lib" / "bs4nn" / "src", made.folder / "lib" / "board" / "src"
-    sources = [*(made.folder / "src").glob("*.c"), *kernel.glob("*.c"), tmp_path / "board.c"]
-    program = tmp_path / "program"
-    subprocess.run([require("gcc", "gcc"), f"-I{kernel}", f"-I{board}", *sources, "-o", program], check=True)
+    board = tmp_path / "board.c"
+    board.write_text(_BOARD % f"0, {empty}u, 0, {measured}u")
+    program = compile_application(made, tmp_path / "program", board)
     with targets.open_native(program) as target:
         assert target.profile(np.zeros(16, np.uint8))[1] == told

@@ -263,11 +263,10 @@ class ApplicationTarget:
         self._reader.expect_replies_of(self.identity.neurons, self.identity.outputs)
 
     def _said(self) -> str:
-        """The last line that came over a line outside of frames, for messages: who is it that does not answer?"""
-        lines = [line for line in self.text.splitlines() if line.strip() and "\N{REPLACEMENT CHARACTER}" not in line]
-        if self._attempts == 1 or not lines:
-            return ""
-        return f"; it said: {printable(lines[-1].strip(), SAID_CHARACTERS)}"
+        """The last whole line of text that came over a port, for messages: who is it that does not answer?"""
+        whole = self.text.split("\n")[:-1]
+        lines = [line.strip() for line in whole if line.strip() and "\N{REPLACEMENT CHARACTER}" not in line]
+        return f"; it said: {printable(lines[-1], SAID_CHARACTERS)}" if lines and self._attempts > 1 else ""
 
     def __enter__(self) -> ApplicationTarget:
         return self

@@ -19,7 +19,7 @@ IDENTIFY, CLASSIFY, TRACE, PROFILE, ERROR = b"I", b"C", b"T", b"P", b"E"
 MAX_LENGTH = 1 << 20
 # An identity, the longest of what does not depend on the network: numbers, digest, two texts.
 _IDENTITY_LENGTH = 1024
-# A frame that has begun comes without longer pauses, seconds.
+# A frame that has begun comes without longer pauses, seconds; and so does one whose first byte was damaged.
 _PAUSE_SECONDS = 5.0
 # Nothing more comes where nothing has come for so long, seconds; and nobody waits longer than that for it.
 _QUIET_SECONDS = 0.2
@@ -76,7 +76,9 @@ class FrameReader:
                 target that has restarted, or one that a damaged request has reached.
             TargetError: another error that the application reports, or the other end is gone.
         """
-        found, payload = self._next(time.monotonic() + seconds)
+        # Whoever starts prints something, tests itself and then reports; whoever answers does so in one go.
+        pause = math.inf if kind == IDENTIFY else _PAUSE_SECONDS
+        found, payload = self._next(time.monotonic() + seconds, pause)
         if found == ERROR and payload:
             code = struct.unpack("<b", payload[:1])[0]
             kind_of_error = UnansweredError if code in _DAMAGED_REQUEST else TargetError
@@ -120,15 +122,15 @@ class FrameReader:
         except UnansweredError:
             return
 
-    def _next(self, deadline: float) -> tuple[bytes, bytes]:
-        """Kind and payload of the next frame, whatever it is."""
+    def _next(self, deadline: float, pause: float = math.inf) -> tuple[bytes, bytes]:
+        """Kind and payload of the next frame, whatever it is; text before it may be followed by a `pause`."""
         while self._buffer[:1] != START:
             start = self._buffer.find(START)
             skipped = len(self._buffer) if start < 0 else start
             self._keep_text(self._buffer[:skipped])
             del self._buffer[:skipped]
             if not self._buffer:
-                self._fill(1, deadline)
+                self._fill(1, deadline, pause if skipped else math.inf)
         self._fill(6, deadline, _PAUSE_SECONDS)
         length = struct.unpack_from("<I", self._buffer, 2)[0]
         if length > self.longest:

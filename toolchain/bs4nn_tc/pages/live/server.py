@@ -14,9 +14,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import re
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,8 +29,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -38,6 +40,7 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
 from bs4nn_tc.model import described
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.pages.live import guards
 from bs4nn_tc.pages.live.session import Session
 
 # A pixel is at most "255, " in JSON; the rest is room for the frame around them.
@@ -47,19 +50,29 @@ BODY_BYTES = 1024
 MAX_CONCURRENCY = 64
 # How long Ctrl-C waits for open requests.
 SHUTDOWN_SECONDS = 2
-# Data sets whose images fill their frame. All others are taken to be like MNIST: scaled into 20 of 28 rows and
-# columns, with the centre of mass in the middle of pixel 14, half a pixel beyond the middle of the frame.
-_FILLING = ("digits", "fashion-mnist")
-_MNIST_BOX = (20 / 28, 0.5)
-# The page needs nothing but itself, and no other page has a business with it.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data:; media-src blob: mediastream:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+# A number of a test image has no more digits.
+_INDEX_DIGITS = 9
+_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class _Framing:
+    """How the images of a data set lie in their frame, as shares of its rows and columns.
+
+    Attributes:
+        box: what the makers scaled every picture into.
+        centre: where they put its centre of mass.
+    """
+
+    box: Fraction
+    centre: Fraction
+
+
+# Digits that MNIST's makers scaled into 20 of 28 pixels, their centre of mass in the middle of pixel 14. All data sets
+# that are not here are taken to be like that.
+_MNIST = _Framing(Fraction(20, 28), Fraction(29, 2 * 28))
+_FILLING = _Framing(Fraction(1), Fraction(1, 2))
+_FRAMINGS = {"mnist": _MNIST, "fashion-mnist": _FILLING, "digits": _FILLING}
 
 
 def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
@@ -84,7 +97,8 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     network = session.network
     rows, columns = image_shape(network, dataset)
     trained_on = described.trained_on(network) if dataset is None else dataset.name
-    share, shift = (1.0, 0.0) if trained_on in _FILLING else _MNIST_BOX
+    # At another resolution ("mnist-14x14") the shares are the same.
+    framing = _FRAMINGS.get(re.sub(r"-\d+x\d+$", "", trained_on or ""), _MNIST)
     named = () if dataset is None else dataset.class_names
     return {
         "version": bs4nn_tc.__version__,
@@ -101,9 +115,9 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         "rows": rows,
         "columns": columns,
         # What a drawing is scaled into before it is centred.
-        "box": [max(1, round(rows * share)), max(1, round(columns * share))],
+        "box": [max(1, round(rows * framing.box)), max(1, round(columns * framing.box))],
         # Where its centre of mass goes, in pixels from the corner.
-        "centre": [rows / 2 + shift, columns / 2 + shift],
+        "centre": [float(rows * framing.centre), float(columns * framing.centre)],
         "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
         "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
@@ -112,22 +126,28 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     }
 
 
-def application(session: Session, dataset: Dataset | None, local: bool = True) -> Starlette:
+def application(session: Session, dataset: Dataset | None, names: Collection[str] = ("localhost",)) -> Starlette:
     """The web application.
 
     Args:
         session: the target; closed when the application shuts down.
         dataset: whose test images the page can pick; None for none.
-        local: it listens on this computer only, so that no request has a reason to name another host.
+        names: of this computer; requests for other hosts are refused, see `guards.OwnHosts`.
 
     Raises:
         UserError: nobody knows the shape of the network's images.
     """
     page = render.environment().get_template("live.html.j2").render(facts=facts(session, dataset))
+    # The page needs nothing but itself, and no other page has a business with it.
+    headers = {
+        **_ALWAYS,
+        "Content-Security-Policy": guards.content_security_policy(page),
+        "Referrer-Policy": "no-referrer",
+    }
     most = BODY_BYTES + BODY_BYTES_A_PIXEL * session.network.inputs
 
     async def show(_: Request) -> Response:
-        return HTMLResponse(page, headers=_HEADERS)
+        return HTMLResponse(page, headers=headers)
 
     async def classify(request: Request) -> Response:
         # Another site's page can post text to 127.0.0.1 without asking the browser first, but no JSON.
@@ -137,9 +157,11 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
         return _json(await run_in_threadpool(session.classify, image))
 
     async def test_image(request: Request) -> Response:
-        index, count = request.path_params["index"], 0 if dataset is None else len(dataset.test_images)
+        text, count = request.path_params["index"], 0 if dataset is None else len(dataset.test_images)
+        known = text.isascii() and text.isdigit() and len(text) <= _INDEX_DIGITS
+        index = int(text) if known else count
         if dataset is None or index >= count:
-            raise HTTPException(404, f"there is no test image {index}; there are {count:,}")
+            raise HTTPException(404, f"there is no test image {printable(text, 20)}; there are {count:,}")
         label = dataset.class_names[dataset.test_labels[index]]
         return _json({"index": index, "label": label, "pixels": dataset.test_images[index].tolist()})
 
@@ -155,34 +177,33 @@ def application(session: Session, dataset: Dataset | None, local: bool = True) -
         yield
         await run_in_threadpool(session.close)
 
-    hosts = (
-        [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "::1"])] if local else []
-    )
     return Starlette(
         routes=[
             Route("/", show),
             Route("/classify", classify, methods=["POST"]),
-            Route("/images/{index:int}", test_image),
+            Route("/images/{index}", test_image),
         ],
-        middleware=hosts,
+        middleware=[Middleware(guards.OwnHosts, names=names)],
         exception_handlers={HTTPException: refused, UserError: gone},
         lifespan=lifespan,
     )
 
 
 def _json(value: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    always = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return JSONResponse(value, status, headers={**always, **(headers or {})})
+    return JSONResponse(value, status, headers={**_ALWAYS, **(headers or {})})
 
 
 async def _body(request: Request, most: int) -> bytes:
     """The body of a request, of which no more than `most` bytes are ever held."""
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
-            # Without hanging up, whoever goes on sending would wait for ever to get rid of the rest.
-            raise HTTPException(413, f"the body is longer than {most:,} bytes", {"Connection": "close"})
+    try:
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > most:
+                # Without hanging up, whoever goes on sending would wait for ever to get rid of the rest.
+                raise HTTPException(413, f"the body is longer than {most:,} bytes", {"Connection": "close"})
+    except ClientDisconnect as error:
+        raise HTTPException(408, "the body did not come to its end") from error
     return bytes(content)
 
 
@@ -236,8 +257,22 @@ def is_local(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
+def configuration(made: Starlette) -> uvicorn.Config:
+    """How uvicorn has to serve the application: with all its limits."""
+    return uvicorn.Config(
+        made,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONCURRENCY,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        http=guards.TimedProtocol,
+        ws="none",
+    )
+
+
 def serve(
-    session: Session, dataset: Dataset | None, listener: socket.socket, on_ready: Callable[[str, str], None]
+    session: Session, dataset: Dataset | None, listener: socket.socket, host: str, on_ready: Callable[[str, str], None]
 ) -> None:
     """Answer until Ctrl-C, then end the target.
 
@@ -245,26 +280,19 @@ def serve(
         session: the target, started.
         dataset: whose test images the page can pick; None for none.
         listener: from `listen`.
+        host: as it was given to `listen`.
         on_ready: called once with the page's address, and a line for people about who answers and who can ask.
 
     Raises:
         UserError: nobody knows the shape of the network's images.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when everything has ended.
     """
-    made = application(session, dataset, is_local(listener))
-    options = uvicorn.Config(
-        made,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        limit_concurrency=MAX_CONCURRENCY,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        ws="none",
-    )
-    host, port = listener.getsockname()[:2]
+    names = {"localhost", host} | (set() if is_local(listener) else guards.own_names())
+    options = configuration(application(session, dataset, names))
+    address, port = listener.getsockname()[:2]
     who = "this computer only" if is_local(listener) else "EVERYBODY who reaches this computer"
     on_ready(
-        f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/",
+        f"http://[{address}]:{port}/" if ":" in address else f"http://{address}:{port}/",
         f"{session.runner.name} ({session.network.shape_text}) on {session.label}, open to {who}",
     )
     # uvicorn shuts down and then raises the signal again: now as Ctrl-C, so that nothing is left lying about.
