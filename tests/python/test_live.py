@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import dataclasses
+import hashlib
 import itertools
 import json
 import os
@@ -36,7 +39,7 @@ from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.pages import replay
-from bs4nn_tc.pages.live import runner, server, session
+from bs4nn_tc.pages.live import guards, runner, server, session
 from bs4nn_tc.targets import Trace
 
 MNIST_NETWORK = ROOT / "networks" / "mnist-600-best.bs4nn"
@@ -121,14 +124,14 @@ def opened(native: runner.Runner) -> Iterator[session.Session]:
 
 
 @contextlib.contextmanager
-def asking(application: Starlette) -> Iterator[httpx.Client]:
+def asking(application: Starlette, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
     """The application behind a socket, as `serve` has it, but in a thread."""
-    with server.listen("127.0.0.1", 0) as listener:
-        running = uvicorn.Server(uvicorn.Config(application, log_level="warning"))
+    with server.listen(host, 0) as listener:
+        running = uvicorn.Server(server.configuration(application))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://{host}:{listener.getsockname()[1]}", timeout=30) as client:
                 yield client
         finally:
             running.should_exit = True
@@ -176,8 +179,16 @@ def test_the_answers_are_the_references(client: httpx.Client, network: Network, 
 def test_the_page_stands_alone(client: httpx.Client) -> None:
     response = client.get("/")
     assert response.status_code == 200
-    assert "default-src 'none'" in response.headers["content-security-policy"]
     page = response.text
+    # Nothing runs and nothing is styled but what stands in the page: no attributes, and one hash for each block.
+    policy = dict(rule.split(maxsplit=1) for rule in response.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    for rule, tag in (("script-src", "script"), ("style-src", "style")):
+        blocks = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(block.encode()).digest()).decode() for block in blocks]
+        assert len(digests) == 1
+        assert policy[rule] == f"'sha256-{digests[0]}'"
+    assert not re.search(r"<[^>]*\s(style|on\w+)=", page)
     assert not re.search(r"https?://|@import|<link rel=\"stylesheet|src=", page)
     found = re.search(r'<script type="application/json" id="facts">(.*?)</script>', page)
     assert found is not None
@@ -245,11 +256,98 @@ def test_other_addresses_methods_and_sites(client: httpx.Client) -> None:
     refused(client.get("/images/355"), 404, "no test image 355")
     refused(client.get("/images/-1"), 404)
     refused(client.get("/images/x"), 404)
+    for index in ("9" * 5000, "9" * 10, "%EF%BC%91", "1_0", "+1", "%1B[2J", "1%0A"):
+        refused(client.get(f"/images/{index}"), 404, "no test image")
     # A page of another site can send plain text here, or point a name of its own to 127.0.0.1.
     body = json.dumps({"pixels": GOOD})
     refused(client.post("/classify", content=body, headers={"Content-Type": "text/plain"}), 415, "application/json")
-    assert client.get("/", headers={"Host": "elsewhere.example"}).status_code == 400
-    assert client.get("/", headers={"Host": "localhost:8017"}).status_code == 200
+    for host in (
+        "elsewhere.example",
+        "localhost.elsewhere.example",
+        "192.0.2.1:8017",
+        "127.0.0.9",
+        "[::1]",
+        "",
+        "127.0.0.1@x",
+    ):
+        refused(client.get("/", headers={"Host": host}), 400, "another host")
+    for host in ("localhost:8017", "LOCALHOST", "localhost.", "127.0.0.1", "127.0.0.1:1"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+def test_every_address_that_it_listens_at_may_be_asked_for(opened: session.Session) -> None:
+    with asking(server.application(opened, None), "127.0.0.2") as client:
+        assert client.get("/").status_code == 200
+        refused(client.get("/", headers={"Host": "127.0.0.1"}), 400, "another host")
+
+
+def test_names_of_this_computer_are_asked_for_where_others_reach_it(opened: session.Session) -> None:
+    with server.listen("127.0.0.1", 0) as listener:
+        assert server.names(listener, "127.0.0.1") == {"localhost", "127.0.0.1"}
+    with server.listen("0.0.0.0", 0) as listener:
+        names = server.names(listener, "0.0.0.0")
+    assert {"localhost", socket.gethostname()} <= names
+    with asking(server.application(opened, None, names)) as client:
+        assert client.get("/", headers={"Host": f"{socket.gethostname().upper()}:8017"}).status_code == 200
+        assert client.get("/").status_code == 200  # by the address at which it arrives
+        refused(client.get("/", headers={"Host": "rebound.example"}), 400, "another host")
+
+
+@pytest.mark.parametrize(
+    "begins",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+    ],
+    ids=["nothing", "first line", "headers", "body"],
+)
+def test_half_sent_requests_do_not_hold_all_places(
+    begins: bytes, opened: session.Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guards, "REQUEST_SECONDS", 0.3)
+    with asking(server.application(opened, None)) as client, contextlib.ExitStack() as slow:
+        address = (client.base_url.host, client.base_url.port)
+        several = [slow.enter_context(socket.create_connection(address)) for _ in range(server.MAX_CONCURRENCY + 1)]
+        for one in several:
+            one.sendall(begins)
+        end = time.monotonic() + 20
+        while client.get("/").status_code == 503:
+            assert time.monotonic() < end
+            with contextlib.suppress(OSError):
+                several[0].sendall(b"x")  # a byte now and then is not enough
+            time.sleep(0.05)
+        assert client.get("/").status_code == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_requests_that_follow_each_other_are_not_cut_short(
+    opened: session.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "REQUEST_SECONDS", 1.0)
+    with asking(server.application(opened, None)) as client:
+        address = (client.base_url.host, client.base_url.port)
+        request = b"GET /images/0 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with socket.create_connection(address, timeout=10) as one:
+
+            def answered() -> bool:
+                content = b""
+                while not content.endswith(b"}"):
+                    piece = one.recv(65_536)
+                    assert piece, content
+                    content += piece
+                return content.startswith(b"HTTP/1.1 404")
+
+            one.sendall(request)
+            assert answered()
+            time.sleep(1.2)  # idle between requests: for that, uvicorn has a limit of its own
+            one.sendall(request + request[:9])
+            assert answered()
+            one.sendall(request[9:])
+            assert answered()
+            one.sendall(request[:9])
+            assert one.recv(100) == b""
 
 
 def test_a_target_that_dies_is_told_and_comes_back(client: httpx.Client, opened: session.Session) -> None:
@@ -307,6 +405,28 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
     found = server.facts(session.Session(runner.Runner(mnist, "m", runner.Kind.NATIVE, None, native.open)), None)
     assert (found["rows"], found["box"], found["centre"]) == (28, [20, 20], [14.5, 14.5])
     assert found["class_names"] == [str(digit) for digit in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "box", "centre"),
+    [
+        ("mnist", 28, 20, 14.5),
+        ("mnist-14x14", 14, 10, 7.25),
+        ("fashion-mnist", 28, 28, 14),
+        ("fashion-mnist-14x14", 14, 14, 7),
+        ("digits", 8, 8, 4),
+        ("some/folder", 32, 23, 32 * 14.5 / 28),
+    ],
+)
+def test_drawings_are_framed_as_the_data_set_is(
+    name: str, side: int, box: int, centre: float, native: runner.Runner
+) -> None:
+    trained = dataclasses.replace(
+        random_network(np.random.default_rng(0), (side * side, 4, 10)), description={"dataset": name}
+    )
+    found = server.facts(session.Session(dataclasses.replace(native, network=trained)), None)
+    assert found["box"] == [box, box]
+    assert found["centre"] == pytest.approx([centre, centre])
 
 
 # ---- The command ----

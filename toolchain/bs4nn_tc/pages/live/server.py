@@ -257,6 +257,16 @@ def is_local(listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
+def names(listener: socket.socket, host: str) -> set[str]:
+    """What requests may call this computer, besides the addresses at which they arrive.
+
+    Args:
+        listener: from `listen`.
+        host: as it was given to `listen`.
+    """
+    return {"localhost", host} | (set() if is_local(listener) else guards.own_names())
+
+
 def configuration(made: Starlette) -> uvicorn.Config:
     """How uvicorn has to serve the application: with all its limits."""
     return uvicorn.Config(
@@ -287,8 +297,7 @@ def serve(
         UserError: nobody knows the shape of the network's images.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, when everything has ended.
     """
-    names = {"localhost", host} | (set() if is_local(listener) else guards.own_names())
-    options = configuration(application(session, dataset, names))
+    options = configuration(application(session, dataset, names(listener, host)))
     address, port = listener.getsockname()[:2]
     who = "this computer only" if is_local(listener) else "EVERYBODY who reaches this computer"
     on_ready(
