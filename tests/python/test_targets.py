@@ -81,7 +81,7 @@ def test_the_small_kernel_equals_the_reference(network: Network, images: np.ndar
     expected = reference.run(network, images)
     for build in building.build(made, [building.NATIVE, "qemu-m0"]):
         symbols = building.read_elf(build.program).symbols
-        assert "odd_layer1_columns" in symbols
+        assert "bs4nn_part_odd_layer1_columns" in symbols
         with open_target(made, build.environment) as target:
             assert verify.verify(target, "test", network, images, expected).equal == len(images)
     kernel = made.folder / "lib" / "bs4nn" / "src"
@@ -103,8 +103,8 @@ def test_elf_holds_exactly_what_was_planned(environment: str, made: project.Proj
 
 def test_a_wrong_plan_is_noticed(made: project.Project) -> None:
     sizes = building.read_elf(building.program_path(made, "qemu-m4"))
-    sizes.symbols["odd_layer1_columns"] += 4
-    with pytest.raises(VerificationError, match="odd_layer1_columns"):
+    sizes.symbols["bs4nn_part_odd_layer1_columns"] += 4
+    with pytest.raises(VerificationError, match="bs4nn_part_odd_layer1_columns"):
         building.check_plan(made, sizes, "qemu-m4")
 
 
