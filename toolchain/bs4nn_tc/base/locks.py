@@ -13,14 +13,18 @@ from bs4nn_tc.base.errors import UserError
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def lock(handle: int) -> bool | None:
-    """Lock an open file or folder, without waiting.
+def lock(handle: int, wait: bool = False) -> bool | None:
+    """Lock an open file or folder.
+
+    Args:
+        handle: of the file or folder.
+        wait: until whoever holds the lock lets it go.
 
     Returns:
         Whether it is ours now, False if another holds it; None where the file system has no locks.
     """
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:
@@ -37,8 +41,12 @@ def is_at(handle: int, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
+def claimed(folder: Path, wait: bool = False) -> Iterator[bool]:
     """Make a folder if need be, and hold its lock; a new one that is still empty in the end is removed again.
+
+    Args:
+        folder: the folder.
+        wait: until whoever holds it lets it go.
 
     Yields whether it is ours; False if another process holds it.
 
@@ -49,7 +57,7 @@ def claimed(folder: Path) -> Iterator[bool]:
     while True:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        ours = lock(handle) is not False
+        ours = lock(handle, wait) is not False
         if not ours or os.path.samestat(os.fstat(handle), folder.stat()):
             break
         os.close(handle)  # who held it has removed it meanwhile

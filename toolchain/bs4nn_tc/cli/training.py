@@ -41,6 +41,7 @@ from bs4nn_tc.model.real_network import RealNetwork
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
+    from bs4nn_tc.study import sweep as sweeping
 
 
 # So many networks take weeks; and the largest seed.
@@ -222,9 +223,7 @@ def sweep(
     quiet: QuietOption = False,
 ) -> None:
     """Train many networks, and show the frontier of accuracy (validation images) against flash."""
-    from bs4nn_tc.pages import figures  # noqa: PLC0415 - needs a C compiler, and Optuna
-    from bs4nn_tc.study import experiments  # noqa: PLC0415 - needs a C compiler, and Optuna
-    from bs4nn_tc.study import sweep as sweeping  # noqa: PLC0415
+    from bs4nn_tc.study import sweep as sweeping  # noqa: PLC0415 - needs a C compiler, and Optuna
 
     try:
         widths = [tuple(int(part) for part in one.split(",")) for one in hidden]
@@ -235,14 +234,31 @@ def sweep(
         raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
     chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
     loaded = load_dataset(dataset, data_dir)
+    resolved = sweeping.resolve(loaded, chosen, epochs, option or [])
+
+    def on_wait(left: int) -> None:
+        progress_console.print(f"waiting for {left} network{'s' * (left != 1)} that other processes are training")
+
     with _training_bars(quiet) as on_report:
         try:
-            outcomes = sweeping.run(
-                loaded, chosen, out, store=store, epochs=epochs, options=option or [], on_report=on_report
-            )
+            result = sweeping.run(loaded, resolved, out, store=store, on_report=on_report, on_wait=on_wait)
         except KeyboardInterrupt:
             progress_console.print(f"stopped; the same command goes on with {out}")
             raise
+    if result.outcomes:
+        _show_sweep(result, dataset, out, as_json)
+    if result.failures:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in result.failures.items())
+        raise UserError(f"{len(result.failures)} of {len(resolved)} networks could not be trained: {reasons}")
+
+
+def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool) -> None:
+    """Write the table and the figure, and print the table."""
+    from bs4nn_tc.pages import figures  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc.study import experiments  # noqa: PLC0415 - needs a C compiler, and Optuna
+    from bs4nn_tc.study import sweep as sweeping  # noqa: PLC0415 - needs a C compiler, and Optuna
+
+    outcomes = result.outcomes
     sweeping.write_csv(outcomes, out / "sweep.csv")
     best = [one for one in outcomes if one.best]
     shown = experiments.Experiment(
@@ -256,7 +272,8 @@ def sweep(
     with contextlib.suppress(MissingToolError):  # the table is enough without matplotlib
         figures.draw(shown, out / "sweep")
     if as_json:
-        print_json({"folder": str(out), "networks": [dataclasses.asdict(one) for one in outcomes]})
+        networks = [dataclasses.asdict(one) for one in outcomes]
+        print_json({"folder": str(out), "networks": networks, "failures": result.failures})
         return
     table = Table(
         title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"

@@ -7,17 +7,19 @@ are looked at.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import functools
 import io
 import itertools
 import random
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from bs4nn_tc import training
-from bs4nn_tc.base import remedies
+from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import disk_errors, write_atomically
 from bs4nn_tc.base.interrupts import interruptible
@@ -25,9 +27,10 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.study import sweep_store
 
-# A worker that has not said anything for so long is taken for dead, and its setting is done by another.
-HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
+# Between two looks at what others have done.
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,19 @@ class Outcome:
     best: bool = False
 
 
+@dataclass(frozen=True)
+class Result:
+    """What a sweep has come to.
+
+    Attributes:
+        outcomes: of the networks that were trained, here or elsewhere, the smallest first.
+        failures: why the others could not be, by name.
+    """
+
+    outcomes: list[Outcome]
+    failures: dict[str, str]
+
+
 def settings(
     hidden: Sequence[tuple[int, ...]], time_steps: Sequence[int | None], recipes: Sequence[str], seeds: Sequence[int]
 ) -> list[Setting]:
@@ -80,87 +96,94 @@ def settings(
     return [Setting(*chosen) for chosen in itertools.product(hidden, time_steps, recipes, seeds)]
 
 
-def run(
-    dataset: Dataset,
-    chosen: Sequence[Setting],
-    folder: Path,
-    *,
-    store: str | None = None,
-    epochs: int | None = None,
-    options: Sequence[str] = (),
-    on_report: Callable[[training.Report], None] | None = None,
-) -> list[Outcome]:
-    """Train what has not been trained yet, and return what all of it has come to, the smallest network first.
+def resolve(
+    dataset: Dataset, chosen: Sequence[Setting], epochs: int | None = None, options: Sequence[str] = ()
+) -> dict[str, training.Options]:
+    """What every run is made of, by the name of its setting.
 
     Args:
         dataset: images and labels.
         chosen: the networks.
-        folder: for runs, networks, and the store if it is a file.
-        store: address of a database (as SQLAlchemy has it); a file in the folder if None.
         epochs: of every run; None for the recipe's own number.
         options: "name=value" for other values of the recipes.
-        on_report: called after every piece of an epoch of a run.
 
     Raises:
-        MissingToolError: Optuna is not installed.
-        UserError: a value that does not fit, a store that cannot be reached, a full disk.
-        KeyboardInterrupt: Ctrl-C; what was learned is on disk.
+        UserError: a value that does not fit, or leaves no images to compare networks by.
     """
-    try:
-        import optuna  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingToolError(remedies.not_installed("optuna")) from error
     resolved = {
         one.name: training.resolve(dataset, one.recipe, one.hidden, epochs, one.time_steps, one.seed, options)
         for one in chosen
     }
     if any(one.all_images for one in resolved.values()):
         raise UserError("with all_images no images are left to compare networks by; leave it out of a sweep")
+    return resolved
+
+
+def run(
+    dataset: Dataset,
+    resolved: Mapping[str, training.Options],
+    folder: Path,
+    *,
+    store: str | None = None,
+    on_report: Callable[[training.Report], None] | None = None,
+    on_wait: Callable[[int], None] | None = None,
+) -> Result:
+    """Train what has not been trained yet, and return what all of it has come to.
+
+    One that fails does not keep the others. Networks that others are training at the moment are waited for.
+
+    Args:
+        dataset: images and labels.
+        resolved: what to train, see `resolve`.
+        folder: for runs, networks, and the store if it is a file.
+        store: address of a database (as SQLAlchemy has it); a file in the folder if None.
+        on_report: called after every piece of an epoch of a run.
+        on_wait: called with how many networks are left when others are training all of these.
+
+    Raises:
+        MissingToolError: Optuna or a C compiler is not installed.
+        UserError: a store that cannot be used, or a folder that cannot be written.
+        KeyboardInterrupt: Ctrl-C; what was learned is on disk.
+    """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    address = store or f"sqlite:///{folder.absolute() / 'sweep.db'}"
-    try:
-        storage = optuna.storages.RDBStorage(address, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS)
-        study = optuna.create_study(
-            storage=storage, study_name="bs4nn-tc", directions=["maximize", "minimize"], load_if_exists=True
-        )
-    except Exception as error:  # whatever a database raises
-        raise UserError(f"the store {address} cannot be used: {str(error).splitlines()[0]}") from error
-    states = optuna.trial.TrialState
-
-    def taken(but: int = -1) -> set[str]:
-        others = study.get_trials(states=(states.COMPLETE, states.RUNNING))
-        return {one.user_attrs.get("name", "") for one in others if one.number != but}
-
-    def left() -> list[str]:
-        done_or_begun = taken()
-        return [name for name in resolved if name not in done_or_begun]
-
-    def work(trial: optuna.Trial) -> tuple[float, int]:
-        names = left()
-        if not names:  # another machine has been faster
-            raise optuna.TrialPruned
-        name = random.choice(names)  # so that machines that start at once take different ones
-        trial.set_user_attr("name", name)
-        if name in taken(but=trial.number):  # another one had the same idea at the same moment: choose again
-            raise optuna.TrialPruned
-        outcome = _train(dataset, name, resolved[name], folder, on_report)
-        for what, value in asdict(outcome).items():
-            trial.set_user_attr(what, value)
-        return outcome.strict_accuracy, outcome.flash_bytes
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        optuna.storages.fail_stale_trials(study)
-        # Optuna is not to be cut while it writes down what has become of a network.
+    with sweep_store.opened(folder, store) as trials:
+        failures: dict[str, str] = {}
+        waiting = False
+        # Nothing is to be cut while it is written down what has become of a network.
         with interruptible() as interrupted:
-            while left():
+            while left := [name for name in resolved if name not in failures and name not in trials.done()]:
                 if interrupted():
                     raise KeyboardInterrupt
-                study.optimize(work, n_trials=1)
-    done = {one.user_attrs["name"]: one.user_attrs for one in study.get_trials(states=(states.COMPLETE,))}
-    return frontier([Outcome(**done[name]) for name in resolved if name in done])
+                with contextlib.ExitStack() as claim:
+                    name = _claim(left, folder, trials, claim)
+                    if name is None and on_wait is not None and not waiting:
+                        on_wait(len(left))
+                    waiting = name is None
+                    if name is None:
+                        time.sleep(WAIT_SECONDS)
+                        continue
+                    try:
+                        train = functools.partial(_train, dataset, name, resolved[name], folder, on_report)
+                        trials.work(name, folder / name, train)
+                    except MissingToolError:
+                        raise
+                    except UserError as error:
+                        failures[name] = str(error)
+        done = trials.done()
+    names = [field.name for field in fields(Outcome)]
+    outcomes = [Outcome(**{name: done[one][name] for name in names}) for one in resolved if one in done]
+    return Result(frontier(outcomes), failures)
+
+
+def _claim(left: list[str], folder: Path, trials: sweep_store.Trials, claim: contextlib.ExitStack) -> str | None:
+    """Take one that nobody else is training, and hold its folder; None if there is none."""
+    for name in random.sample(left, len(left)):  # so that machines that start at once take different ones
+        with contextlib.ExitStack() as attempt, disk_errors(folder / name):
+            if attempt.enter_context(locks.claimed(folder / name)) and trials.is_free(name, folder / name):
+                claim.enter_context(attempt.pop_all())
+                return name
+    return None
 
 
 def _train(
@@ -170,7 +193,7 @@ def _train(
     folder: Path,
     on_report: Callable[[training.Report], None] | None,
 ) -> Outcome:
-    begun = (folder / name).exists()
+    begun = (folder / name / training.CHECKPOINT).exists()  # else it gives way to a new one
     result = training.train(dataset, options, folder / name, resume=begun, on_report=on_report)
     assert isinstance(result.network, Network)
     network_file.save(result.network, folder / f"{name}.bs4nn")

@@ -14,9 +14,10 @@ from bs4nn_tc.training.options import (
     resolve,
     settings_of,
 )
-from bs4nn_tc.training.run_folder import CONFIG, read_config, save_summary
+from bs4nn_tc.training.run_folder import CHECKPOINT, CONFIG, read_config, save_summary
 
 __all__ = [
+    "CHECKPOINT",
     "CONFIG",
     "BestOptions",
     "Options",
