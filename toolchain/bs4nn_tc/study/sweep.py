@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from bs4nn_tc import training
 from bs4nn_tc.base import locks
@@ -192,13 +193,14 @@ def _train(
     options: training.Options,
     folder: Path,
     on_report: Callable[[training.Report], None] | None,
-) -> Outcome:
+) -> dict[str, Any]:
+    """Train one; the fields of its outcome."""
     begun = (folder / name / training.CHECKPOINT).exists()  # else it gives way to a new one
     result = training.train(dataset, options, folder / name, resume=begun, on_report=on_report)
     assert isinstance(result.network, Network)
     network_file.save(result.network, folder / f"{name}.bs4nn")
     flash = memory.plan(result.network, pack.pack(result.network), "network").flash_bytes
-    return Outcome(name=name, flash_bytes=flash, best=False, **result.validation)
+    return asdict(Outcome(name=name, flash_bytes=flash, best=False, **result.validation))
 
 
 def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -11,17 +11,13 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from bs4nn_tc.base import locks, remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import disk_errors
-
-if TYPE_CHECKING:
-    from bs4nn_tc.study.sweep import Outcome
 
 # A worker on another machine that has not said anything for so long is taken for dead.
 HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
@@ -56,8 +52,13 @@ class Trials:
                 self._study.tell(one.number, state=self._states.FAIL, skip_if_finished=True)
         return name not in self._taken()
 
-    def work(self, name: str, folder: Path, train: Callable[[], Outcome]) -> None:
+    def work(self, name: str, folder: Path, train: Callable[[], dict[str, Any]]) -> None:
         """Train a network, and write down what has become of it.
+
+        Args:
+            name: of the network.
+            folder: of its run, locked by this process.
+            train: returns the fields of an `Outcome`.
 
         Raises:
             Whatever `train` raises.
@@ -69,9 +70,9 @@ class Trials:
             if name in self._taken(but=trial.number):  # another machine had the same idea at the same moment
                 raise self._optuna.TrialPruned
             outcome = train()
-            for what, value in asdict(outcome).items():
+            for what, value in outcome.items():
                 trial.set_user_attr(what, value)
-            return outcome.strict_accuracy, outcome.flash_bytes
+            return outcome["strict_accuracy"], outcome["flash_bytes"]
 
         with contextlib.suppress(self._optuna.exceptions.UpdateFinishedTrialError):  # asleep for too long
             self._study.optimize(objective, n_trials=1)
