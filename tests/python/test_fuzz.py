@@ -1,4 +1,7 @@
-"""What the fuzzer has found so far, once more; and garbage for an emulated board. `make fuzz` looks for more."""
+"""What the fuzzer has found so far, once more; garbage for an emulated board; hostile files for what reads files.
+
+`make fuzz` and `make fuzz-files` look for more.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import subprocess
 from pathlib import Path
 from types import ModuleType
 
+import hostile
 import pytest
 from conftest import ROOT, require
 
@@ -37,3 +41,11 @@ def test_the_corpus_with_the_sanitizers(run: ModuleType, tmp_path: Path) -> None
 
 def test_a_board_that_is_thrown_garbage_at_still_classifies(run: ModuleType) -> None:
     assert run.flood(2.0, "qemu-m0") > 10_000
+
+
+def test_hostile_files_end_in_success_or_in_one_line() -> None:
+    """Generous with the processor's time, so that a busy machine changes nothing; `make fuzz-files` is not."""
+    tried = list(hostile.run(1500, seed=20, seconds=30))
+    assert [number for number, _, _ in tried] == list(range(1500))
+    assert len({kind for _, kind, _ in tried}) == 5
+    assert [one for one in tried if one[2]] == []

@@ -254,7 +254,7 @@ class Network:
         for number, places in enumerate(self.order):
             here, above = layers[number], layers[number + 1]
             layers[number] = Layer(here.signs[places], here.thresholds[places])
-            layers[number + 1] = Layer(above.signs[:, places], above.thresholds)
+            layers[number + 1] = Layer(np.take(above.signs, places, axis=1), above.thresholds)
         return replace(self, layers=tuple(layers), order=())
 
     def from_places(self, values: NDArray[Any]) -> NDArray[Any]:

@@ -135,9 +135,9 @@ def pack_rows(signs: NDArray[np.int8], bits: int) -> NDArray[np.uint32] | NDArra
     """(out, in) signs to (in, ceil(out / bits)) words of `bits` bits, 1 = +1, rest clear."""
     neurons, inputs = signs.shape
     words = -(-neurons // bits)
-    wide = np.zeros((inputs, words * bits), np.uint8)
-    wide[:, :neurons] = signs.T > 0
-    return np.packbits(wide, axis=1, bitorder="little").view(f"<u{bits // 8}")
+    packed = np.zeros((words * bits // 8, inputs), np.uint8)
+    packed[: -(-neurons // 8)] = np.packbits(signs > 0, axis=0, bitorder="little")
+    return np.ascontiguousarray(packed.T).view(f"<u{bits // 8}")
 
 
 def _planes_of(numbers: NDArray[np.int64], count: int) -> NDArray[np.uint32]:
