@@ -22,6 +22,8 @@ from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.run_folder import BEST, BEST_REAL, CHECKPOINT, History, RunFolder
 from bs4nn_tc.training.trainer import Progress
 
+pytestmark = pytest.mark.bounds
+
 # --- .npy files, and import
 
 

@@ -21,6 +21,8 @@ from bs4nn_tc.model import described, network_file
 from bs4nn_tc.model.network import MAX_DESCRIPTION, MAX_SYNAPSES, Layer, Network, check_sizes
 from bs4nn_tc.training.options import check_sizes as check_hidden
 
+pytestmark = pytest.mark.bounds
+
 
 def with_header(text: str | Callable[[str], str]) -> bytes:
     """A small network's file whose header is this text, or the old one changed."""
@@ -252,6 +254,17 @@ def test_usable_entries() -> None:
     assert described.alphas(network) == (4.0, 9.5)
     assert described.knows_validation_images(network)
     assert not described.knows_validation_images(small(description={"validation": {"a": 1}}))
+
+
+def test_class_names_for_every_output() -> None:
+    """The small network has three."""
+    for said, names in (
+        (["a", "b", "c", "d"], ("a", "b", "c")),
+        (["a"], ("a", "1", "2")),
+        ([1, None, "x" * 300], ("0", "1", "2")),
+        ({"a": 1}, ("0", "1", "2")),
+    ):
+        assert described.class_names(small(description={"class_names": said})) == names
 
 
 def test_inspect_shows_the_beginning_of_a_long_description(tool: Tool, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from bs4nn_tc.cli.common import (
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, pack
-from bs4nn_tc.model import evaluation, importers, judgement, network_file, reference
+from bs4nn_tc.model import described, evaluation, importers, judgement, network_file, reference
 
 
 class Rules(StrEnum):
@@ -140,11 +140,7 @@ def evaluate(
         with progress_bar("evaluating", len(pixels), quiet) as advance:
             result = reference.run(network, pixels, advance)
     figures = evaluation.figures(network, result, labels)
-    named = network.description.get("class_names")
-    names = [
-        str(named[neuron]) if isinstance(named, list) and neuron < len(named) else str(neuron)
-        for neuron in range(network.outputs)
-    ]
+    names = described.class_names(network)
     judged = judgement.judge(result.answer, labels, result.response_time == network.time_steps, names)
     warnings = judgement.warnings({f"test images of {dataset}": judged})
     if save is not None:
@@ -200,10 +196,10 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
         positive = float((layer.signs > 0).mean())
         thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
         rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
-    described = sorted(network.description.items())
-    rows += [(printable(key, 60), printable(value, MOST_CHARACTERS)) for key, value in described[:MOST_ENTRIES]]
-    if len(described) > MOST_ENTRIES:
-        rows.append(("...", f"{len(described) - MOST_ENTRIES:,} entries more; --json shows all"))
+    entries = sorted(network.description.items())
+    rows += [(printable(key, 60), printable(value, MOST_CHARACTERS)) for key, value in entries[:MOST_ENTRIES]]
+    if len(entries) > MOST_ENTRIES:
+        rows.append(("...", f"{len(entries) - MOST_ENTRIES:,} entries more; --json shows all"))
     print_table(f"{network_path.name}: {network.shape_text}", rows)
     rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
     rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]

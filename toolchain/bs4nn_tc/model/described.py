@@ -38,6 +38,15 @@ def alphas(network: Network) -> tuple[float, ...] | None:
     return numbers if len(numbers) == len(values) else None
 
 
+def class_names(network: Network) -> tuple[str, ...]:
+    """A name for every output neuron: its number where no usable one is said."""
+    said = network.description.get("class_names")
+    names = said[: network.outputs] if isinstance(said, list | tuple) else []
+    usable = [name if isinstance(name, str) and len(name) <= _MAX_NAME else None for name in names]
+    usable += [None] * (network.outputs - len(usable))
+    return tuple(str(number) if name is None else name for number, name in enumerate(usable))
+
+
 def knows_validation_images(network: Network) -> bool:
     """Whether it has learned from the validation images, too (`all_images`), so that they say little of it."""
     return network.description.get("validation") == {}
