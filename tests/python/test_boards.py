@@ -257,7 +257,7 @@ def test_a_field_of_the_wrong_kind_is_named(tmp_path: Path, field: str, value: A
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"text"', b'{"bs4nn": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'"text"', b'{"bs4nn": 1}', b"[" * 100_000])
 def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)

@@ -8,7 +8,6 @@ with an Arduino core works by its name, too, once its PlatformIO platform is ins
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bs4nn_tc.base import resources
+from bs4nn_tc.base import plain_json, resources
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.files import read_file
 from bs4nn_tc.base.text import printable
 
 # What an Arduino core, kernel and stack may take on a board of which nothing better is known. `build` looks again.
@@ -84,10 +84,7 @@ def read_board(path: Path, platform: str = "") -> Board:
         UserError: it is no JSON, a field is missing or of the wrong kind (names file and field), or PlatformIO has no
             Arduino core for the board.
     """
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"the board manifest {path} cannot be read: {error}") from error
+    manifest = plain_json.parse(read_file(path, plain_json.MAX_BYTES), f"the board manifest {path}")
 
     def field(name: str) -> Any:
         value = manifest
@@ -173,8 +170,9 @@ def installed_boards() -> dict[str, tuple[Path, str]]:
     for folder in _platform_folders():
         for description in sorted(folder.glob("*/platform.json")):
             try:
-                name = str(json.loads(description.read_text(encoding="utf-8"))["name"])
-            except (OSError, ValueError, KeyError, TypeError):
+                content = read_file(description, plain_json.MAX_BYTES)
+                name = str(plain_json.parse(content, str(description))["name"])
+            except (UserError, KeyError, TypeError):
                 continue  # not ours to judge
             for manifest in sorted(description.parent.glob("boards/*.json")):
                 if _NAME.fullmatch(name) and _NAME.fullmatch(manifest.stem):
