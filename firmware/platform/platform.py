@@ -10,7 +10,9 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -62,7 +64,8 @@ class Bs4nnPlatform(PlatformBase):
         if not self.packages[TOOLCHAIN]["optional"] or get_core_package_dir(ENGINE, auto_install=False):
             return
         if importlib.util.find_spec("SCons") is None:
-            require_registry("PlatformIO's build engine is not installed; install it with: pip install scons")
+            install = f"{shlex.quote(sys.executable)} -m pip install scons"
+            require_registry(f"PlatformIO's build engine is not installed; install it with: {install}")
             return
         if PACKAGES_VARIABLE in os.environ:  # the user's own folder
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bounds import lowest
 from conftest import ROOT, random_network
 
 from bs4nn_tc.model import network_file
@@ -62,3 +64,16 @@ def test_the_plain_install_is_small(installed: Path) -> None:
     names = {package["name"].lower() for package in json.loads(listed.stdout)}
     assert {"bs4nn-tc", "numpy", "platformio", "scons"} <= names
     assert not names & {"torch", "torchvision", "scikit-learn", "scipy"}
+
+
+def test_every_requirement_says_from_which_version() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    bounds = lowest(pyproject)
+    assert {"numpy", "typer", "hatchling", "optuna", "pytest"} <= bounds.keys()
+    with pytest.raises(ValueError, match="'typer' has no lower bound"):
+        lowest(pyproject.replace(f"typer>={bounds['typer']}", "typer"))
+
+
+def test_no_document_names_an_install_that_no_index_has() -> None:
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("templates/*")):
+        assert not re.search(r"pip install\S* *'?bs4nn-tc", path.read_text(encoding="utf-8")), path
