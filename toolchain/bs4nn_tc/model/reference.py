@@ -77,16 +77,16 @@ def run_layer(layer: Layer, arrival_times: NDArray[np.int32], time_steps: int, d
         delay: d; a neuron that crosses at step t has firing time t + d, and T or later is never.
     """
     arriving = np.flatnonzero(arrival_times < time_steps)
-    steps, step_of_spike = np.unique(arrival_times[arriving], return_inverse=True)
+    in_order = arriving[np.argsort(arrival_times[arriving], kind="stable")]
+    steps, first_spikes = np.unique(arrival_times[in_order], return_index=True)
     if steps.size == 0:
         none = np.zeros((0, layer.neurons), np.int32)
         never = np.full(layer.neurons, time_steps, np.int32)
         return LayerRun(steps, none, never, np.zeros(layer.neurons, np.int32))
-    # One row a step with the sum of the signs that arrive there. float32 is exact: sums stay below 2^24.
-    spikes_at_step = np.zeros((steps.size, arriving.size), np.float32)
-    spikes_at_step[step_of_spike, np.arange(arriving.size)] = 1
-    sums = spikes_at_step @ layer.signs[:, arriving].T.astype(np.float32)
-    potentials = np.cumsum(sums, axis=0).astype(np.int32)
+    # One row a step with the sum of the signs that arrive there. No matrix product: the threads of a BLAS library wait
+    # for each other, for ever so long where other programs keep the processor busy.
+    sums = np.add.reduceat(layer.signs.T[in_order], first_spikes, axis=0, dtype=np.int32)
+    potentials = np.cumsum(sums, axis=0, dtype=np.int32)
 
     crossed = potentials >= layer.thresholds
     has_crossed = crossed.any(axis=0)
