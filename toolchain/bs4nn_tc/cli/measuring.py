@@ -81,7 +81,10 @@ def bench(
         ("instructions, 99 %", [f"{cost.instructions_p99:,}" for cost in costs]),
         ("instructions, largest", [f"{cost.instructions_max:,}" for cost in costs]),
         ("instructions, hardest synthetic image", hardest),
-        ("instructions, no image needs more", [f"{cost.instructions_bound:,}" for cost in costs]),
+        (
+            "instructions, no image needs more",
+            ["-" if cost.instructions_bound is None else f"{cost.instructions_bound:,}" for cost in costs],
+        ),
         ("kernel code, bytes", [f"{cost.code_bytes:,}" for cost in costs]),
         ("constants, bytes", [f"{cost.constant_bytes:,}" for cost in costs]),
         ("workspace, bytes", [f"{cost.workspace_bytes:,}" for cost in costs]),

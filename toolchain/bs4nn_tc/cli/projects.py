@@ -49,12 +49,13 @@ def generate(
     out = out or Path(f"{name}-project")
     made = project.generate(network, name, chosen, out, force, small)
     output.print(f"{out}: {name} ({network.shape_text}) for native, {', '.join(made.boards)}")
-    packed = pack.pack(network)
+    packed, steps = pack.pack(network), bound.steps_at_most(network)
     for one in chosen:
-        most = bound.instructions_at_most(network, one.core, packed, small)
-        output.print(
-            f"  {one.id}: no image needs more than {most:,} instructions ({bound.steps_at_most(network):,} steps)",
-        )
+        most = bound.instructions_at_most(network, one.core, "small" if small else "assembly", packed)
+        if most is None:
+            output.print(f"  {one.id}: the kernel in portable C; no bound of instructions is known for {one.core}")
+        else:
+            output.print(f"  {one.id}: no image needs more than {most:,} instructions (in {steps:,} steps at the most)")
     output.print(f"next: bs4nn-tc build {shlex.quote(str(out))}")
 
 

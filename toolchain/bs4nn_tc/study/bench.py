@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
@@ -25,14 +25,14 @@ from bs4nn_tc import targets
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import write_atomically
-from bs4nn_tc.device import building, platformio
+from bs4nn_tc.device import building, cores, platformio
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.device.codegen import bound, pack, project
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets.application import LapTooLongError
+from bs4nn_tc.study import hard_images
+from bs4nn_tc.targets.application import ApplicationTarget, LapTooLongError
 
-HARD_IMAGES = 24
-Kernel = Literal["assembly", "portable", "small"]
+Kernel = bound.KernelName
 _PORTABLE = ("-DBS4NN_PORTABLE",)
 # As the platform (firmware/platform/builder/main.py) and generated projects compile them.
 _FLAGS = ("-mthumb", "-mfloat-abi=soft", "-std=c99", "-ffreestanding", "-ffunction-sections")
@@ -55,9 +55,9 @@ class Cost:
         instructions_mean: executed instructions an inference, over all images.
         instructions_p99: 99 % of the images need no more.
         instructions_max: the most that any of the images needs.
-        instructions_hardest: the most for synthetic images made to be hard (`hard_images`); None if the
+        instructions_hardest: the most for images made and searched for to be hard (`hard_images`); None if the
             board's counter does not reach that far.
-        instructions_bound: no image needs more (device/codegen/bound.py).
+        instructions_bound: no image needs more (device/codegen/bound.py); None for a core that is not known.
         instructions_by_class: the mean for the images of each class.
         code_bytes: the kernel's code and constants.
         constant_bytes: the network in flash.
@@ -74,7 +74,7 @@ class Cost:
     instructions_p99: int
     instructions_max: int
     instructions_hardest: int | None
-    instructions_bound: int
+    instructions_bound: int | None
     instructions_by_class: tuple[float, ...]
     code_bytes: int
     constant_bytes: int
@@ -121,10 +121,7 @@ def measure(
                 counts.append(targets.instructions(board, target.profile(image)[1]))
                 if on_image is not None:
                     on_image()
-            try:
-                hard = [targets.instructions(board, target.profile(image)[1]) for image in hard_images(network)]
-            except LapTooLongError:
-                hard = []
+            hardest = _hardest(network, board, target)
         compiled = (made.folder / ".pio" / "build" / board.id).glob("lib*/bs4nn/*.o")
         code = sum(map(_object_bytes, compiled))
     counted = np.array(counts)
@@ -138,8 +135,8 @@ def measure(
         instructions_mean=mean,
         instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
         instructions_max=int(counted.max()),
-        instructions_hardest=max(hard) if hard else None,
-        instructions_bound=bound.instructions_at_most(network, board.core, small=kernel == "small"),
+        instructions_hardest=hardest,
+        instructions_bound=bound.instructions_at_most(network, board.core, kernel),
         instructions_by_class=tuple(
             float(counted[labels == label].mean()) if (labels == label).any() else 0.0
             for label in range(network.outputs)
@@ -152,24 +149,12 @@ def measure(
     )
 
 
-def hard_images(network: Network) -> NDArray[np.uint8]:
-    """(24, pixels) uint8 images that take long: no pixel black, spikes spread over all steps in random orders.
-
-    Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
-    """
-    rng = np.random.default_rng(0)
-    spread = np.linspace(1, network.intensity_max, network.inputs).round().astype(np.uint8)
-    liking = network.layers[0].signs.sum(axis=0, dtype=np.int64)
-    images = []
-    for number in range(HARD_IMAGES):
-        order = rng.permutation(network.inputs)
-        if number % 2:
-            noise = rng.normal(0, 1 + number, network.inputs)
-            order = np.argsort(liking + noise)[::-1]
-        image = np.empty(network.inputs, np.uint8)
-        image[order] = spread
-        images.append(image)
-    return np.stack(images)
+def _hardest(network: Network, board: Board, target: ApplicationTarget) -> int | None:
+    """The most instructions that a search for hard images finds; None where the board's counter runs over."""
+    try:
+        return hard_images.search(network, lambda image: targets.instructions(board, target.profile(image)[1]))
+    except LapTooLongError:
+        return None
 
 
 def _object_bytes(path: Path) -> int:
@@ -230,7 +215,7 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
     if kernel != "portable":
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
         assembly = files[f"{source_name}_cortex_m.S"].read_text(encoding="utf-8")
-        version = "THUMB_1" if core in bound.THUMB_1_CORES else "THUMB_2"
+        version = "THUMB_1" if cores.core(core).instruction_set == "thumb-1" else "THUMB_2"
         pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", assembly))
         frames |= {f"{source_name}_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
         calls[f"{source_name}_look_at_list"] = {"most", "bs4nn_small_fire" if kernel == "small" else "bs4nn_fire_word"}

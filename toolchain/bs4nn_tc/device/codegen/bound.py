@@ -2,15 +2,20 @@
 
 A count of what a kernel (firmware/lib/bs4nn, firmware/small) can do at most, times what each of these things costs at
 most, read off the compiled code of the two instruction sets. It is a model, not a proof: the tests hold it against
-what emulated cores execute. For a time, multiply by the cycles that an instruction takes on the core.
+what emulated cores execute, on images made and searched for to be hard. For a time, multiply by the cycles that an
+instruction takes on the core. A core that is not known gets no bound.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from bs4nn_tc.device.codegen.pack import PackedNetwork, pack
+from bs4nn_tc.device.codegen.pack import PackedHidden, PackedNetwork, pack
+from bs4nn_tc.device.cores import InstructionSet, core
 from bs4nn_tc.model.network import Network
+
+KernelName = Literal["assembly", "portable", "small"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,14 @@ class Costs:
         intensity: looking for the pixels of one intensity.
         step: one visited step; layer: what each hidden layer adds to it.
         record: setting up one word of neurons; plane: the same for each of its bit planes.
-        look: looking at one word, with up to seven spikes and neurons that fire; look_plane: for each plane
-            beyond the seventh.
-        spike: counting one spike in one word; spike_plane: for each plane beyond the seventh.
-        fire: sending one spike; batch: for every word of output neurons; batch_plane: for every plane of it.
-        output: looking at the output layer; output_plane: for every word and plane of it.
+        look: looking at one word in which nobody fires; look_plane: for each plane beyond the seventh.
+        spike: counting one spike in one word, and having looked ahead at it; spike_plane: for each plane beyond the
+            seventh.
+        fire: sending one spike; fire_alone: what it costs more where it is the only one of its word to fire then;
+            fire_in_c: the same where the assembly does not do it by itself.
+        batch: for every word of output neurons; batch_plane: for every plane of it.
+        output: looking at the output layer; output_plane: for every word and plane of it, and for every
+            plane of a potential.
     """
 
     image: int
@@ -42,92 +50,136 @@ class Costs:
     spike: int
     spike_plane: int
     fire: int
+    fire_alone: int
+    fire_in_c: int
     batch: int
     batch_plane: int
     output: int
     output_plane: int
 
 
-THUMB_1_CORES = ("cortex-m0", "cortex-m0plus", "cortex-m1", "cortex-m23")
-THUMB_2 = Costs(
-    image=1600,
-    pixel=14,
-    intensity=40,
-    step=45,
-    layer=120,
-    record=40,
-    plane=24,
-    look=340,
-    look_plane=14,
-    spike=10,
-    spike_plane=2,
-    fire=30,
-    batch=16,
-    batch_plane=0,
-    output=160,
-    output_plane=26,
-)
-THUMB_1 = Costs(
-    image=2000,
-    pixel=22,
-    intensity=60,
-    step=75,
-    layer=190,
-    record=60,
-    plane=36,
-    look=540,
-    look_plane=22,
-    spike=16,
-    spike_plane=2,
-    fire=50,
-    batch=30,
-    batch_plane=0,
-    output=260,
-    output_plane=40,
-)
-SMALL_THUMB_2 = Costs(
-    image=2400,
-    pixel=24,
-    intensity=30,
-    step=130,
-    layer=120,
-    record=40,
-    plane=6,
-    look=240,
-    look_plane=14,
-    spike=14,
-    spike_plane=2,
-    fire=170,
-    batch=30,
-    batch_plane=8,
-    output=260,
-    output_plane=14,
-)
-SMALL_THUMB_1 = Costs(
-    image=3000,
-    pixel=34,
-    intensity=45,
-    step=190,
-    layer=170,
-    record=60,
-    plane=8,
-    look=380,
-    look_plane=22,
-    spike=20,
-    spike_plane=3,
-    fire=250,
-    batch=40,
-    batch_plane=10,
-    output=400,
-    output_plane=20,
-)
-
-
-def costs_of(core: str, small: bool = False) -> Costs:
-    """The costs for a core, e.g. "cortex-m4", of the kernel or of the small one."""
-    if small:
-        return SMALL_THUMB_1 if core in THUMB_1_CORES else SMALL_THUMB_2
-    return THUMB_1 if core in THUMB_1_CORES else THUMB_2
+_COSTS: dict[tuple[KernelName, InstructionSet], Costs] = {
+    ("assembly", "thumb-2"): Costs(
+        image=1600,
+        pixel=14,
+        intensity=40,
+        step=35,
+        layer=75,
+        record=40,
+        plane=24,
+        look=81,
+        look_plane=10,
+        spike=14,
+        spike_plane=1,
+        fire=18,
+        fire_alone=75,
+        fire_in_c=300,
+        batch=16,
+        batch_plane=0,
+        output=130,
+        output_plane=11,
+    ),
+    ("assembly", "thumb-1"): Costs(
+        image=2000,
+        pixel=22,
+        intensity=60,
+        step=55,
+        layer=115,
+        record=60,
+        plane=36,
+        look=125,
+        look_plane=15,
+        spike=21,
+        spike_plane=1,
+        fire=30,
+        fire_alone=120,
+        fire_in_c=450,
+        batch=30,
+        batch_plane=0,
+        output=210,
+        output_plane=18,
+    ),
+    ("portable", "thumb-2"): Costs(
+        image=1700,
+        pixel=18,
+        intensity=40,
+        step=35,
+        layer=75,
+        record=40,
+        plane=24,
+        look=115,
+        look_plane=12,
+        spike=18,
+        spike_plane=1,
+        fire=40,
+        fire_alone=300,
+        fire_in_c=300,
+        batch=20,
+        batch_plane=0,
+        output=130,
+        output_plane=11,
+    ),
+    ("portable", "thumb-1"): Costs(
+        image=2100,
+        pixel=26,
+        intensity=60,
+        step=55,
+        layer=115,
+        record=60,
+        plane=36,
+        look=180,
+        look_plane=18,
+        spike=28,
+        spike_plane=2,
+        fire=60,
+        fire_alone=450,
+        fire_in_c=450,
+        batch=36,
+        batch_plane=0,
+        output=210,
+        output_plane=18,
+    ),
+    ("small", "thumb-2"): Costs(
+        image=2400,
+        pixel=24,
+        intensity=30,
+        step=60,
+        layer=90,
+        record=40,
+        plane=6,
+        look=80,
+        look_plane=9,
+        spike=15,
+        spike_plane=1,
+        fire=90,
+        fire_alone=60,
+        fire_in_c=60,
+        batch=30,
+        batch_plane=8,
+        output=180,
+        output_plane=10,
+    ),
+    ("small", "thumb-1"): Costs(
+        image=3000,
+        pixel=34,
+        intensity=45,
+        step=90,
+        layer=130,
+        record=60,
+        plane=8,
+        look=120,
+        look_plane=14,
+        spike=22,
+        spike_plane=2,
+        fire=140,
+        fire_alone=90,
+        fire_in_c=90,
+        batch=40,
+        batch_plane=10,
+        output=270,
+        output_plane=15,
+    ),
+}
 
 
 def steps_at_most(network: Network) -> int:
@@ -136,22 +188,47 @@ def steps_at_most(network: Network) -> int:
     return min(network.time_steps, with_input * (len(network.layers) if network.delay else 1))
 
 
-def instructions_at_most(network: Network, core: str, packed: PackedNetwork | None = None, small: bool = False) -> int:
-    """Upper bound of the instructions that the kernel, or the small one, executes for one image on a core."""
+def instructions_at_most(
+    network: Network, core_name: str, kernel: KernelName = "assembly", packed: PackedNetwork | None = None
+) -> int | None:
+    """Upper bound of the instructions that a kernel executes for one image on a core; None if the core is not known."""
+    instruction_set = core(core_name).instruction_set
+    if instruction_set is None:
+        return None
+    costs = _COSTS[kernel, instruction_set]
     packed = packed or pack(network)
-    costs = costs_of(core, small)
     steps = steps_at_most(network)
     total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
     total += steps * (costs.step + costs.layer * len(packed.hidden))
-    output_words = packed.output.words
-    for hidden in packed.hidden:
-        more_planes = hidden.planes - 7
-        looks = min(steps, hidden.inputs)
-        total += hidden.words * (costs.record + costs.plane * hidden.planes)
-        total += hidden.words * looks * (costs.look + costs.look_plane * more_planes)
-        total += hidden.words * hidden.inputs * (costs.spike + costs.spike_plane * more_planes)
-        total += hidden.neurons * costs.fire
-    total += packed.output.inputs * output_words * (costs.batch + costs.batch_plane * packed.output.planes)
-    total += network.outputs * costs.fire
-    total += steps * (costs.output + costs.output_plane * packed.output.planes * output_words)
+    for number, hidden in enumerate(packed.hidden, start=1):
+        direct = number == len(packed.hidden) and packed.output.halfwords == 1
+        total += _hidden(hidden, steps, costs, direct)
+        if network.delay:  # what fires too late to arrive anywhere is left to C
+            total += hidden.words * costs.fire_in_c
+    output = packed.output
+    total += output.inputs * output.words * (costs.batch + costs.batch_plane * output.planes)
+    # A look at the output layer; with thresholds of their own, one that lets nobody fire may take two.
+    look = costs.output + costs.output_plane * output.planes * output.words * (1 if output.start is None else 2)
+    total += min(steps, output.inputs) * look
+    # Once, the potentials of all output neurons: where some of them fire, or at the readout step.
+    total += 2 * network.outputs * (costs.fire + costs.output_plane * output.planes)
     return total
+
+
+def _hidden(layer: PackedHidden, steps: int, costs: Costs, direct: bool) -> int:
+    """What a hidden layer takes at the most, but for the steps themselves.
+
+    Args:
+        layer: the layer.
+        steps: that are visited at the most.
+        costs: of the kernel on the core.
+        direct: the assembly itself sends its spikes, to an output layer of up to 16 neurons.
+    """
+    more_planes = layer.planes - 7
+    looks = layer.words * min(steps, layer.inputs)
+    total = layer.words * (costs.record + costs.plane * layer.planes)
+    total += looks * (costs.look + costs.look_plane * more_planes)
+    total += layer.words * layer.inputs * (costs.spike + costs.spike_plane * more_planes)
+    if layer.start is not None:  # at every look C has to find out whether a neuron with a threshold of its own fires
+        return total + looks * costs.fire_in_c + layer.neurons * costs.fire
+    return total + layer.neurons * (costs.fire + (costs.fire_alone if direct else costs.fire_in_c))
