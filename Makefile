@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files tables lint clean
+.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files tables drawing lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -50,6 +50,9 @@ fuzz-files: setup ## 100,000 hostile files and data sets through everything that
 
 tables: setup ## put the measured figures into the README
 	$(BIN)/python tools/tables.py
+
+drawing: setup ## draw the rooms of the package into docs/
+	$(BIN)/python tools/architecture.py
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
