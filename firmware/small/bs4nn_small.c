@@ -19,6 +19,10 @@
  */
 #include "bs4nn_layout.h"
 
+#if BS4NN_ASSEMBLY
+#include "bs4nn_small_cortex_m.h"
+#endif
+
 #define NO_WORD 0xFFFFu
 #define SURE_PLANES 6u /* that every record has */
 
@@ -80,10 +84,28 @@ typedef struct run {
     uint8_t read_out;           /* the readout step has passed */
 } BS4NN_ALIGNED run_t;
 
-/* Refuses to compile where bs4nn_small_cortex_m.S would look in the wrong place. */
 #if BS4NN_ASSEMBLY
-typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, odd_stride) == 52u && RECORD == 2u ? 1 : -1];
-typedef char run_t_is_as_assembly_has_it[offsetof(run_t, counts) == 4u && SURE_PLANES == 6u ? 1 : -1];
+IS_AT(layer_t, spikes, AT_SPIKES);
+IS_AT(layer_t, n, AT_N);
+IS_AT(layer_t, ring, AT_RING);
+IS_AT(layer_t, records, AT_RECORDS);
+IS_AT(layer_t, stride, AT_STRIDE);
+IS_AT(layer_t, columns, AT_COLUMNS);
+IS_AT(layer_t, height, AT_HEIGHT);
+IS_AT(layer_t, goal, AT_GOAL);
+IS_AT(layer_t, more, AT_MORE);
+IS_AT(layer_t, odd, AT_ODD);
+IS_AT(layer_t, end, AT_END);
+IS_AT(layer_t, rows, AT_ROWS);
+IS_AT(layer_t, run, AT_RUN);
+IS_AT(layer_t, odd_stride, AT_ODD_STRIDE);
+IS_AT(run_t, planes, RUN_PLANES);
+IS_AT(run_t, counts, RUN_SENT);
+HOLDS(record_alive, RECORD_ALIVE == 4u * ALIVE);
+HOLDS(record_next, RECORD_NEXT == 4u * NEXT);
+HOLDS(record_planes, RECORD_PLANES == 4u * RECORD);
+HOLDS(ring, RING_SPIKES == RING);
+HOLDS(sure_planes, SURE_PLANES == 6u);
 #endif
 
 /* ---- Layers ---- */

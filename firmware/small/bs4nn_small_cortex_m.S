@@ -12,34 +12,7 @@
 #if BS4NN_ASSEMBLY
 
 #include "bs4nn_adders.h"
-
-/* Bytes from the start of layer_t; the first seven are loaded together, and some others in pairs. */
-#define AT_N 4
-#define AT_RING 8
-#define AT_GOAL 28
-#define AT_MORE 32
-#define AT_ODD 36
-#define AT_END 40
-#define AT_ROWS 44
-#define AT_RUN 48
-#define AT_ODD_STRIDE 52
-
-/* Bytes from the start of run_t. */
-#define RUN_PLANES 0
-#define RUN_SENT 4
-
-/* Bytes from the start of a word's record. */
-#define ALIVE 0
-#define NEXT 4
-#define PLANES 8
-
-#define RING 32
-
-/* Bytes of stack, for whoever adds them up: of the function, and what it pushes within it at the most. */
-#define THUMB_2_LOOK_STACK 56
-#define THUMB_2_MOST_STACK 4
-#define THUMB_1_LOOK_STACK 48
-#define THUMB_1_MOST_STACK 0
+#include "bs4nn_small_cortex_m.h"
 
     .syntax unified
     .thumb
@@ -386,7 +359,7 @@ bs4nn_small_look_at_list:
 
 /* Find the lanes r4 that lack least, and how much, lr. */
 .Lhighest:
-    ldr r4, [r1, #ALIVE - PLANES - 12]
+    ldr r4, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     ldrd lr, r8, [r5, #AT_GOAL]             /* and more */
     cmp r8, #0
     bne .Lmore
@@ -422,12 +395,12 @@ bs4nn_small_look_at_list:
     ldrd r7, r8, [r5, #AT_N]
     ldr r4, [sp, #4]
     add r0, lr, r7
-    and r0, r0, #RING - 1
+    and r0, r0, #RING_SPIKES - 1
     ldrh r6, [r8, r0, lsl #1]
     strh r4, [r8, r0, lsl #1]
     orr r6, r6, r7, lsl #16
-    ldrsh r3, [r1, #NEXT - PLANES - 12]
-    str r6, [r1, #NEXT - PLANES - 12]
+    ldrsh r3, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
+    str r6, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
 .Lnext:
     movs r1, r3                             /* N: no word */
     bpl .Lword
@@ -465,10 +438,10 @@ bs4nn_small_look_at_list:
 
 /* The lanes r4 fire. */
 .Lfire:
-    ldr r3, [r1, #ALIVE - PLANES - 12]
+    ldr r3, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     ldrd r6, r7, [r5, #AT_ROWS]             /* and run */
     bics r3, r3, r4
-    str r3, [r1, #ALIVE - PLANES - 12]
+    str r3, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     strd r0, r2, [sp, #8]
     ldr r8, [sp, #4]
     cmp r6, #0
@@ -493,14 +466,14 @@ bs4nn_small_look_at_list:
     str r8, [r7, #RUN_SENT]
 .Lfired:
     ldrd r0, r2, [sp, #8]
-    ldr r3, [r1, #ALIVE - PLANES - 12]
+    ldr r3, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     cbz r3, .Lnobody
     ldm r1, {r3, r6, r7}
     b .Lhighest
 
 .Lnobody:                                   /* never put down again */
     mov lr, r3
-    ldrsh r3, [r1, #NEXT - PLANES - 12]
+    ldrsh r3, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
     b .Lnext
 
 .Lcarry:                                    /* r0 into plane 3 and up */
@@ -573,14 +546,14 @@ bs4nn_small_look_at_list:
     lsls r3, r3, #1
     adds r3, r3, r2
     mov r10, r3
-    ldrh r0, [r5, #NEXT + 2]                /* seen */
+    ldrh r0, [r5, #RECORD_NEXT + 2]                /* seen */
     lsls r0, r0, #1
     adds r0, r0, r2
-    ldr r2, [r5, #PLANES + 4]
+    ldr r2, [r5, #RECORD_PLANES + 4]
     mov r8, r2
-    ldr r2, [r5, #PLANES + 8]
+    ldr r2, [r5, #RECORD_PLANES + 8]
     mov r9, r2
-    ldr r2, [r5, #PLANES]
+    ldr r2, [r5, #RECORD_PLANES]
 
 .Lfours:
     movs r6, #0
@@ -633,7 +606,7 @@ bs4nn_small_look_at_list:
 /* Carry r6 into plane 3 and up. */
 .Lup:
     mov r3, r12
-    adds r3, r3, #PLANES + 12
+    adds r3, r3, #RECORD_PLANES + 12
 1:  ldr r5, [r3]
     eors r5, r6
     stm r3!, {r5}
@@ -644,7 +617,7 @@ bs4nn_small_look_at_list:
 .Lcounted:
     bl .Lup
     mov r3, r12
-    adds r3, r3, #PLANES
+    adds r3, r3, #RECORD_PLANES
     mov r4, r8
     mov r5, r9
     stm r3!, {r2, r4, r5}
@@ -653,7 +626,7 @@ bs4nn_small_look_at_list:
 /* Find the lanes r4 that lack least, and how much, r6. r3: plane 3. */
 .Lhighest:
     mov r4, r12
-    ldr r4, [r4, #ALIVE]
+    ldr r4, [r4, #RECORD_ALIVE]
     ldr r6, [r7, #AT_GOAL]
     ldr r5, [r7, #AT_MORE]
     cmp r5, #0
@@ -699,15 +672,15 @@ bs4nn_small_look_at_list:
     ldr r3, [r7, #AT_RING]
     ldr r0, [sp, #4]
     adds r4, r6, r5
-    lsls r4, r4, #27                        /* modulo RING, in half-words */
+    lsls r4, r4, #27                        /* modulo RING_SPIKES, in half-words */
     lsrs r4, r4, #26
     ldrh r2, [r3, r4]
     strh r0, [r3, r4]
     lsls r5, r5, #16
     orrs r2, r5
     mov r3, r12
-    ldrh r1, [r3, #NEXT]
-    str r2, [r3, #NEXT]
+    ldrh r1, [r3, #RECORD_NEXT]
+    str r2, [r3, #RECORD_NEXT]
 .Lnext:
     lsls r4, r1, #16                        /* N: no word */
     bmi 1f
@@ -754,9 +727,9 @@ bs4nn_small_look_at_list:
 .Lfire:
     str r0, [sp, #8]
     mov r3, r12
-    ldr r5, [r3, #ALIVE]
+    ldr r5, [r3, #RECORD_ALIVE]
     bics r5, r4
-    str r5, [r3, #ALIVE]
+    str r5, [r3, #RECORD_ALIVE]
     mov r10, r1
     mov r11, r2
     ldr r1, [sp, #4]
@@ -793,13 +766,13 @@ bs4nn_small_look_at_list:
     mov r1, r10
     mov r2, r11
     mov r3, r12
-    ldr r4, [r3, #ALIVE]
-    adds r3, r3, #PLANES + 12
+    ldr r4, [r3, #RECORD_ALIVE]
+    adds r3, r3, #RECORD_PLANES + 12
     movs r6, r4
     beq 1f
     b .Lhighest
 1:  mov r3, r12                             /* nobody left: never put down again */
-    ldrh r1, [r3, #NEXT]
+    ldrh r1, [r3, #RECORD_NEXT]
     b .Lnext
 
 .Lfire_in_c:

@@ -214,9 +214,9 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
         calls.setdefault(source, set()).add(callee)
     if kernel != "portable":
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
-        assembly = files[f"{source_name}_cortex_m.S"].read_text(encoding="utf-8")
+        stated = files[f"{source_name}_cortex_m.h"].read_text(encoding="utf-8")
         version = "THUMB_1" if cores.core(core).instruction_set == "thumb-1" else "THUMB_2"
-        pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", assembly))
+        pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", stated))
         frames |= {f"{source_name}_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
         calls[f"{source_name}_look_at_list"] = {"most", "bs4nn_small_fire" if kernel == "small" else "bs4nn_fire_word"}
 

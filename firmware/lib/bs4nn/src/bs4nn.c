@@ -27,6 +27,10 @@
  */
 #include "bs4nn_layout.h"
 
+#if BS4NN_ASSEMBLY
+#include "bs4nn_cortex_m.h"
+#endif
+
 #define NO_WORD 0xFFFFu
 
 #if defined(__GNUC__)
@@ -561,10 +565,36 @@ typedef struct {
     uint32_t firing_time;
 } BS4NN_ALIGNED layer_t;
 
-/* Refuses to compile where bs4nn_cortex_m.S would look in the wrong place. */
 #if BS4NN_ASSEMBLY
-typedef char layer_t_is_as_assembly_has_it[offsetof(layer_t, run) == 72u && RECORD == 2u ? 1 : -1];
-typedef char run_t_is_as_assembly_has_it[offsetof(run_t, on_their_way) == 16u && BATCH == 8u ? 1 : -1];
+IS_AT(layer_t, spikes, AT_SPIKES);
+IS_AT(layer_t, n, AT_N);
+IS_AT(layer_t, ring, AT_RING);
+IS_AT(layer_t, eighths, AT_EIGHTHS);
+IS_AT(layer_t, shift, AT_SHIFT);
+IS_AT(layer_t, records, AT_RECORDS);
+IS_AT(layer_t, stride, AT_STRIDE);
+IS_AT(layer_t, columns, AT_COLUMNS);
+IS_AT(layer_t, height, AT_HEIGHT);
+IS_AT(layer_t, level, AT_LEVEL);
+IS_AT(layer_t, past, AT_PAST);
+IS_AT(layer_t, sooner, AT_SOONER);
+IS_AT(layer_t, end, AT_END);
+IS_AT(layer_t, more, AT_MORE);
+IS_AT(layer_t, positive, AT_POSITIVE);
+IS_AT(layer_t, nearest, AT_NEAREST);
+IS_AT(layer_t, direct, AT_DIRECT);
+IS_AT(layer_t, rows, AT_ROWS);
+IS_AT(layer_t, run, AT_RUN);
+IS_AT(run_t, output_batch, RUN_BATCH);
+IS_AT(run_t, slot, RUN_SLOT);
+IS_AT(run_t, output_counted, RUN_COUNTED);
+IS_AT(run_t, output_planes, RUN_PLANES);
+IS_AT(run_t, on_their_way, RUN_ON_THEIR_WAY);
+HOLDS(record_alive, RECORD_ALIVE == 4u * ALIVE);
+HOLDS(record_next, RECORD_NEXT == 4u * NEXT);
+HOLDS(record_planes, RECORD_PLANES == 4u * RECORD);
+HOLDS(ring, RING_SPIKES == RING);
+HOLDS(batch, BATCH_BYTES == 4u * BATCH);
 #endif
 
 static inline uint32_t *record_of(const layer_t *at, uint32_t w)

@@ -16,48 +16,7 @@
 #if BS4NN_ASSEMBLY
 
 #include "bs4nn_adders.h"
-
-/* Bytes from the start of layer_t; the first nine are loaded together. */
-#define AT_SPIKES 0
-#define AT_N 4
-#define AT_RING 8
-#define AT_EIGHTHS 12
-#define AT_SHIFT 16
-#define AT_RECORDS 20
-#define AT_STRIDE 24
-#define AT_COLUMNS 28
-#define AT_HEIGHT 32
-#define AT_LEVEL 36
-#define AT_PAST 40
-#define AT_SOONER 44
-#define AT_END 48
-#define AT_MORE 52
-#define AT_POSITIVE 56
-#define AT_NEAREST 60
-#define AT_DIRECT 64
-#define AT_ROWS 68
-#define AT_RUN 72
-
-/* Bytes from the start of run_t. */
-#define RUN_BATCH 0
-#define RUN_SLOT 4
-#define RUN_COUNTED 8
-#define RUN_PLANES 12
-#define RUN_ON_THEIR_WAY 16
-
-/* Bytes from the start of a word's record. */
-#define ALIVE 0
-#define NEXT 4
-#define PLANES 8
-
-#define RING 32
-#define BATCH_BYTES 32
-
-/* Bytes of stack, for whoever adds them up: of the function, and what it pushes within it at the most. */
-#define THUMB_2_LOOK_STACK 56
-#define THUMB_2_MOST_STACK 40
-#define THUMB_1_LOOK_STACK 48
-#define THUMB_1_MOST_STACK 20
+#include "bs4nn_cortex_m.h"
 
     .syntax unified
     .thumb
@@ -543,7 +502,7 @@ bs4nn_look_at_list:
 
 /* r10: the sign. r4: alive lanes, r3: those of them from 0 on, r6: the level. */
 .Lsigned:
-    ldr r4, [r1, #ALIVE - PLANES - 12]
+    ldr r4, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     ldrd r6, r7, [r5, #AT_LEVEL]            /* and past */
     bics r3, r4, r10
     beq .Lminus
@@ -588,12 +547,12 @@ bs4nn_look_at_list:
     ldrd r7, r8, [r5, #AT_N]
     ldr r4, [sp, #4]
     add r0, r6, r7
-    and r0, r0, #RING - 1
+    and r0, r0, #RING_SPIKES - 1
     ldrh r6, [r8, r0, lsl #1]
     strh r4, [r8, r0, lsl #1]
     orr r6, r6, r7, lsl #16
-    ldrsh r3, [r1, #NEXT - PLANES - 12]
-    str r6, [r1, #NEXT - PLANES - 12]
+    ldrsh r3, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
+    str r6, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
 .Lnext:
     movs r1, r3                             /* N: no word */
     bpl .Lword
@@ -744,7 +703,7 @@ bs4nn_look_at_list:
     ldrd r2, lr, [r7]                       /* batch, slot */
     str lr, [r7, #RUN_ON_THEIR_WAY]         /* any number but 0 */
     bic r4, r4, r3
-    str r4, [r1, #ALIVE - PLANES - 12]
+    str r4, [r1, #RECORD_ALIVE - RECORD_PLANES - 12]
     add r6, r6, r8, lsl #6
     add r2, r2, #BATCH_BYTES
     mov r8, #0x80000000
@@ -771,7 +730,7 @@ bs4nn_look_at_list:
     b .Lminus
 
 .Lnobody:                                   /* never put down again */
-    ldrsh r3, [r1, #NEXT - PLANES - 12]
+    ldrsh r3, [r1, #RECORD_NEXT - RECORD_PLANES - 12]
     b .Lnext
 
 /* Count a full batch, which ends at lr; then it starts anew. */
@@ -811,7 +770,7 @@ bs4nn_look_at_list:
     mov r6, r2
     mov r7, r0
     mov r0, r5
-    subs r1, r1, #PLANES + 12
+    subs r1, r1, #RECORD_PLANES + 12
     ldr r2, [sp, #4]
     bl bs4nn_fire_word
     mov r1, r4
@@ -848,7 +807,7 @@ bs4nn_look_at_list:
     ldm r0, {r0, r7}                        /* columns, height */
     muls r1, r7, r1
     adds r1, r1, r0
-    ldr r7, [r4, #NEXT]
+    ldr r7, [r4, #RECORD_NEXT]
     lsrs r7, r7, #16                        /* seen */
     adds r6, r6, r7
     lsrs r6, r6, #4
@@ -861,11 +820,11 @@ bs4nn_look_at_list:
     mov r10, r2
     subs r2, r2, #16
     mov r11, r2
-    ldr r2, [r4, #PLANES + 4]
+    ldr r2, [r4, #RECORD_PLANES + 4]
     mov r8, r2
-    ldr r2, [r4, #PLANES + 8]
+    ldr r2, [r4, #RECORD_PLANES + 8]
     mov r9, r2
-    ldr r2, [r4, #PLANES]
+    ldr r2, [r4, #RECORD_PLANES]
     cmp r0, r11
     bhi .Lrest
 
@@ -890,7 +849,7 @@ bs4nn_look_at_list:
     cmp r0, r11
     bhi .Lrest_of_more
     mov r4, r12                             /* carry r3 into plane 3 and up */
-    adds r4, r4, #PLANES + 12
+    adds r4, r4, #RECORD_PLANES + 12
     ldm r4!, {r5, r6, r7}
     eors r5, r3
     bics r3, r5
@@ -1022,7 +981,7 @@ bs4nn_look_at_list:
 
 .Lcounted:                                  /* r11 and r6: carries into plane 3 */
     mov r3, r12
-    adds r3, r3, #PLANES
+    adds r3, r3, #RECORD_PLANES
     mov r4, r8
     mov r5, r9
     stm r3!, {r2, r4, r5}
@@ -1061,7 +1020,7 @@ bs4nn_look_at_list:
 .Lsigned:
     mov r10, r5
     mov r3, r12
-    ldr r6, [r3, #ALIVE]
+    ldr r6, [r3, #RECORD_ALIVE]
     ldr r4, [r7, #AT_LEVEL]
     movs r3, r6
     bics r3, r5
@@ -1116,15 +1075,15 @@ bs4nn_look_at_list:
     ldr r6, [r7, #AT_RING]
     ldr r0, [sp, #4]
     adds r4, r4, r5
-    lsls r4, r4, #27                        /* modulo RING, in half-words */
+    lsls r4, r4, #27                        /* modulo RING_SPIKES, in half-words */
     lsrs r4, r4, #26
     ldrh r2, [r6, r4]
     strh r0, [r6, r4]
     lsls r5, r5, #16
     orrs r2, r5
     mov r3, r12
-    ldrh r1, [r3, #NEXT]
-    str r2, [r3, #NEXT]
+    ldrh r1, [r3, #RECORD_NEXT]
+    str r2, [r3, #RECORD_NEXT]
 .Lnext:
     lsls r4, r1, #16                        /* N: no word */
     bmi 1f
@@ -1142,7 +1101,7 @@ bs4nn_look_at_list:
 
 .Lminus:                                    /* nobody from 0 on: those from -8 to -1 have all planes set */
     mov r3, r12
-    adds r3, r3, #PLANES + 12
+    adds r3, r3, #RECORD_PLANES + 12
     ldm r3!, {r5}
     ands r6, r5
     ldm r3!, {r5}
@@ -1164,7 +1123,7 @@ bs4nn_look_at_list:
     movs r3, r6
     bne .Lnear
     mov r5, r12                             /* all are far off */
-    ldr r3, [r5, #ALIVE]
+    ldr r3, [r5, #RECORD_ALIVE]
     b .Lgap
 
 .Lto_fire:
@@ -1231,7 +1190,7 @@ bs4nn_look_at_list:
     subs r7, r7, #1
     bne 5b
     mov r3, r12
-    adds r3, r3, #PLANES + 12
+    adds r3, r3, #RECORD_PLANES + 12
     mov r4, lr
     subs r4, r4, #1
     bne 4b
@@ -1280,7 +1239,7 @@ bs4nn_look_at_list:
     cmp r5, #0
     beq .Lto_c
     mov r3, r12
-    adds r3, r3, #PLANES + 12
+    adds r3, r3, #RECORD_PLANES + 12
     ldm r3!, {r4}
     ldm r3!, {r5}
     orrs r4, r5
@@ -1294,7 +1253,7 @@ bs4nn_look_at_list:
     subs r5, r5, #1
     bne 1b
     mov r6, r12
-    ldr r6, [r6, #ALIVE]
+    ldr r6, [r6, #RECORD_ALIVE]
 
 /* Find the lanes whose counters are at least the level: plane by plane, from the lowest. */
 .Lcompare:
@@ -1318,7 +1277,7 @@ bs4nn_look_at_list:
 4:  ands r5, r2
 5:  orrs r5, r4
     mov r4, r12
-    ldr r2, [r4, #PLANES]
+    ldr r2, [r4, #RECORD_PLANES]
     movs r3, r6
     mov r4, r10
     bics r3, r4
@@ -1329,7 +1288,7 @@ bs4nn_look_at_list:
 .Lfired:
     bics r6, r3
     mov r4, r12
-    str r6, [r4, #ALIVE]
+    str r6, [r4, #RECORD_ALIVE]
     mov r11, r0
     mov lr, r1
     ldr r5, [r7, #AT_ROWS]
@@ -1361,8 +1320,8 @@ bs4nn_look_at_list:
     mov r0, r11
     mov r1, lr
     mov r4, r12
-    ldr r2, [r4, #PLANES]
-    ldr r6, [r4, #ALIVE]
+    ldr r2, [r4, #RECORD_PLANES]
+    ldr r6, [r4, #RECORD_ALIVE]
     cmp r6, #0
     beq .Lnobody
 
@@ -1378,7 +1337,7 @@ bs4nn_look_at_list:
 
 .Lnobody:                                   /* never put down again */
     mov r3, r12
-    ldrh r1, [r3, #NEXT]
+    ldrh r1, [r3, #RECORD_NEXT]
     b .Lnext
 
 /* Count a full batch, which ends at r4; then it starts anew. */
@@ -1431,7 +1390,7 @@ bs4nn_look_at_list:
 /* Firing of other kinds is left to fire_word() of bs4nn.c. */
 .Lfire_in_c:
     mov r3, r12
-    ldr r3, [r3, #ALIVE]
+    ldr r3, [r3, #RECORD_ALIVE]
     mov r4, r10
     bics r3, r4
     str r3, [r7, #AT_POSITIVE]

@@ -49,6 +49,10 @@
 #define BATCH 8u
 #define OUTPUT_RECORD (2u + BATCH)
 
+/* Refuse to compile where the assembly would look in the wrong place. */
+#define HOLDS(name, condition) typedef char name##_is_as_assembly_has_it[(condition) ? 1 : -1]
+#define IS_AT(type, field, offset) HOLDS(type##_##field, offsetof(type, field) == (offset))
+
 /* The workspace is declared as words; parts of it are used as half-words. */
 #if defined(__GNUC__)
 typedef uint16_t __attribute__((__may_alias__)) half_t;
