@@ -299,7 +299,7 @@ def test_names_of_this_computer_are_asked_for_where_others_reach_it(opened: sess
         b"",
         b"GET / HT",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+        b"POST /classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{",
     ],
     ids=["nothing", "first line", "headers", "body"],
 )
@@ -309,7 +309,8 @@ def test_half_sent_requests_do_not_hold_all_places(
     monkeypatch.setattr(guards, "REQUEST_SECONDS", 0.3)
     with asking(server.application(opened, None)) as client, contextlib.ExitStack() as slow:
         address = (client.base_url.host, client.base_url.port)
-        several = [slow.enter_context(socket.create_connection(address)) for _ in range(server.MAX_CONCURRENCY + 1)]
+        # One place is left, for the client; a request that finds none would be refused at once, and hold none.
+        several = [slow.enter_context(socket.create_connection(address)) for _ in range(server.MAX_CONCURRENCY - 1)]
         for one in several:
             one.sendall(begins)
         end = time.monotonic() + 20
