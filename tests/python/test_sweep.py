@@ -69,6 +69,20 @@ def test_interrupted_and_shared_sweeps_train_every_network_once(tmp_path: Path) 
         assert {network["name"]: network for network in one["networks"]} == expected
 
 
+def test_networks_that_have_come_to_nothing_are_warned_of(tmp_path: Path) -> None:
+    """A threshold that no output neuron reaches: 100 % silent. Repeated, what the store holds says the same."""
+    call = ("sweep", "--dataset", "digits", "--hidden", "8", "--epochs", "1", "--set", "output_threshold=2000")
+    for _ in range(2):
+        done = run_tool(*call, "--quiet", "--json", "-o", tmp_path)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["warnings"][0].startswith("8-best-seed0, validation images: no output neuron fires on 100.0%")
+        assert [f"8-best-seed0, {text}" for text in told["networks"][0]["warnings"]] == told["warnings"]
+        assert done.stderr.splitlines() == [f"warning: {line}" for line in told["warnings"]]
+    (row,) = csv.DictReader((tmp_path / "sweep.csv").open())
+    assert row["warnings"] == "; ".join(told["networks"][0]["warnings"])
+
+
 @pytest.mark.bounds
 def test_an_interrupt_between_two_networks_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tell = RDBStorage.set_trial_state_values

@@ -271,9 +271,12 @@ def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool)
     )
     with contextlib.suppress(MissingToolError):  # the table is enough without matplotlib
         figures.draw(shown, out / "sweep")
+    warnings = [f"{one.name}, {text}" for one in outcomes for text in one.warnings]
+    warn(warnings)
     if as_json:
         networks = [dataclasses.asdict(one) for one in outcomes]
-        print_json({"folder": str(out), "networks": networks, "failures": result.failures})
+        facts = {"folder": str(out), "networks": networks, "failures": result.failures, "warnings": warnings}
+        print_json(facts)
         return
     table = Table(
         title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"

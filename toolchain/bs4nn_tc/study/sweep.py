@@ -26,7 +26,7 @@ from bs4nn_tc.base.files import disk_errors, write_atomically
 from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import memory, pack
-from bs4nn_tc.model import network_file
+from bs4nn_tc.model import judgement, network_file
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import sweep_store
 
@@ -66,6 +66,7 @@ class Outcome:
         flash_bytes: of the network on a device.
         strict_accuracy, tie_lenient_accuracy, response_time, silent_share: as in SPEC.md.
         best: no other network of the sweep is both as small and as accurate.
+        warnings: what is badly wrong with its answers, see `judgement`.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Outcome:
     response_time: float
     silent_share: float
     best: bool = False
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,10 @@ def run(
                     except UserError as error:
                         failures[name] = str(error)
         done = trials.done()
-    names = [field.name for field in fields(Outcome)]
-    outcomes = [Outcome(**{name: done[one][name] for name in names}) for one in resolved if one in done]
+    names = {field.name for field in fields(Outcome)}  # a store may hold more, or, of an older release, fewer
+    outcomes = [
+        Outcome(**{name: done[one][name] for name in names & set(done[one])}) for one in resolved if one in done
+    ]
     return Result(frontier(outcomes), failures)
 
 
@@ -200,7 +204,8 @@ def _train(
     assert isinstance(result.network, Network)
     network_file.save(result.network, folder / f"{name}.bs4nn")
     flash = memory.plan(result.network, pack.pack(result.network), "network").flash_bytes
-    return asdict(Outcome(name=name, flash_bytes=flash, best=False, **result.validation))
+    warnings = judgement.warnings({"validation images": result.judged})
+    return {"name": name, "flash_bytes": flash, "best": False, "warnings": warnings, **result.validation}
 
 
 def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -214,7 +219,7 @@ def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Write one row a network.
+    """Write one row a network; its warnings, if there are any, are one text.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -222,5 +227,5 @@ def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(asdict(outcomes[0])), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(one) for one in outcomes)
+    writer.writerows({**asdict(one), "warnings": "; ".join(one.warnings)} for one in outcomes)
     write_atomically(path, text.getvalue().encode())
