@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import tracemalloc
 import zlib
@@ -69,15 +70,18 @@ def refused(folder: Path | str, *words: str) -> str:
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("more", [0, 100])
 def test_sizes_that_no_file_has_are_refused_without_reading(
-    tmp_path: Path, sizes: tuple[int, ...], packed: bool
+    tmp_path: Path, sizes: tuple[int, ...], packed: bool, more: int
 ) -> None:
-    content = header(*sizes) + bytes(100)
+    content = header(*sizes) + bytes(more)
     folder = write(tmp_path, train_images=gzip.compress(content) if packed else content)
-    labels = header(sizes[0]) + bytes(100)
-    (folder / NAMES[1]).write_bytes(gzip.compress(labels))
+    if packed:  # what could give it away stands in its header alone
+        (folder / NAMES[2]).write_bytes(gzip.compress(header(20, *sizes[1:])))
+    (folder / NAMES[1]).write_bytes(gzip.compress(header(sizes[0])))
+    whole = math.prod(sizes)
     tracemalloc.start()
-    refused(folder)
+    refused(folder, "take" if packed else f"its header says {16 + whole:,}")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
