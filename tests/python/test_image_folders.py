@@ -127,6 +127,17 @@ def test_a_tiff_of_impossible_tiles_is_refused(tmp_path: Path) -> None:
         pictures.read(tmp_path / "a.tif")
 
 
+def test_a_damaged_tiff_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(STRIPES).save(tmp_path / "a.tif", compression="tiff_deflate")
+    content = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(content.replace(zlib.compress(b"")[:1], b"\xff", 1))
+    with pytest.raises(UserError, match=r"a\.tif cannot be read as an image"):
+        pictures.read(tmp_path / "a.tif")
+    assert capfd.readouterr().err == ""  # libtiff has its own words, and a way of its own to say them
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+
+
 def test_names_that_are_no_utf8_are_read_like_others(tmp_path: Path) -> None:
     two_classes(tmp_path)
     (tmp_path / "cats").rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))

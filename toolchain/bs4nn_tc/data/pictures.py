@@ -5,10 +5,12 @@ Of a picture of several frames or pages the first is taken. Pillow is an extra, 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +78,9 @@ def read(path: Path) -> Picture:
             warnings.simplefilter("ignore")
             with Image.open(content, formats=_FORMATS) as image:
                 _check(path, image)
-                image.load()
                 tags = getattr(image, "tag_v2", None)
+                with contextlib.nullcontext() if tags is None else _deaf_to_libtiff():
+                    image.load()
                 # A TIFF has been turned by loading it.
                 return _picture(path, _upright(image) if tags is None else image, tags)
     except UserError:
@@ -98,6 +101,24 @@ def _check(path: Path, image: Image.Image) -> None:
     tile = [tags.get(tag, 1) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
     if not all(isinstance(side, int) for side in tile) or tile[0] * tile[1] > _MAX_TILE:
         raise UserError(f"{path} is a TIFF of impossible tiles; save it anew")
+
+
+@contextlib.contextmanager
+def _deaf_to_libtiff() -> Iterator[None]:
+    """Let what libtiff writes to standard error about a damaged file get lost; the exception says it, too."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is no standard error
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _upright(image: Image.Image) -> Image.Image:
