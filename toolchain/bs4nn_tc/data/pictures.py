@@ -34,6 +34,9 @@ _FORMATS = ("PNG", "BMP", "JPEG", "GIF", "TIFF", "PPM", "WEBP")
 _MAX_FILE, _MAX_TILE = 64_000_000, 1 << 22
 _TILE_WIDTH, _TILE_LENGTH, _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 322, 323, 258, 262, 0
 
+# What Pillow notes about odd files would come out between our lines.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -59,8 +62,6 @@ def require_pillow() -> None:
     except ImportError as error:
         remedy = remedies.pip_install("pillow")
         raise MissingToolError(f"reading images needs Pillow; install it with: {remedy}") from error
-    # What Pillow notes about odd files would come out between our lines.
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def read(path: Path) -> Picture:
