@@ -527,10 +527,10 @@ def test_a_file_that_is_no_s4nn_network_is_refused(tmp_path: Path) -> None:
     no_number = np.full((4, 3), np.nan, np.float32)
     for what, wrong in {
         "sizes": RealNetwork((weights[0], weights[0]), thresholds, 16, 255),
-        "weights_1": RealNetwork((no_number, weights[1]), thresholds, 16, 255),
-        "weights_2": RealNetwork((weights[0], weights[1].astype(np.float64)), thresholds, 16, 255),
+        "a weight or threshold is no number": RealNetwork((no_number, weights[1]), thresholds, 16, 255),
+        "arrays of float32": RealNetwork((weights[0], weights[1].astype(np.float64)), thresholds, 16, 255),
         "one float32 threshold a layer": RealNetwork(weights, thresholds[:1], 16, 255),
-        "a threshold is no number": RealNetwork(weights, np.float32(np.inf) * thresholds, 16, 255),
+        "threshold is no number": RealNetwork(weights, np.float32(np.inf) * thresholds, 16, 255),
         "time_steps is 65536": RealNetwork(weights, thresholds, 65_536, 255),
         "intensity_max is 0": RealNetwork(weights, thresholds, 16, 0),
     }.items():
