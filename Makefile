@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files tables drawing lint clean
+.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files faults tables drawing lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -47,6 +47,9 @@ fuzz: setup ## 10 million inputs for the protocol's parser (clang), a minute of 
 
 fuzz-files: setup ## 100,000 hostile files and data sets through everything that reads them
 	$(BIN)/python tests/fuzz/hostile.py
+
+faults: setup ## the verbs killed, interrupted and failing at every event of the file system
+	$(BIN)/python tests/faults/run.py
 
 tables: setup ## put the measured figures into the README
 	$(BIN)/python tools/tables.py

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from bs4nn_tc.base import locks, remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
-from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.base.files import disk_errors, write_atomically
 
 # A worker on another machine that has not said anything for so long is taken for dead.
 HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS, GRACE_SECONDS = 30, 120
 TRIES, TRY_AGAIN_SECONDS = 3, 0.5
 # Another process may write to a file for as long, on a busy machine.
 SQLITE_SECONDS = 60
-_STUDY = "bs4nn-tc"
+_STUDY = {"study_name": "bs4nn-tc", "directions": ["maximize", "minimize"], "load_if_exists": True}
 # What may be a password in an address, in its usual place or among the options.
 _SECRETS = re.compile(r"(?is):(?!//)(.*)@|(?:pass\w*|pwd|secret|token)=([^&]*)")
 
@@ -102,38 +102,63 @@ def opened(folder: Path, address: str | None) -> Iterator[Trials]:
         import sqlalchemy  # noqa: PLC0415 - comes with Optuna
     except ImportError as error:
         raise MissingToolError(remedies.not_installed("optuna")) from error
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    chosen = address or f"sqlite:///{folder.absolute() / 'sweep.db'}"
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # whatever is wrong is said by us
+    file = folder.absolute() / "sweep.db"
+    chosen = address or f"sqlite:///{file}"
+    database_errors = (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         with disk_errors(folder), locks.claimed(folder, wait=True):
+            if address is None and not file.exists():
+                write_atomically(file, _new_store(optuna))
             try:
-                study = _study(optuna, chosen, (optuna.exceptions.StorageInternalError, sqlalchemy.exc.DBAPIError))
+                study = _study(optuna, chosen, database_errors)
             except Exception as error:  # whatever a database raises
                 raise _unusable(chosen, error) from error
         try:
             yield Trials(optuna, study)
-        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-            raise _unusable(chosen, error) from error
+        except Exception as error:
+            # Where the store fails after a trial, Optuna stumbles over that with an error of its own.
+            first: BaseException = error
+            while first.__context__ is not None and not isinstance(first, database_errors):
+                first = first.__context__
+            if isinstance(error, UserError) or not isinstance(first, database_errors):
+                raise
+            raise _unusable(chosen, first) from error
 
 
 def _study(optuna: Any, address: str, database_errors: tuple[type[Exception], ...]) -> Any:
     for _ in range(TRIES - 1):
         try:
-            return _make_study(optuna, address)
+            return _make_study(optuna, address, database_errors)
         except database_errors:
             time.sleep(TRY_AGAIN_SECONDS)
-    return _make_study(optuna, address)
+    return _make_study(optuna, address, database_errors)
 
 
-def _make_study(optuna: Any, address: str) -> Any:
+def _make_study(optuna: Any, address: str, database_errors: tuple[type[Exception], ...]) -> Any:
     connection = {"connect_args": {"timeout": SQLITE_SECONDS}} if address.startswith("sqlite:") else {}
     storage = optuna.storages.RDBStorage(
         address, engine_kwargs=connection, heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS
     )
-    return optuna.create_study(
-        storage=storage, study_name=_STUDY, directions=["maximize", "minimize"], load_if_exists=True
-    )
+    beat = storage.record_heartbeat
+
+    def record_heartbeat(trial_id: int) -> None:
+        # In a thread, where nobody would catch an error. If the store is gone for longer, the work itself meets that.
+        with contextlib.suppress(*database_errors):
+            beat(trial_id)
+
+    storage.record_heartbeat = record_heartbeat
+    return optuna.create_study(storage=storage, **_STUDY)
+
+
+def _new_store(optuna: Any) -> bytes:
+    """The content of a store without trials; made on the disk, it would be half of one for a while."""
+    storage = optuna.storages.RDBStorage("sqlite:///:memory:")
+    optuna.create_study(storage=storage, **_STUDY)
+    with contextlib.closing(storage.engine.raw_connection()) as connection:
+        content: bytes = connection.driver_connection.serialize()
+    return content
 
 
 def _unusable(address: str, error: Exception) -> UserError:

@@ -10,7 +10,7 @@ from pathlib import Path
 import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.files import disk_errors, new_folder, write_atomically
+from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file, write_atomically
 from bs4nn_tc.device.codegen import names, render, self_test
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
@@ -81,16 +81,25 @@ def write_folder(network: Network, name: str, folder: Path, small: bool = False)
     """Write the library as a folder, all of it or nothing; see `package_files`.
 
     Raises:
-        UserError: a bad name, a folder that is there already and not empty, or a full disk.
+        UserError: a bad name, a folder that is there already and holds something else, or a full disk.
     """
     texts = package_files(network, name, small)
+    put_back(folder)
     with disk_errors(folder):
         if folder.is_dir() and any(folder.iterdir()):
+            if _holds(folder, texts):  # a call before was killed when it was done
+                return
             raise UserError(f"{folder} is there already; name another folder with -o, or remove it")
     with new_folder(folder) as made:
         for file, text in texts.items():
             (made / file).parent.mkdir(parents=True, exist_ok=True)
             (made / file).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _holds(folder: Path, texts: dict[str, str]) -> bool:
+    """Whether a folder holds these files and no others."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    return files.keys() == texts.keys() and all(read_file(files[name]) == text.encode() for name, text in texts.items())
 
 
 def write_zip(network: Network, name: str, path: Path, small: bool = False) -> None:
