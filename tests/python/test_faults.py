@@ -9,7 +9,6 @@ import sys
 import pytest
 from conftest import ROOT, require
 
-
 # Without those that take long and write as others do.
 CASES = (
     "train",
