@@ -214,8 +214,9 @@ def _zip(members: list[tuple[str, bytes]], method: int) -> bytes:
     with zipfile.ZipFile(content, "w") as made:
         for name, member in members:
             entry = zipfile.ZipInfo(name)
-            # What is long packs well here, and would take the disk's room.
-            entry.compress_type = zipfile.ZIP_DEFLATED if len(member) > 1_000_000 else method
+            # What is long packs well here, and would take the disk's room; and the slow methods are for a few members.
+            slow = method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA) and len(members) > 100
+            entry.compress_type = zipfile.ZIP_DEFLATED if len(member) > 1_000_000 or slow else method
             with warnings.catch_warnings(action="ignore"), made.open(entry, "w") as stream:  # of names that come twice
                 stream.write(member)
     return content.getvalue()

@@ -29,8 +29,8 @@ MAX_LAYERS = 255
 # Of a whole network: 4 MB of signs, more than a microcontroller has flash, and a second's work to read.
 MAX_SYNAPSES = 2**25
 MAX_ALL_NEURONS = 2**20
-# Of its description, as JSON.
-MAX_DESCRIPTION = 1_000_000
+# Bytes of what a file says of its network, as JSON; most of that is the description.
+MAX_HEADER = 2**20
 # Synapses that are looked at together, so that no copy of a large layer is made to check it.
 _BLOCK = 2**20
 
@@ -68,21 +68,30 @@ def check_sizes(sizes: Sequence[int], most_synapses: int = MAX_SYNAPSES) -> None
 
 
 def check_description(description: object) -> None:
-    """Refuse facts that could not be read again from a file.
+    """Refuse facts that are none of JSON, and so could not be read again from a file.
 
     Raises:
-        UserError: no dict, values that JSON has not, or more than a million bytes of them.
+        UserError: no dict, or values that JSON has not.
     """
     what = "the network's description"
     if not isinstance(description, dict):
         raise UserError(f"{what} is no set of named facts")
     plain_json.check(description, what)
+
+
+def header_text(header: dict[str, Any], **options: Any) -> bytes:
+    """What a file says of its network, as JSON with sorted names; `options` are those of `json.dumps`.
+
+    Raises:
+        UserError: it is longer than any reader takes, or a number in it is.
+    """
     try:
-        size = len(json.dumps(description, indent=1)) if description else 0
+        text = json.dumps(header, sort_keys=True, **options).encode()
     except ValueError as error:  # a whole number of more than 4,300 digits
-        raise UserError(f"{what} cannot be written as JSON ({error})") from error
-    if size > MAX_DESCRIPTION:
-        raise UserError(f"{what} takes {size:,} bytes; at most {MAX_DESCRIPTION:,} are kept")
+        raise UserError(f"the network's description cannot be written as JSON ({error})") from error
+    if len(text) > MAX_HEADER:
+        raise UserError(f"the network's description takes {len(text):,} bytes; at most {MAX_HEADER:,} are written")
+    return text
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,13 +258,13 @@ class Network:
         return sum(layer.inputs * layer.neurons for layer in self.layers)
 
     def placed(self) -> Network:
-        """The same network with its hidden neurons moved to their places on a device."""
+        """The same network with its hidden neurons moved to their places on a device, without its description."""
         layers = list(self.layers)
         for number, places in enumerate(self.order):
             here, above = layers[number], layers[number + 1]
             layers[number] = Layer(here.signs[places], here.thresholds[places])
             layers[number + 1] = Layer(np.take(above.signs, places, axis=1), above.thresholds)
-        return replace(self, layers=tuple(layers), order=())
+        return replace(self, layers=tuple(layers), order=(), description={})
 
     def from_places(self, values: NDArray[Any]) -> NDArray[Any]:
         """(neurons of all layers,) values in the order of a device to the order of `layers`."""

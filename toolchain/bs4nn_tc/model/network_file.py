@@ -15,7 +15,6 @@ sizes in the header do not justify.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,12 @@ from bs4nn_tc.base.archives import Archive, ArrayFacts, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import check_target, disk_errors, read_file, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import Layer, Network, check_sizes
+from bs4nn_tc.model.network import MAX_HEADER, Layer, Network, check_sizes, header_text
 
 FORMAT = "bs4nn-network"
 VERSION = 1
 # The largest network's signs, thresholds and orders take 9 MB, its header 1 MB, all headers of arrays half a MB.
 MAX_BYTES = 16_000_000
-MAX_HEADER = 2**20
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -51,7 +49,7 @@ def to_bytes(network: Network) -> bytes:
         "intensity_max": network.intensity_max,
         "description": network.description,
     }
-    text = json.dumps(header, indent=1, sort_keys=True, allow_nan=False).encode()
+    text = header_text(header, indent=1)
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text, np.uint8)}
     for number, layer in enumerate(network.layers, start=1):
         shared = layer.shared_threshold

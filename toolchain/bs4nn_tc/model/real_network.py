@@ -6,7 +6,6 @@ with the format's version, time steps, largest intensity and a description.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,21 @@ from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import read_file, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import MAX_INTENSITY, MAX_TIME_STEPS, check_description, check_sizes, whole_number
+from bs4nn_tc.model.network import (
+    MAX_HEADER,
+    MAX_INTENSITY,
+    MAX_TIME_STEPS,
+    check_description,
+    check_sizes,
+    header_text,
+    whole_number,
+)
 
 FORMAT = "bs4nn-tc s4nn 1"
 SUFFIX = ".s4nn.npz"
 # 64 MB of weights; a file of them with its facts, and an archive's own bytes, stays below the other limit.
 MAX_WEIGHTS = 2**24
 _MAX_BYTES = 4 * MAX_WEIGHTS + 4_000_000
-_MAX_FACTS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +82,7 @@ class RealNetwork:
             "description": self.description,
         }
         arrays = {f"weights_{number}": layer for number, layer in enumerate(self.weights, start=1)}
-        text = np.frombuffer(json.dumps(facts, sort_keys=True).encode(), np.uint8)
+        text = np.frombuffer(header_text(facts), np.uint8)
         write_atomically(path, to_npz({"facts": text, "thresholds": self.thresholds, **arrays}))
 
 
@@ -99,8 +105,8 @@ def _network(archive: Archive) -> RealNetwork:
     names = [f"weights_{number}" for number in range(1, len(facts) - 1)]
     if set(facts) != {"facts", "thresholds", *names} or not names:
         raise UserError("its arrays are not facts, thresholds and weights_1, weights_2 ...")
-    if facts["facts"].dtype != np.uint8 or len(facts["facts"].shape) != 1 or facts["facts"].bytes > _MAX_FACTS:
-        raise UserError(f"its facts are no text of at most {_MAX_FACTS:,} bytes")
+    if facts["facts"].dtype != np.uint8 or len(facts["facts"].shape) != 1 or facts["facts"].bytes > MAX_HEADER:
+        raise UserError(f"its facts are no text of at most {MAX_HEADER:,} bytes")
     shapes = [facts[name].shape for name in names]
     if any(len(shape) != 2 or facts[name].dtype != np.float32 for name, shape in zip(names, shapes, strict=True)):
         raise UserError("its weights are not (inputs, neurons) arrays of float32")

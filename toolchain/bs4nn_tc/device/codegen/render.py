@@ -20,18 +20,18 @@ from bs4nn_tc.model.network import Network
 KERNEL_FORMAT = 5
 
 
-def _lines(texts: list[str], per_line: int) -> Iterator[str]:
-    for first in range(0, len(texts), per_line):
-        yield ", ".join(texts[first : first + per_line]) + ","
-
-
 def _hex_lines(values: NDArray[Any], per_line: int, digits: int) -> Iterator[str]:
-    suffix = "u" if digits == 8 else ""
-    return _lines([f"0x{value:0{digits}X}{suffix}" for value in np.asarray(values).tolist()], per_line)
+    suffix, size = "u" if digits == 8 else "", digits // 2
+    content = np.asarray(values).astype(f">u{size}").tobytes()  # a large network has a million words
+    for first in range(0, len(content), size * per_line):
+        words = content[first : first + size * per_line].hex(",", size).upper()
+        yield f"0x{words.replace(',', f'{suffix}, 0x')}{suffix},"
 
 
 def _decimal_lines(values: NDArray[Any], per_line: int) -> Iterator[str]:
-    return _lines([str(value) for value in np.asarray(values).tolist()], per_line)
+    texts = [str(value) for value in np.asarray(values).tolist()]
+    for first in range(0, len(texts), per_line):
+        yield ", ".join(texts[first : first + per_line]) + ","
 
 
 def _markdown(text: str) -> str:
