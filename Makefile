@@ -19,7 +19,7 @@ system-packages:
 
 # What pip installs: this package, scikit-learn (digits), and the tools of the tests.
 $(VENV)/ready: pyproject.toml
-	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, hypothesis, httpx, playwright, ruff, mypy"
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, pytest-xdist, hypothesis, httpx, playwright, ruff, mypy"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -31,7 +31,7 @@ demo: setup ## train on the bundled digits, generate, build, run on an emulated 
 test: setup test-python test-firmware ## all tests
 
 test-python: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-firmware: setup
 	$(BIN)/python tools/pio.py test -e native $(addprefix -e ,$(BOARDS))
