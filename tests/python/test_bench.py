@@ -102,7 +102,7 @@ def test_bench_by_the_command_line(tmp_path: Path) -> None:
 
 def test_a_count_that_runs_over_is_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """At 2^10 ns an instruction, 25.6 ticks each, the counter's 2^24 ticks last for 655,360 instructions."""
-    monkeypatch.setattr(emulator, "_COUNTING", ("-icount", "shift=10,sleep=off"))
+    monkeypatch.setattr(emulator, "COUNTING", ("-icount", "shift=10,sleep=off"))
     rng = np.random.default_rng(0)
     signs = [rng.choice([-1, 1], shape) for shape in ((1500, 3000), (9, 1500))]
     network = Network((Layer(signs[0], 60), Layer(signs[1], 1501)), 255)  # no output neuron ever fires

@@ -77,7 +77,7 @@ def no_constant(name: str) -> float:
 def test_a_description_and_a_file_name_are_shown_as_they_are(
     network_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr(common.output, "width", 400)
     assert call(monkeypatch, "inspect", network_path) == 0
     told = capsys.readouterr().out
     assert_plain(told)

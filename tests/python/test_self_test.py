@@ -78,12 +78,10 @@ class Core:
         firmware = ROOT / "firmware"
         includes = [firmware / "lib" / "bs4nn" / "src", firmware / "lib" / "board" / "src", firmware / "src"]
         flags = [*(f"-I{include}" for include in includes), f'-DBS4NN_BOARD="{name}"']
-        port = "board_host.c"
         self._link: list[str] = []
         if self.board is None:
             self._compiler = [require("gcc", "gcc"), *flags, "-DBOARD_PORT_HOST"]
         else:
-            port = "board_semihosting.c"
             machine = [f"-mcpu={self.board.core}", "-mthumb", "-mfloat-abi=soft"]
             gcc = require("arm-none-eabi-gcc", "gcc-arm-none-eabi")
             self._compiler = [gcc, *machine, *flags, "-DBOARD_PORT_SEMIHOSTING", "-ffreestanding"]
@@ -96,9 +94,10 @@ class Core:
                 "STACK_BYTES": memory["stack_bytes"],
             }
             script = firmware / "lib" / "board" / "board.ld"
-            self._link = ["-nostartfiles", "-T", str(script), *(f"-Wl,--defsym={k}={v}" for k, v in values.items())]
+            symbols = (f"-Wl,--defsym={name}={value}" for name, value in values.items())
+            self._link = ["-nostdlib", "-T", str(script), *symbols]
         sources = [path for path in includes[0].iterdir() if path.suffix in (".c", ".S")]
-        sources += [includes[1] / port, includes[2] / "protocol.c"]
+        sources += [*includes[1].glob("*.c"), includes[2] / "protocol.c"]  # of the ports, one is not empty
         self._objects = [
             compile_object(self._compiler, source, self._folder / f"{source.stem}{source.suffix[1:]}.o")
             for source in sources
@@ -107,10 +106,10 @@ class Core:
     def says(self, made: project.Project) -> tuple[str, int]:
         """What the firmware of a project says of itself."""
         program = self._folder / made.name
-        own = [made.folder / "src" / file for file in ("main.c", "application.c", f"{made.name}.c")]
+        own = [path for path in sorted((made.folder / "src").glob("*.c")) if path.name != "protocol.c"]
         objects = [compile_object(self._compiler, path, program.with_suffix(f".{path.stem}.o")) for path in own]
         files = map(str, [*objects, *self._objects])
-        subprocess.run([*self._compiler, *self._link, *files, "-o", str(program)], check=True)
+        subprocess.run([*self._compiler, *self._link, *files, "-lgcc", "-o", str(program)], check=True)
         return says(program, self.board)
 
 
