@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -19,6 +20,8 @@ from bs4nn_tc import cli
 from bs4nn_tc.base import files, locks, staging
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
+from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.codegen import package, project
 from bs4nn_tc.model import network_file
 
 
@@ -136,6 +139,41 @@ def test_verbs_refuse_before_they_work(tmp_path: Path, monkeypatch: pytest.Monke
     assert names(tmp_path) == ["fifo", "n.bs4nn"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT TESTED: standard output on a full disk; no /dev/full")
+def test_standard_output_that_is_full_or_closed() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "bs4nn_tc", "boards", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"error: input or output: {os.strerror(errno.ENOSPC)}\n")
+    done = subprocess.run([*command, "--help"], preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_too_many_open_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Old project, run and store cannot be read or written, and nothing is called damaged."""
+    monkeypatch.chdir(tmp_path)
+    network_file.save(random_network(np.random.default_rng(0), (64, 8, 10), intensity_max=16), Path("n.bs4nn"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for call in ("inspect n.bs4nn", "package n.bs4nn -o library", "train --run run --resume", "sweep --hidden 8"):
+        monkeypatch.setattr(sys, "argv", ["bs4nn-tc", *call.split()])
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(64)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (opened[0], limit[1]))
+        try:
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            for handle in opened:
+                os.close(handle)
+        said = capsys.readouterr().err
+        assert (end.value.code, said.count("error: ")) == (2, 1), said
+        assert os.strerror(errno.EMFILE) in said
+
+
 def test_a_full_disk_and_a_failing_rename_leave_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_bytes(b"old")
     for call in ("fsync", "replace"):
@@ -210,6 +248,38 @@ def test_what_was_put_aside_is_never_lost(tmp_path: Path) -> None:
             files.put_back(tmp_path / "project")
             assert names(tmp_path / "project") == [".git"]
             assert names(tmp_path) == ["project"]
+
+
+def test_whoever_opens_a_project_has_all_of_it_back(tmp_path: Path) -> None:
+    """Killed between taking .git out of the old project and exchanging it with the new one."""
+    network = random_network(np.random.default_rng(0), (64, 8, 10), intensity_max=16)
+    board, folder = [load_board("qemu-m0")], tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)  # the user has begun with `git init`
+    (folder / ".git" / "config").touch()
+    project.generate(network, "n", board, folder)
+    assert names(folder / ".git") == ["config"]
+    for verb in (
+        lambda: project.open_project(folder),
+        lambda: project.generate(network, "n", board, folder),
+        lambda: project.generate(network, "n", board, folder, force=True),
+    ):
+        left = tmp_path / f".bs4nn-tc-{'0' * 16}"
+        (left / "new" / "src").mkdir(parents=True)
+        (left / "journal.json").write_text('{"folder": "project", "keep": [".pio", ".vscode", ".git"]}')
+        (folder / ".git").rename(left / "new" / ".git")
+        verb()
+        assert names(folder / ".git") == ["config"]
+        assert names(tmp_path) == ["project"]
+
+
+def test_a_package_that_is_there_is_not_written_twice(tmp_path: Path) -> None:
+    network = random_network(np.random.default_rng(0), (64, 8, 10), intensity_max=16)
+    folder = tmp_path / "library"
+    for _ in range(2):
+        package.write_folder(network, "n", folder)
+    (folder / "notes").touch()
+    with pytest.raises(UserError, match="is there already"):
+        package.write_folder(network, "n", folder)
 
 
 @pytest.mark.parametrize("journal", ['{"folder": "../project", "keep": [".git"]}', '{"folder": "..", "keep": []}', "{"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
 import warnings
 from typing import Annotated, Any
@@ -22,6 +24,7 @@ def main() -> None:
     _show_everything_as_text()
     try:
         status = app(standalone_mode=False)
+        print(end="", flush=True)
         sys.exit(status if isinstance(status, int) else 0)  # the status of a typer.Exit
     except UserError as error:
         progress_console.print(f"error: {error}", style="red")
@@ -31,11 +34,15 @@ def main() -> None:
         sys.exit(130)
     except typer.Abort:
         sys.exit(130)
+    except BrokenPipeError:  # as of `| head`: nobody wants to hear more
+        _drop_output()
+        sys.exit(1)
     except OSError as error:
         # What the system says of a path that no module has looked at: a name that is too long, a folder without access.
-        if error.filename is None:
-            raise
-        progress_console.print(f"error: {error.filename}: {error.strerror}", style="red")
+        # Without a path: standard output on a full disk, or too many open files.
+        _drop_output()
+        where = "input or output" if error.filename is None else error.filename
+        progress_console.print(f"error: {where}: {error.strerror or error}", style="red")
         sys.exit(UserError.exit_code)
     except Exception as error:
         # Typer's own usage errors; which class that is depends on its version.
@@ -43,6 +50,13 @@ def main() -> None:
             raise
         _show_usage_error(error)
         sys.exit(error.exit_code)
+
+
+def _drop_output() -> None:
+    """What could not be written would be tried again at the end, with a traceback."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _show_everything_as_text() -> None:
