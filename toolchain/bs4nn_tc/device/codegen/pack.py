@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,6 +187,7 @@ def pack_output(layer: Layer) -> PackedOutput:
     return PackedOutput(**vars(_describe(layer)), rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16))
 
 
+@functools.lru_cache(maxsize=1)  # a verb asks for it some three times: the plan, the sources, the bound
 def pack(network: Network) -> PackedNetwork:
     """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it."""
     network = network.placed()
