@@ -20,7 +20,7 @@ import pytest
 from conftest import assert_refused, run_tool
 from optuna.storages import RDBStorage
 
-from bs4nn_tc import training
+from bs4nn_tc import cli, training
 from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
@@ -179,7 +179,7 @@ def test_several_make_a_store_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
         assert list(threads.map(work, range(6))) == list(range(6))
 
 
-def test_one_that_fails_does_not_keep_the_others(tmp_path: Path) -> None:
+def test_one_that_fails_does_not_keep_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     digits, resolved = two()
     dead = dataclasses.replace(resolved[FIRST], hidden_thresholds=(60_000,))
     result = sweep.run(digits, {FIRST: dead, SECOND: resolved[SECOND]}, tmp_path / "api")
@@ -191,11 +191,11 @@ def test_one_that_fails_does_not_keep_the_others(tmp_path: Path) -> None:
 
     (tmp_path / "out" / FIRST).mkdir(parents=True)
     (tmp_path / "out" / FIRST / "thesis.tex").touch()
-    sizes = ("--hidden", "8", "--hidden", "9", "--time-steps", "8", "--epochs", "1")
-    done = run_tool("sweep", *sizes, "--quiet", "--json", "-o", tmp_path / "out")
-    assert_refused(done, "1 of 2 networks could not be trained", FIRST, "something else")
-    assert [one["name"] for one in json.loads(done.stdout)["networks"]] == [SECOND]
-    assert list(json.loads(done.stdout)["failures"]) == [FIRST]
+    call = "sweep --hidden 8 --hidden 9 --time-steps 8 --epochs 1 --quiet --json"
+    with pytest.raises(UserError, match=rf"^1 of 2 networks could not be trained: {FIRST} \(.*something else.*\)$"):
+        cli.app([*call.split(), "-o", str(tmp_path / "out")], standalone_mode=False)
+    said = json.loads(capsys.readouterr().out)
+    assert ([one["name"] for one in said["networks"]], list(said["failures"])) == ([SECOND], [FIRST])
     assert (tmp_path / "out" / "sweep.csv").is_file()
 
 
