@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files faults tables drawing lint clean
+.PHONY: help setup system-packages test-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files faults tables drawing lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -30,7 +30,10 @@ demo: setup ## train on the bundled digits, generate, build, run on an emulated 
 
 test: setup test-python test-firmware ## all tests
 
-test-python: setup
+test-packages:
+	@sh tools/system-packages.sh tests
+
+test-python: setup test-packages
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-firmware: setup

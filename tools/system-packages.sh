@@ -1,5 +1,6 @@
 #!/bin/sh
 # Install what PyPI does not have: a C compiler, the Arm compiler, the emulator, Python's venv.
+# With the argument `tests` also what only tests ask for: another C compiler, and other processors emulated.
 # Debian and Ubuntu only; elsewhere it names what is missing.
 set -eu
 
@@ -15,6 +16,11 @@ need c++ "g++" # the tests compile the headers from C++
 need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 need qemu-system-arm "qemu-system-arm"
 ${PYTHON:-python3} -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+
+if [ "${1:-}" = tests ]; then
+    need clang "clang"
+    need qemu-armeb "qemu-user"
+fi
 
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -18,6 +18,9 @@ import pytest
 from hypothesis import strategies as st
 
 from bs4nn_tc import cli
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import datasets
+from bs4nn_tc.device import platformio
 from bs4nn_tc.model import importers
 from bs4nn_tc.model.network import Layer, Network
 
@@ -146,6 +149,17 @@ def tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return call
 
 
+def refused_data(folder: Path | str, *words: str) -> str:
+    """Loading a data set ends in one line that holds these words; returns it."""
+    with pytest.raises(UserError) as caught:
+        datasets.load(str(folder))
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in words:
+        assert word in text
+    return text
+
+
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str, status: int = 2) -> None:
     """One clear line with these words, and the exit status; no traceback."""
     assert done.returncode == status, done.stderr + done.stdout
@@ -161,6 +175,18 @@ def require(program: str, package: str) -> str:
     path = shutil.which(program)
     assert path is not None, f"{program} is not installed: run make setup, or apt-get install {package}"
     return path
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """PlatformIO without its registry, a cache folder of our own, nothing of the user's."""
+    for name in [name for name in os.environ if name.startswith("PLATFORMIO_")] + ["CC", "CXX"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(platformio.MODE_VARIABLE, "offline")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    platformio.registry_is_reachable.cache_clear()
+    yield
+    platformio.registry_is_reachable.cache_clear()
 
 
 @pytest.fixture(scope="session")

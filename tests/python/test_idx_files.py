@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused_data
 
-from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -48,17 +48,6 @@ def write(folder: Path, **changes: bytes | np.ndarray) -> Path:
     return folder
 
 
-def refused(folder: Path | str, *words: str) -> str:
-    """Loading ends in one line that holds these words; returns it."""
-    with pytest.raises(UserError) as caught:
-        datasets.load(str(folder))
-    text = str(caught.value)
-    assert "\n" not in text
-    for word in words:
-        assert word in text
-    return text
-
-
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -81,7 +70,7 @@ def test_sizes_that_no_file_has_are_refused_without_reading(
     (folder / NAMES[1]).write_bytes(gzip.compress(header(sizes[0])))
     whole = math.prod(sizes)
     tracemalloc.start()
-    refused(folder, "take" if packed else f"its header says {16 + whole:,}")
+    refused_data(folder, "take" if packed else f"its header says {16 + whole:,}")
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
@@ -92,7 +81,7 @@ def test_a_packed_file_is_unpacked_no_further_than_its_header_says(tmp_path: Pat
     bomb += b"".join(packer.compress(bytes(1 << 20)) for _ in range(16)) + packer.flush()
     folder = write(tmp_path, train_images=bomb)
     tracemalloc.start()
-    refused(folder, NAMES[0], "has more bytes where its header says 1,216")
+    refused_data(folder, NAMES[0], "has more bytes where its header says 1,216")
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
@@ -104,30 +93,34 @@ def test_huge_files_that_take_no_room_are_refused_by_their_length(tmp_path: Path
             folder = write(tmp_path)
             (folder / name).write_bytes(content)
             os.truncate(folder / name, 200 << 30)
-            refused(folder, name, f"has {200 << 30:,} bytes where its header says {len(whole):,}")
+            refused_data(folder, name, f"has {200 << 30:,} bytes where its header says {len(whole):,}")
 
 
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path)
     (folder / NAMES[0]).unlink()
     os.mkfifo(folder / NAMES[0])
-    refused(folder, NAMES[0], "no regular file")
+    refused_data(folder, NAMES[0], "no regular file")
     (folder / NAMES[0]).unlink()
     (folder / NAMES[0]).symlink_to("/dev/zero")
-    refused(folder, NAMES[0], "no regular file")
+    refused_data(folder, NAMES[0], "no regular file")
 
 
 @pytest.mark.parametrize("kind", [9, 11, 12, 13, 14])
 def test_images_of_another_type_are_named_with_what_is_taken(tmp_path: Path, kind: int) -> None:
     named = np.dtype(TYPES[kind]).name
-    refused(
+    refused_data(
         write(tmp_path, train_images=idx(material()[NAMES[0]] // 2, kind)), f"3 dimensions of {named}", "taken is uint8"
     )
 
 
 def test_images_of_one_or_four_dimensions_are_named_with_what_is_taken(tmp_path: Path) -> None:
-    refused(write(tmp_path, train_images=np.arange(60)), "1 dimension of uint8", "3 dimensions (images, rows, columns)")
-    refused(write(tmp_path, train_images=np.zeros((60, 1, 4, 5))), "4 dimensions of uint8", "or 2 (images, features)")
+    refused_data(
+        write(tmp_path, train_images=np.arange(60)), "1 dimension of uint8", "3 dimensions (images, rows, columns)"
+    )
+    refused_data(
+        write(tmp_path, train_images=np.zeros((60, 1, 4, 5))), "4 dimensions of uint8", "or 2 (images, features)"
+    )
 
 
 def test_a_row_of_features_is_an_image_of_one_row(tmp_path: Path) -> None:
@@ -143,12 +136,14 @@ def test_labels_of_wider_types_are_the_same_labels(tmp_path: Path) -> None:
     for kind in (9, 11, 12):
         wide = datasets.load(str(write(tmp_path, train_labels=idx(material()[NAMES[1]], kind))))
         assert np.array_equal(wide.train_labels, plain.train_labels)
-    refused(write(tmp_path, train_labels=idx(material()[NAMES[1]], 13)), "1 dimension of float32", "whole numbers")
+    refused_data(write(tmp_path, train_labels=idx(material()[NAMES[1]], 13)), "1 dimension of float32", "whole numbers")
 
 
 def test_images_that_no_network_takes_are_refused(tmp_path: Path) -> None:
     large = np.zeros((60, 300, 300), np.uint8)
-    refused(write(tmp_path, train_images=large, t10k_images=large[:20]), "90,000 pixels", "65,535", "scale them down")
+    refused_data(
+        write(tmp_path, train_images=large, t10k_images=large[:20]), "90,000 pixels", "65,535", "scale them down"
+    )
 
 
 def test_labels_from_1_and_with_gaps_are_the_classes_that_occur(tmp_path: Path) -> None:
@@ -209,19 +204,19 @@ def test_several_sets_in_one_folder_are_told_apart(tmp_path: Path) -> None:
     for path in (tmp_path / "more").iterdir():
         path.rename(tmp_path / f"emnist-digits-{path.name}")
     (tmp_path / "more").rmdir()
-    refused(tmp_path, "several data sets", f"{tmp_path}/emnist-digits, {tmp_path}/emnist-letters")
+    refused_data(tmp_path, "several data sets", f"{tmp_path}/emnist-digits, {tmp_path}/emnist-letters")
     letters = datasets.load(f"{tmp_path}/emnist-letters")
     digits = datasets.load(f"{tmp_path}/emnist-digits")
     assert np.array_equal(letters.train_images, one.train_images)
     assert digits.train_images[5, 0] == 12
     assert digits.name == str(tmp_path / "emnist-digits")
-    refused(f"{tmp_path}/emnist-balanced", "is neither")
+    refused_data(f"{tmp_path}/emnist-balanced", "is neither")
 
 
 def test_a_missing_file_is_named_as_the_others_are(tmp_path: Path) -> None:
     folder = rename(write(tmp_path), {"train": "emnist-letters-train", "t10k": "emnist-letters-t10k"})
     (folder / "emnist-letters-t10k-labels-idx1-ubyte").unlink()
-    refused(folder, "has no file emnist-letters-t10k-labels-idx1-ubyte")
+    refused_data(folder, "has no file emnist-letters-t10k-labels-idx1-ubyte")
 
 
 def test_sorted_by_class_every_class_is_learned_and_validated(tmp_path: Path) -> None:
@@ -246,11 +241,11 @@ def test_a_split_that_keeps_every_class_stays_the_last_sixth(tmp_path: Path) -> 
 @pytest.mark.parametrize("part", ["train", "t10k"])
 def test_images_that_are_all_black_are_named_as_such(tmp_path: Path, part: str) -> None:
     images = np.zeros((60 if part == "train" else 20, 4, 5))
-    refused(write(tmp_path, **{f"{part}_images": images}), f"all {len(images)} ", "images are black")
+    refused_data(write(tmp_path, **{f"{part}_images": images}), f"all {len(images)} ", "images are black")
 
 
 def test_images_that_are_all_alike_are_named_as_such(tmp_path: Path) -> None:
-    refused(write(tmp_path, train_images=np.full((60, 4, 5), 200)), "all 60 training images are alike")
+    refused_data(write(tmp_path, train_images=np.full((60, 4, 5), 200)), "all 60 training images are alike")
 
 
 def test_dark_images_come_with_a_note(tmp_path: Path) -> None:

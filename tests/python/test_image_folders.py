@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused_data
 from PIL import Image
 
 from bs4nn_tc.base.errors import UserError
@@ -36,16 +37,6 @@ def two_classes(folder: Path, count: int = 6) -> Path:
     fill(folder / "cats", count)
     fill(folder / "dogs", count, 100)
     return folder
-
-
-def refused(folder: Path, *words: str) -> None:
-    """Loading ends in one line that holds these words."""
-    with pytest.raises(UserError) as caught:
-        datasets.load(str(folder))
-    text = str(caught.value)
-    assert "\n" not in text
-    for word in words:
-        assert word in text
 
 
 def marks(images: np.ndarray) -> set[int]:
@@ -78,27 +69,29 @@ def test_pictures_that_no_network_takes_are_refused_by_their_header(tmp_path: Pa
     for path in tmp_path.rglob("*.png"):
         path.write_bytes(png(side, side, 1, bytes(1 << 16)))
     tracemalloc.start()
-    refused(tmp_path, ".png", "scale")
+    refused_data(tmp_path, ".png", "scale")
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
 
 def test_more_images_than_are_read_are_refused_after_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bs4nn_tc.data.dataset.MAX_BYTES", 239)
-    refused(two_classes(tmp_path), "12 images of 20 pixels are 240 bytes; at most 239", "take fewer or smaller images")
+    refused_data(
+        two_classes(tmp_path), "12 images of 20 pixels are 240 bytes; at most 239", "take fewer or smaller images"
+    )
 
 
 def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     two_classes(tmp_path)
     os.mkfifo(tmp_path / "cats" / "x.png")
-    refused(tmp_path, "cats/x.png", "no regular file")
+    refused_data(tmp_path, "cats/x.png", "no regular file")
     (tmp_path / "cats" / "x.png").unlink()
     (tmp_path / "cats" / "x.png").symlink_to("/dev/zero")
-    refused(tmp_path, "cats/x.png", "no regular file")
+    refused_data(tmp_path, "cats/x.png", "no regular file")
     (tmp_path / "cats" / "x.png").unlink()
     (tmp_path / "cats" / "x.png").touch()
     os.truncate(tmp_path / "cats" / "x.png", 200 << 30)
-    refused(tmp_path, "cats/x.png", "at most 64,000,000 are read")
+    refused_data(tmp_path, "cats/x.png", "at most 64,000,000 are read")
 
 
 def test_postscript_is_not_opened_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +105,7 @@ def test_postscript_is_not_opened_whatever_its_name(tmp_path: Path, monkeypatch:
     (tmp_path / "data").mkdir()
     for name in ("cats", "dogs"):
         (tmp_path / name).rename(tmp_path / "data" / name)
-    refused(tmp_path / "data", "cats/0.png", "PNG, BMP, JPEG, GIF, TIFF, PPM, WEBP")
+    refused_data(tmp_path / "data", "cats/0.png", "PNG, BMP, JPEG, GIF, TIFF, PPM, WEBP")
     assert not (tmp_path / "started").exists()
 
 
@@ -147,7 +140,7 @@ def test_names_that_are_no_utf8_are_read_like_others(tmp_path: Path) -> None:
     "".join(loaded.class_names).encode()
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     two_classes(folder)
-    refused(folder, "must be UTF-8")  # a network file could not say what it was trained on
+    refused_data(folder, "must be UTF-8")  # a network file could not say what it was trained on
 
 
 @contextlib.contextmanager
@@ -171,11 +164,11 @@ def test_what_may_not_be_read_is_named_and_never_left_out() -> None:
     with unprivileged() as folder:
         two_classes(folder / "set")
         (folder / "set" / "cats" / "3.png").chmod(0)
-        refused(folder / "set", "cannot read", "cats/3.png", "Permission denied")
+        refused_data(folder / "set", "cannot read", "cats/3.png", "Permission denied")
         (folder / "set" / "cats").chmod(0)
-        refused(folder / "set", "cannot read", "cats", "Permission denied")
+        refused_data(folder / "set", "cannot read", "cats", "Permission denied")
         (folder / "set").chmod(0)
-        refused(folder / "set", "cannot read", "Permission denied")
+        refused_data(folder / "set", "cannot read", "Permission denied")
         (folder / "set").chmod(0o755)
         (folder / "set" / "cats").chmod(0o755)
 
@@ -399,14 +392,14 @@ def test_parts_that_are_not_clear_are_refused(tmp_path: Path) -> None:
     two_classes(tmp_path / "train")
     two_classes(tmp_path / "test", 2)
     two_classes(tmp_path / "Testing", 2)
-    refused(tmp_path, "'Testing' and 'test' for the same")
+    refused_data(tmp_path, "'Testing' and 'test' for the same")
     two_classes(tmp_path / "more" / "test")
     two_classes(tmp_path / "more" / "val")
-    refused(tmp_path / "more", "but no 'train' beside it")
+    refused_data(tmp_path / "more", "but no 'train' beside it")
     (tmp_path / "Testing").rename(tmp_path / "extra")
     assert any("not used: extra, more" in note for note in datasets.load(str(tmp_path)).notes)
     fill(tmp_path / "test" / "birds", 2)
-    refused(tmp_path, "test has a class 'birds' that", "train has not")
+    refused_data(tmp_path, "test has a class 'birds' that", "train has not")
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -422,23 +415,23 @@ def test_small_classes_have_a_test_image_or_are_named(tmp_path: Path) -> None:
     assert np.bincount(loaded.training()[1]).tolist() == [2, 2]
     assert np.bincount(loaded.validation()[1]).tolist() == [1, 1]
     fill(tmp_path / "birds", 2, 60)
-    refused(tmp_path, "the class 'birds' has 2 images; at least 3 are needed", "add some, or leave the class out")
+    refused_data(tmp_path, "the class 'birds' has 2 images; at least 3 are needed", "add some, or leave the class out")
 
 
 def test_a_folder_around_the_classes_is_named(tmp_path: Path) -> None:
     two_classes(tmp_path / "archive")
-    refused(tmp_path, "at least 2 are needed", f"give {tmp_path}/archive")
+    refused_data(tmp_path, "at least 2 are needed", f"give {tmp_path}/archive")
 
 
 def test_a_folder_without_images_says_what_is_taken(tmp_path: Path) -> None:
-    refused(tmp_path, "no data set", "IDX files", "CLASS/*.png")
+    refused_data(tmp_path, "no data set", "IDX files", "CLASS/*.png")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    refused(tmp_path, "holds no images", "IDX files", "CLASS/*.png")
+    refused_data(tmp_path, "holds no images", "IDX files", "CLASS/*.png")
 
 
 def test_black_images_are_named_as_such(tmp_path: Path) -> None:
     two_classes(tmp_path)
     for path in tmp_path.rglob("*.png"):
         Image.new("L", (5, 4)).save(path)
-    refused(tmp_path, "images are black")
+    refused_data(tmp_path, "images are black")

@@ -204,5 +204,15 @@ def test_two_formats_in_one_program_are_refused(way: str, tmp_path: Path) -> Non
 
 
 def test_nothing_is_overwritten(network: Network, folder: Path, tmp_path: Path) -> None:
-    assert_refused(run_tool("package", tmp_path / "small.bs4nn", "-o", folder), "is there already")
+    call = ("package", tmp_path / "small.bs4nn", "-o", folder)
+    assert run_tool(*call).returncode == 0  # the very library: nothing is left to do
+    notes = folder / "notes.txt"
+    notes.write_text("of the user's")
+    assert_refused(run_tool(*call), "is there already")
+    assert notes.read_text() == "of the user's"
+    notes.unlink()
+    changed = next((folder / "src").glob("bs4nn_net_*.c"))
+    changed.write_text("/* by the user */\n")
+    assert_refused(run_tool(*call), "is there already")
+    assert changed.read_text() == "/* by the user */\n"
     assert_refused(run_tool("package", tmp_path / "small.bs4nn", "--name", "7up", "-o", tmp_path / "x"), "--name")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.error
-from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 
@@ -19,6 +18,8 @@ import pytest
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.device import boards, platformio
+
+pytestmark = pytest.mark.usefixtures("offline")
 
 EMULATED = [board.id for board in boards.list_boards() if board.emulator is not None]
 # PlatformIO's own tries take 61 s; a build of these few files takes one.
@@ -60,18 +61,6 @@ int main(void)
     return 0;
 }
 """
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No registry, a cache folder of our own, nothing of the user's."""
-    for name in [name for name in os.environ if name.startswith("PLATFORMIO_")] + ["CC", "CXX"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(platformio.MODE_VARIABLE, "offline")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    platformio.registry_is_reachable.cache_clear()
-    yield
-    platformio.registry_is_reachable.cache_clear()
 
 
 def _project(folder: Path, main: str) -> Path:

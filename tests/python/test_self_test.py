@@ -10,6 +10,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import bare
 import naive
 import numpy as np
 import pytest
@@ -21,7 +22,6 @@ from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import project, self_test
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets import frames
 
 BOARDS = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33"]
 SHIPPED = sorted((ROOT / "networks").glob("*.bs4nn"))
@@ -52,64 +52,41 @@ def test_a_trace_is_expected_in_the_order_of_the_places() -> None:
 # ---- Every network that is handed out says on every core that it passed ----
 
 
-def compile_object(compiler: list[str], source: Path, target: Path, *flags: str) -> Path:
-    subprocess.run([*compiler, "-O2", "-std=c99", *flags, "-c", str(source), "-o", str(target)], check=True)
-    return target
-
-
 def says(program: Path, board: boards.Board | None) -> tuple[str, int]:
-    """What a person reads on the console, and the exit status."""
-    command = [str(program)]
-    if board is not None:
-        assert board.emulator is not None
-        command = [require("qemu-system-arm", "qemu-system-arm"), *board.emulator.arguments, "-kernel", str(program)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-    return done.stdout.split(frames.START)[0].decode(), done.returncode
+    """What a person reads on the console, which ends with the first byte of a frame, and the exit status."""
+    done = bare.run([program]) if board is None else bare.emulate(board, program)
+    return done.stdout.split("\ufffd")[0], done.returncode
 
 
 class Core:
-    """A compiler for one core, and everything of the firmware that is the same for all networks, compiled."""
+    """One core, and all of the firmware that is the same for all networks, compiled for it."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.board = None if name == "native" else boards.load_board(name)
         self._folder = folder / name
         self._folder.mkdir()
-        firmware = ROOT / "firmware"
-        includes = [firmware / "lib" / "bs4nn" / "src", firmware / "lib" / "board" / "src", firmware / "src"]
-        flags = [*(f"-I{include}" for include in includes), f'-DBS4NN_BOARD="{name}"']
-        self._link: list[str] = []
-        if self.board is None:
-            self._compiler = [require("gcc", "gcc"), *flags, "-DBOARD_PORT_HOST"]
-        else:
-            machine = [f"-mcpu={self.board.core}", "-mthumb", "-mfloat-abi=soft"]
-            gcc = require("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-            self._compiler = [gcc, *machine, *flags, "-DBOARD_PORT_SEMIHOSTING", "-ffreestanding"]
-            memory = json.loads(self.board.manifest.read_text())["bs4nn"]["memory"]
-            values = {
-                "FLASH_ORIGIN": memory["flash_origin"],
-                "FLASH_LENGTH": self.board.flash_bytes,
-                "RAM_ORIGIN": memory["ram_origin"],
-                "RAM_LENGTH": self.board.ram_bytes,
-                "STACK_BYTES": memory["stack_bytes"],
-            }
-            script = firmware / "lib" / "board" / "board.ld"
-            symbols = (f"-Wl,--defsym={name}={value}" for name, value in values.items())
-            self._link = ["-nostdlib", "-T", str(script), *symbols]
-        sources = [path for path in includes[0].iterdir() if path.suffix in (".c", ".S")]
-        sources += [*includes[1].glob("*.c"), includes[2] / "protocol.c"]  # of the ports, one is not empty
-        self._objects = [
-            compile_object(self._compiler, source, self._folder / f"{source.stem}{source.suffix[1:]}.o")
-            for source in sources
-        ]
+        self._flags = ["-O2", f'-DBS4NN_BOARD="{name}"', f"-I{bare.FIRMWARE / 'src'}"]
+        sources = [path for path in bare.KERNEL.iterdir() if path.suffix in (".c", ".S")]
+        sources.append(bare.FIRMWARE / "src" / "protocol.c")
+        compiler = self._host() if self.board is None else bare.compiler(self.board, self._flags)
+        self._objects = [self._folder / f"{path.stem}{path.suffix}.o" for path in sources]
+        for source, target in zip(sources, self._objects, strict=True):
+            subprocess.run([*compiler, "-c", source, "-o", target], check=True)
+
+    def _host(self) -> list[str]:
+        includes = [f"-I{bare.KERNEL}", f"-I{bare.PORT}"]
+        return [require("gcc", "gcc"), "-std=c99", "-DBOARD_PORT_HOST", *includes, *self._flags]
 
     def says(self, made: project.Project) -> tuple[str, int]:
         """What the firmware of a project says of itself."""
         program = self._folder / made.name
         own = [path for path in sorted((made.folder / "src").glob("*.c")) if path.name != "protocol.c"]
-        objects = [compile_object(self._compiler, path, program.with_suffix(f".{path.stem}.o")) for path in own]
-        files = map(str, [*objects, *self._objects])
-        subprocess.run([*self._compiler, *self._link, *files, "-lgcc", "-o", str(program)], check=True)
+        parts = [*own, *self._objects]
+        if self.board is not None:
+            bare.link(self.board, parts, self._flags, program)
+        else:
+            subprocess.run([*self._host(), *parts, bare.PORT / "board_host.c", "-o", program], check=True)
         return says(program, self.board)
 
 

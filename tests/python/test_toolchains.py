@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,21 +20,11 @@ from bs4nn_tc.device import boards, building, doctor, pio_output, platformio
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 STANDIN = ROOT / "tests" / "arduino" / "platform"
 # What a shell acts on: two kinds of command substitution, the end of a command, both quotes, and a backslash.
 HOSTILE = 'it\'s "a" `touch PWNED`;touch PWNED;&touch PWNED| \\ #ü日'
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No registry, a cache folder of our own, nothing of the user's."""
-    for name in [name for name in os.environ if name.startswith("PLATFORMIO_")] + ["CC", "CXX"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(platformio.MODE_VARIABLE, "offline")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    platformio.registry_is_reachable.cache_clear()
-    yield
-    platformio.registry_is_reachable.cache_clear()
 
 
 # ---- Names of folders ----
