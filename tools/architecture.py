@@ -20,7 +20,7 @@ ROWS = (("cli",), ("pages",), ("study",), ("targets", "training"), ("device", "h
 WAYS = {
     "An image to its answer": (
         ("data/datasets.py", "the image"),
-        ("model/encoding.py", "its firing times (equation 1)"),
+        ("model/input.py", "its firing times (equation 1)"),
         ("model/reference.py", "every spike, and the answer (rule 3)"),
         ("targets/application.py", "the same asked of a board, in frames"),
         ("targets/verify.py", "equal, bit for bit?"),

@@ -257,11 +257,12 @@ def cases(scratch: Path) -> list[Case]:
 def _network(seed: int) -> Any:
     import numpy as np  # noqa: PLC0415 - only where events are counted
 
+    from bs4nn_tc.model.input import Input  # noqa: PLC0415
     from bs4nn_tc.model.network import Layer, Network  # noqa: PLC0415
 
     rng = np.random.default_rng(seed)
     layers = (Layer(rng.choice([-1, 1], (6, 64)), 4), Layer(rng.choice([-1, 1], (10, 6)), 1))
-    return Network(layers, time_steps=4, intensity_max=16)
+    return Network(layers, time_steps=4, input=Input(intensity_max=16))
 
 
 def _old_project(scratch: Path, network: Path) -> None:

@@ -35,7 +35,7 @@ def networks() -> dict[str, Network]:
 def expected_header(name: str, network: Network) -> str:
     """Images and the naive simulator's answers as C."""
     rng = np.random.default_rng(3)
-    images = rng.integers(0, network.intensity_max + 1, (IMAGES, network.inputs))
+    images = rng.integers(0, network.input.intensity_max + 1, (IMAGES, network.inputs))
     images[rng.random(images.shape) < rng.random((IMAGES, 1))] = 0
     lines = [f"/* {name}: images, and what the naive simulator answers. Made by make.py. */"]
     lines.append(f"static const uint8_t {name}_images[{IMAGES}][{network.inputs}] = {{")

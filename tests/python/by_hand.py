@@ -11,6 +11,7 @@ import numpy as np
 from conftest import random_network
 
 from bs4nn_tc.model import network_file
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
 
@@ -39,4 +40,6 @@ def members_of(network: Network) -> dict[str, bytes]:
 
 def small(**changes: Any) -> Network:
     network = random_network(np.random.default_rng(7), (13, 9, 3), time_steps=5)
-    return Network(network.layers, **{"time_steps": 5, "intensity_max": 16, "description": {"seed": 1}, **changes})
+    return Network(
+        network.layers, **{"time_steps": 5, "input": Input(intensity_max=16), "description": {"seed": 1}, **changes}
+    )

@@ -22,6 +22,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device import platformio
 from bs4nn_tc.model import importers
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +77,7 @@ def random_network(
         time_steps=time_steps,
         delay=delay,
         readout_step=int(rng.integers(time_steps)),
-        intensity_max=intensity_max,
+        input=Input(intensity_max=intensity_max),
     )
 
 
@@ -97,7 +98,7 @@ def networks(draw: st.DrawFn) -> Network:
     if draw(st.booleans()):  # thresholds that are always, hardly or never reached
         extremes = np.array([1, 2, 3, 5, sizes[0], sizes[0] + 1, 65_535])
         layers = tuple(Layer(layer.signs, rng.choice(extremes, layer.neurons)) for layer in network.layers)
-        network = Network(layers, network.time_steps, network.delay, network.readout_step, network.intensity_max)
+        network = Network(layers, network.time_steps, network.delay, network.readout_step, network.input)
     if draw(st.booleans()):  # hidden neurons at places of their own
         order = tuple(rng.permutation(layer.neurons) for layer in network.layers[:-1])
         network = dataclasses.replace(network, order=order)
@@ -109,7 +110,7 @@ def networks_and_images(draw: st.DrawFn) -> tuple[Network, np.ndarray]:
     """A network with random, constant, sparse and one-step images."""
     network = draw(networks())
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    high, pixels = network.intensity_max, network.inputs
+    high, pixels = network.input.intensity_max, network.inputs
     images = np.stack(
         [
             rng.integers(0, high + 1, pixels),

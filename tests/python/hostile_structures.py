@@ -29,7 +29,7 @@ class Hostile(Kernel):
         super().__init__(many_networks.network(rng), small)
         self.parts = [self._struct, *self._layers]
         self.long = np.frombuffer(rng.bytes(1_200_000), np.uint32)  # contents are as unknown as lengths
-        self.pixels = rng.integers(0, self.network.intensity_max + 1, 65_536).astype(np.uint8)
+        self.pixels = rng.integers(0, self.network.input.intensity_max + 1, 65_536).astype(np.uint8)
         self._struct.rows = self.long.ctypes.data
         for layer in self._layers:
             layer.columns = layer.columns and self.long.ctypes.data

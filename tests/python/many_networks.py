@@ -45,7 +45,7 @@ def network(rng: np.random.Generator) -> Network:
 
 def images(rng: np.random.Generator, made: Network) -> NDArray[np.uint8]:
     """(7, pixels): random, sparse, black, white, one grey, two intensities, and every spike a step of its own."""
-    high, pixels = made.intensity_max, made.inputs
+    high, pixels = made.input.intensity_max, made.inputs
     return np.stack(
         [
             rng.integers(0, high + 1, pixels),

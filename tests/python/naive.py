@@ -24,7 +24,7 @@ class Outcome:
 
 def run(network: Network, image: list[int]) -> Outcome:
     """One image, every step, every neuron, every synapse."""
-    steps, delay, high = network.time_steps, network.delay, network.intensity_max
+    steps, delay, high = network.time_steps, network.delay, network.input.intensity_max
     signs = [layer.signs.tolist() for layer in network.layers]
     thresholds = [layer.thresholds.tolist() for layer in network.layers]
     input_times = [(high - intensity) * steps // high for intensity in image]

@@ -13,6 +13,7 @@ from conftest import ROOT, assert_refused, random_network, run_tool
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.device import boards
 from bs4nn_tc.model import network_file
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import bench
 from bs4nn_tc.targets import emulator
@@ -21,7 +22,7 @@ from bs4nn_tc.targets import emulator
 def test_counts_repeat_and_grow_with_the_spikes() -> None:
     network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
     silent = Layer(network.layers[1].signs, 41)  # no early exit
-    network = Network((network.layers[0], silent), 16, intensity_max=16)
+    network = Network((network.layers[0], silent), 16, input=Input(intensity_max=16))
     rng = np.random.default_rng(1)
     images = rng.integers(1, 17, (3, 64)) * (rng.random((3, 64)) < [[0.0], [0.1], [0.9]])
     labels = np.array([0, 1, 2])

@@ -28,7 +28,7 @@ SOURCES = Path(library.__file__).parent
 
 def times_of(network: Network, image: np.ndarray) -> np.ndarray:
     """(pixels,) firing times, from the equation."""
-    high, steps = network.intensity_max, network.time_steps
+    high, steps = network.input.intensity_max, network.time_steps
     return np.array([(high - int(intensity)) * steps // high for intensity in image])
 
 

@@ -18,7 +18,9 @@ from conftest import ROOT, Tool
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import described, network_file
-from bs4nn_tc.model.network import MAX_HEADER, MAX_SYNAPSES, Layer, Network, check_sizes
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.limits import MAX_HEADER, MAX_SYNAPSES, check_sizes
+from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.training.options import check_sizes as check_hidden
 
 pytestmark = pytest.mark.bounds
@@ -165,11 +167,11 @@ def test_nothing_is_written_that_could_not_be_read_again(description: dict[str, 
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"delay": True}, {"time_steps": True}, {"intensity_max": True}, {"readout_step": False}, {"delay": 1.0}),
-        *({"time_steps": 10**30}, {"time_steps": float("nan")}, {"intensity_max": "16"}, {"readout_step": -2}),
+        *({"delay": True}, {"time_steps": True}, {"input": 16}, {"readout_step": False}, {"delay": 1.0}),
+        *({"time_steps": 10**30}, {"time_steps": float("nan")}, {"input": None}, {"readout_step": -2}),
         *({"description": {"a": float("nan")}}, {"description": {"a": {1}}}, {"description": {1: 2}}),
         *({"description": [1]}, {"description": {"a": "\ud800"}}),
-        *({"order": ([0.5] * 9,)}, {"order": ([True] * 9,)}),
+        *({"order": ([0.5] * 9,)}, {"order": ([True] * 9,)}, {"input": Input((12,))}, {"input": Input((13, 2))}),
     ],
 )
 def test_nothing_is_made_that_could_not_be_read_again(changes: dict[str, Any]) -> None:
@@ -177,9 +179,22 @@ def test_nothing_is_made_that_could_not_be_read_again(changes: dict[str, Any]) -
         small(**changes)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"intensity_max": True}, {"intensity_max": "16"}, {"intensity_max": 0}, {"intensity_max": 256}),
+        *({"shape": (True,)}, {"shape": (2.0, 3)}, {"shape": (0,)}, {"shape": (-4, 4)}, {"shape": (1, 1, 1, 1)}),
+        *({"shape": (256, 256)}, {"shape": (10**30,)}, {"shape": "ab"}, {"stages": ("resize",)}),
+    ],
+)
+def test_no_input_is_made_that_no_network_takes(changes: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        Input(**changes)
+
+
 def test_whole_numbers_of_numpy_become_plain_ones() -> None:
-    network = small(delay=np.int64(1), time_steps=np.uint8(5), intensity_max=np.int32(16))
-    assert type(network.delay) is type(network.time_steps) is type(network.intensity_max) is int
+    network = small(delay=np.int64(1), time_steps=np.uint8(5), input=Input((np.int64(13),), np.int32(16)))
+    assert type(network.delay) is type(network.time_steps) is type(network.input.intensity_max) is int
     assert network_file.from_bytes(network_file.to_bytes(network)).digest == network.digest
 
 

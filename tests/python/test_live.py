@@ -37,6 +37,7 @@ from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards, runner, server, session
@@ -66,7 +67,7 @@ def test_moments_are_spec_md_step_by_step(case: tuple[Network, np.ndarray]) -> N
         assert (told["answer"], told["response_time"]) == (outcome.answer, outcome.response_time)
         assert told["firing_times"] == outcome.firing_times
         assert told["equal"]
-        high, steps = network.intensity_max, network.time_steps
+        high, steps = network.input.intensity_max, network.time_steps
         arriving = [[(high - pixel) * steps // high for pixel in image.tolist()], *outcome.firing_times[:-1]]
         signs, moments = network.layers[-1].signs.tolist(), told["moments"]
         for index, step in enumerate(moments["steps"]):
@@ -533,7 +534,8 @@ def test_a_cable_that_is_pulled_and_put_back(made: project.Project, network: Net
 def test_another_network_on_the_board_is_not_believed(made: project.Project, native: runner.Runner) -> None:
     signs = np.array(made.network.layers[-1].signs)
     signs[0, 0] *= -1
-    other = Network((*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds)), 16, intensity_max=16)
+    layers = (*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds))
+    other = Network(layers, 16, input=Input(intensity_max=16))
     stale = session.Session(runner.Runner(other, "stale", runner.Kind.NATIVE, None, native.open))
     with pytest.raises(TargetError, match="stale"):
         stale.start()

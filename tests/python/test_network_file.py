@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import network_file
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 
 pytestmark = pytest.mark.bounds
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.bounds
 
 def small() -> Network:
     network = random_network(np.random.default_rng(7), (13, 9, 3), time_steps=5)
-    return Network(network.layers, 5, 1, 3, 16, {"dataset": "none", "seed": 1})
+    return Network(network.layers, 5, 1, 3, Input(intensity_max=16), {"dataset": "none", "seed": 1})
 
 
 @settings(max_examples=50, deadline=None)
@@ -38,13 +39,13 @@ def test_round_trip(network: Network) -> None:
     for before, after in zip(network.layers, back.layers, strict=True):
         assert np.array_equal(before.signs, after.signs)
         assert np.array_equal(before.thresholds, after.thresholds)
-    for field in ("time_steps", "delay", "readout_step", "intensity_max", "description"):
+    for field in ("time_steps", "delay", "readout_step", "input", "description"):
         assert getattr(back, field) == getattr(network, field)
 
 
 def test_digest_is_what_spec_says() -> None:
     """Computed here by hand from SPEC.md, so that it can never change unnoticed."""
-    network = Network((Layer([[1, -1, 1], [-1, -1, 1]], [2, 300]),), 4, 0, 3, 255)
+    network = Network((Layer([[1, -1, 1], [-1, -1, 1]], [2, 300]),), 4, 0, 3)
     numbers = b'{"delay":0,"intensity_max":255,"readout_step":3,"sizes":[3,2],"time_steps":4}'
     assert network.digest == hashlib.sha256(numbers + bytes([0b101, 0b100]) + b"\x02\x00\x2c\x01").hexdigest()
 

@@ -33,7 +33,7 @@ def folder(network: Network, tmp_path: Path) -> Path:
 
 
 def expected(network: Network) -> str:
-    image = self_test.image(3, network.inputs, network.intensity_max)
+    image = self_test.image(3, network.inputs, network.input.intensity_max)
     result = reference.run(network, image[None])
     return f"class {result.answer[0]}, step {result.response_time[0]}\n"
 

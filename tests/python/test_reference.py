@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import naive
@@ -12,7 +14,8 @@ from hypothesis import given, settings
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
-from bs4nn_tc.model import encoding, evaluation, reference
+from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 
 
@@ -32,9 +35,16 @@ def test_reference_equals_the_naive_simulator(case: tuple[Network, np.ndarray]) 
 
 def test_equation_1() -> None:
     intensities = np.array([255, 254, 128, 1, 0], np.uint8)
-    assert encoding.firing_times(intensities, 256, 255).tolist() == [0, 1, 127, 254, 256]
-    assert encoding.firing_times(intensities, 16, 255).tolist() == [0, 0, 7, 15, 16]
-    assert encoding.firing_times(np.array([16, 15, 1, 0], np.uint8), 16, 16).tolist() == [0, 1, 15, 16]
+    assert Input().firing_times(intensities, 256).tolist() == [0, 1, 127, 254, 256]
+    assert Input().firing_times(intensities, 16).tolist() == [0, 0, 7, 15, 16]
+    assert Input(intensity_max=16).firing_times(np.array([16, 15, 1, 0], np.uint8), 16).tolist() == [0, 1, 15, 16]
+
+
+@pytest.mark.parametrize("high", [1, 2, 16, 100, 255])
+@pytest.mark.parametrize("steps", [1, 3, 16, 256, 65_535])
+def test_the_table_of_firing_times_is_equation_1(high: int, steps: int) -> None:
+    exact = [math.floor(Fraction(high - min(intensity, high), high) * steps) for intensity in range(256)]
+    assert Input(intensity_max=high).table(steps).tolist() == exact
 
 
 def test_ties_go_to_the_highest_potential_then_the_lowest_index() -> None:

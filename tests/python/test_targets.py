@@ -156,7 +156,7 @@ def test_stale_firmware_is_named(made: project.Project, network: Network, images
     signs = np.array(network.layers[-1].signs)
     signs[0, 0] *= -1
     other = Network(
-        (*network.layers[:-1], Layer(signs, network.layers[-1].thresholds)), 16, 1, network.readout_step, 16
+        (*network.layers[:-1], Layer(signs, network.layers[-1].thresholds)), 16, 1, network.readout_step, network.input
     )
     with open_target(made, building.NATIVE) as target, pytest.raises(TargetError, match="stale"):
         verify.verify(target, "native", other, images, reference.run(other, images))

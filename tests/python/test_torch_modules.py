@@ -36,9 +36,7 @@ def assert_equal_to_reference(network: Network, images: np.ndarray) -> None:
     assert np.array_equal(found.response_time.numpy(), expected.response_time)
     assert (
         modules.to_network(images).digest
-        == Network(
-            network.layers, network.time_steps, network.delay, network.readout_step, network.intensity_max
-        ).digest
+        == Network(network.layers, network.time_steps, network.delay, network.readout_step, network.input).digest
     )
 
 

@@ -175,7 +175,7 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
                 "time_steps": network.time_steps,
                 "delay": network.delay,
                 "readout_step": network.readout_step,
-                "intensity_max": network.intensity_max,
+                "intensity_max": network.input.intensity_max,
                 "synapses": network.synapses,
                 "flash_bytes": plan.flash_bytes,
                 "ram_bytes": plan.ram_bytes,
@@ -188,7 +188,7 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
     rows = [
         ("digest", network.digest),
         ("time steps", f"{network.time_steps}, delay {network.delay}, readout at step {network.readout_step}"),
-        ("intensities", f"0 .. {network.intensity_max}"),
+        ("intensities", f"0 .. {network.input.intensity_max}"),
         ("synapses", f"{network.synapses:,}"),
     ]
     for number, layer in enumerate(network.layers, start=1):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import MAX_NEURONS
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.limits import MAX_NEURONS
 
 # Bytes of the images of a data set, training and test together: MNIST has 55 million, the largest EMNIST 640 million.
 MAX_BYTES = 1_000_000_000
@@ -72,6 +73,11 @@ class Dataset:
             own = np.flatnonzero(self.train_labels == label)
             held_out[own[max(1, len(own) * 5 // 6) :]] = True
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    @property
+    def input(self) -> Input:
+        """The input side of a network that learns these images."""
+        return Input(self.image_shape, self.intensity_max)
 
     def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels to learn from: the first five sixths (50,000 of MNIST).

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.host.library import check_memory, library, pointer, pointers
-from bs4nn_tc.model import encoding
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
 MAX_LAYERS = 16
@@ -83,8 +83,7 @@ class Dropout(ctypes.Structure):
 
 def steps_of_intensities(time_steps: int, intensity_max: int) -> NDArray[np.uint16]:
     """(256,) the firing time of every intensity, by equation 1; brighter ones than `intensity_max` fire with it."""
-    intensities = np.arange(256).clip(max=intensity_max).astype(np.uint8)
-    return encoding.firing_times(intensities, time_steps, intensity_max).astype(np.uint16)
+    return Input(intensity_max=intensity_max).table(time_steps).astype(np.uint16)
 
 
 @dataclass(frozen=True)
@@ -343,7 +342,7 @@ def host_network(network: Network) -> HostNetwork:
         [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
         [np.array(layer.thresholds) for layer in network.layers],
         time_steps=network.time_steps,
-        intensity_max=network.intensity_max,
+        intensity_max=network.input.intensity_max,
         delay=network.delay,
         readout_step=network.readout_step,
     )

@@ -22,7 +22,9 @@ from bs4nn_tc.base import archives
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import read_file
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import MAX_SYNAPSES, MAX_THRESHOLD, Layer, Network, check_sizes
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.limits import MAX_INTENSITY, MAX_SYNAPSES, MAX_THRESHOLD, check_sizes
+from bs4nn_tc.model.network import Layer, Network
 
 Rules = Literal["paper", "authors"]
 
@@ -246,7 +248,7 @@ def network_from_weights(
     rules: Rules = "paper",
     time_steps: int = 256,
     readout_step: int | None = None,
-    intensity_max: int = 255,
+    intensity_max: int = MAX_INTENSITY,
     description: dict[str, Any] | None = None,
 ) -> Network:
     """Put layers together under one of the two sets of rules.
@@ -276,6 +278,6 @@ def network_from_weights(
         time_steps=time_steps,
         delay=1 if rules == "authors" else 0,
         readout_step=readout_step,
-        intensity_max=intensity_max,
+        input=Input(intensity_max=intensity_max),
         description=description or {},
     )

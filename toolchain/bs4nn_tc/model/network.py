@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import numbers
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,51 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.limits import MAX_HEADER, MAX_LAYERS, MAX_THRESHOLD, MAX_TIME_STEPS, check_sizes, whole_number
 
-MAX_TIME_STEPS = 65_535
-MAX_NEURONS = 65_535
-MAX_THRESHOLD = 65_535
-MAX_INTENSITY = 255
-MAX_LAYERS = 255
-# Of a whole network: 4 MB of signs, more than a microcontroller has flash, and a second's work to read.
-MAX_SYNAPSES = 2**25
-MAX_ALL_NEURONS = 2**20
-# Bytes of what a file says of its network, as JSON; most of that is the description.
-MAX_HEADER = 2**20
 # Synapses that are looked at together, so that no copy of a large layer is made to check it.
 _BLOCK = 2**20
-
-
-def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
-    """`value` as a plain int; a truth value is none.
-
-    Raises:
-        UserError: no whole number, or one out of range.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not lowest <= int(value) <= highest:
-        allowed = f"{lowest} or {highest}" if highest == lowest + 1 else f"{lowest} to {highest:,}"
-        raise UserError(f"{name} is {str(value)[:40]}; {allowed} is allowed")
-    return int(value)
-
-
-def check_sizes(sizes: Sequence[int], most_synapses: int = MAX_SYNAPSES) -> None:
-    """Refuse networks that are too large to be read again.
-
-    Args:
-        sizes: (inputs, neurons of layer 1, ..., neurons of layer L).
-        most_synapses: of all layers together.
-
-    Raises:
-        UserError: too many layers, neurons or synapses, or a size below 1.
-    """
-    if not 1 <= len(sizes) - 1 <= MAX_LAYERS:
-        raise UserError(f"{len(sizes) - 1} layers; 1 to {MAX_LAYERS} are allowed")
-    for size in sizes:
-        whole_number("a layer's size", size, 1, MAX_NEURONS)
-    neurons, synapses = sum(sizes[1:]), sum(below * above for below, above in itertools.pairwise(sizes))
-    for what, count, most in (("neurons", neurons, MAX_ALL_NEURONS), ("synapses", synapses, most_synapses)):
-        if count > most:
-            raise UserError(f"{count:,} {what}; a network has at most {most:,}: take smaller layers")
 
 
 def check_description(description: object) -> None:
@@ -183,7 +143,7 @@ class Network:
         time_steps: T, 1 .. 65,535; steps are 0 .. T-1 and T means "never".
         delay: d, 0 (the paper) or 1 (the authors' program): crossing at step t fires at t + d.
         readout_step: r, 0 .. T-1: its output potentials decide when nobody fires; T-1 by default.
-        intensity_max: Imax, 1 .. 255: the intensity of a pixel that fires at step 0.
+        input: the sample that it takes, and how that becomes spikes.
         description: plain facts about where the network comes from (data set, recipe, accuracy ...);
             JSON values only, no part of the network's meaning or digest.
         order: where the neurons of the hidden layers lie on a device: () for the order of `layers`, else one
@@ -195,7 +155,7 @@ class Network:
     time_steps: int
     delay: int = 0
     readout_step: int = -1
-    intensity_max: int = MAX_INTENSITY
+    input: Input = field(default_factory=Input)
     description: dict[str, Any] = field(default_factory=dict)
     order: tuple[NDArray[np.int32], ...] = ()
 
@@ -215,11 +175,19 @@ class Network:
             ("time_steps", steps, 1, MAX_TIME_STEPS),
             ("delay", self.delay, 0, 1),
             ("readout_step", readout, 0, steps - 1),
-            ("intensity_max", self.intensity_max, 1, MAX_INTENSITY),
         ):
             object.__setattr__(self, name, whole_number(name, value, lowest, highest))
+        self._check_input()
         check_description(self.description)
         self._check_order()
+
+    def _check_input(self) -> None:
+        if not isinstance(self.input, Input):
+            raise UserError(f"the input of a network is of type {type(self.input).__name__}; an Input is needed")
+        shape = self.input.shape
+        if shape and math.prod(shape) != self.inputs:
+            sides = " x ".join(map(str, shape))
+            raise UserError(f"an input of {sides} is {math.prod(shape):,} values; layer 1 takes {self.inputs:,}")
 
     def _check_order(self) -> None:
         if any(np.asarray(places).dtype.kind not in "iu" for places in self.order):
@@ -280,7 +248,7 @@ class Network:
         """SHA-256 (64 hex digits) of everything that gives the network its meaning and order, see SPEC.md."""
         numbers = {
             "delay": self.delay,
-            "intensity_max": self.intensity_max,
+            "intensity_max": self.input.intensity_max,
             "readout_step": self.readout_step,
             "sizes": list(self.sizes),
             "time_steps": self.time_steps,

@@ -27,7 +27,9 @@ from bs4nn_tc.base.archives import Archive, ArrayFacts, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import check_target, disk_errors, read_file, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import MAX_HEADER, Layer, Network, check_sizes, header_text
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.limits import MAX_HEADER, check_sizes
+from bs4nn_tc.model.network import Layer, Network, header_text
 
 FORMAT = "bs4nn-network"
 VERSION = 1
@@ -46,7 +48,7 @@ def to_bytes(network: Network) -> bytes:
         "time_steps": network.time_steps,
         "delay": network.delay,
         "readout_step": network.readout_step,
-        "intensity_max": network.intensity_max,
+        "intensity_max": network.input.intensity_max,
         "description": network.description,
     }
     text = header_text(header, indent=1)
@@ -190,7 +192,7 @@ def _network(header: dict[str, Any], archive: Archive) -> Network:
         time_steps=header["time_steps"],
         delay=header["delay"],
         readout_step=header["readout_step"],
-        intensity_max=header["intensity_max"],
+        input=Input(intensity_max=header["intensity_max"]),
         description=header["description"],
         order=tuple(archive.read(name) for name in orders),
     )

@@ -18,15 +18,8 @@ from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import read_file, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.network import (
-    MAX_HEADER,
-    MAX_INTENSITY,
-    MAX_TIME_STEPS,
-    check_description,
-    check_sizes,
-    header_text,
-    whole_number,
-)
+from bs4nn_tc.model.limits import MAX_HEADER, MAX_INTENSITY, MAX_TIME_STEPS, check_sizes, whole_number
+from bs4nn_tc.model.network import check_description, header_text
 
 FORMAT = "bs4nn-tc s4nn 1"
 SUFFIX = ".s4nn.npz"

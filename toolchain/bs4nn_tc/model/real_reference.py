@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.model import encoding
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.real_network import RealNetwork
 
 
@@ -63,10 +63,11 @@ def run(network: RealNetwork, images: NDArray[np.uint8]) -> RealResult:
         images: (N, pixels) uint8; brighter pixels than `intensity_max` fire with it.
     """
     steps, count = network.time_steps, len(images)
+    step_of = Input(intensity_max=network.intensity_max).table(steps)
     answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
     firing_times = tuple(np.zeros((count, layer.shape[1]), np.int32) for layer in network.weights)
     for index, image in enumerate(images):
-        times = encoding.firing_times(image.clip(max=network.intensity_max), steps, network.intensity_max)
+        times = step_of[image]
         sent = [times]
         for number, (weights, threshold) in enumerate(zip(network.weights, network.thresholds, strict=True)):
             times, crossing, readout = _run_layer(weights, threshold, times, steps)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.model import encoding
 from bs4nn_tc.model.network import Layer, Network
 
 
@@ -111,7 +110,7 @@ def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.in
     Returns:
         The input firing times (pixels,) and one `LayerRun` a layer.
     """
-    input_times = encoding.firing_times(image, network.time_steps, network.intensity_max)
+    input_times = network.input.firing_times(image, network.time_steps)
     runs: list[LayerRun] = []
     arrival_times = input_times
     for layer in network.layers:
@@ -173,6 +172,4 @@ def check_images(network: Network, images: NDArray[np.uint8]) -> None:
     if images.ndim != 2 or images.shape[1] != network.inputs:
         pixels = images.shape[1] if images.ndim == 2 else images.shape
         raise UserError(f"the images have {pixels} pixels each, but the network takes {network.inputs}")
-    brightest = int(images.max(initial=0))
-    if brightest > network.intensity_max:
-        raise UserError(f"a pixel has intensity {brightest}; this network takes 0 to {network.intensity_max}")
+    network.input.check(images)

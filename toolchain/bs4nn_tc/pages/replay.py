@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.model import encoding, reference
+from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import Trace
 
@@ -32,7 +32,7 @@ def describe(network: Network, image: NDArray[np.uint8], trace: Trace) -> dict[s
     """
     bounds = np.cumsum([0, *(layer.neurons for layer in network.layers)])
     times = [trace.firing_times[first:end] for first, end in itertools.pairwise(bounds)]
-    arriving = [encoding.firing_times(image, network.time_steps, network.intensity_max), *times[:-1]]
+    arriving = [network.input.firing_times(image, network.time_steps), *times[:-1]]
     never = network.time_steps
     silent = trace.response_time == never
     last_step = never - 1 if silent else trace.response_time - network.delay

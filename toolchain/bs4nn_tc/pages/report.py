@@ -134,7 +134,7 @@ def _facts(network: Network, dataset: Dataset) -> dict[str, Any]:
         "time_steps": network.time_steps,
         "delay": network.delay,
         "readout_step": network.readout_step,
-        "intensity_max": network.intensity_max,
+        "intensity_max": network.input.intensity_max,
         "synapses": network.synapses,
         "rows": dataset.image_shape[0],
         "columns": dataset.image_shape[1],

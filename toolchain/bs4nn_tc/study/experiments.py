@@ -136,7 +136,7 @@ def _accuracies(network: Network, images: NDArray[np.uint8], labels: NDArray[np.
 def noise(material: Material) -> Experiment:
     """Uniform jitter of up to J per cent of the maximum intensity, up or down, on every test pixel."""
     rng = np.random.default_rng(0)
-    high = material.network.intensity_max
+    high = material.network.input.intensity_max
     rows: list[tuple[float | str, ...]] = []
     for percent in NOISES:
         jitter = rng.uniform(-percent / 100 * high, percent / 100 * high, material.images.shape)
@@ -173,7 +173,7 @@ def spikes(material: Material) -> Experiment:
     ends = np.where(
         times.response_time < network.time_steps, times.response_time - network.delay, network.time_steps - 1
     )
-    steps = (network.intensity_max - np.arange(256)) * network.time_steps // network.intensity_max
+    steps = (network.input.intensity_max - np.arange(256)) * network.time_steps // network.input.intensity_max
     arrivals = [steps[material.images], *times.firing_times[:-1]]
     counts = np.stack([(layer <= ends[:, None]).sum(axis=1) for layer in arrivals], axis=1)
     rows: list[tuple[float | str, ...]] = []
@@ -246,7 +246,7 @@ def alpha(material: Material) -> Experiment:
             network.time_steps,
             network.delay,
             network.readout_step,
-            network.intensity_max,
+            network.input,
         )
         name = f"{what}: {', '.join(map(str, thresholds))}"
         rows.append((name, *_accuracies(other, material.images, material.labels)))
@@ -303,7 +303,7 @@ def _run_real(
     Returns answers, whether the label is among the first to fire, and response times, (N,) each.
     """
     steps = network.time_steps
-    step_of = (network.intensity_max - np.arange(256)) * steps // network.intensity_max
+    step_of = (network.input.intensity_max - np.arange(256)) * steps // network.input.intensity_max
     columns = [np.ascontiguousarray(one.T) for one in weights]
     outcomes = []
     for image, label in zip(images, labels, strict=True):

@@ -21,7 +21,7 @@ def make(network: Network) -> NDArray[np.uint8]:
     Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
     """
     rng = np.random.default_rng(0)
-    spread = np.linspace(1, network.intensity_max, network.inputs).round().astype(np.uint8)
+    spread = np.linspace(1, network.input.intensity_max, network.inputs).round().astype(np.uint8)
     liking = network.layers[0].signs.sum(axis=0, dtype=np.int64)
     images = []
     for number in range(MADE):
@@ -49,7 +49,7 @@ def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: in
     for _ in range(tries):
         image = hardest[rng.integers(len(hardest))][1].copy()
         pixels = rng.choice(network.inputs, min(network.inputs, int(2 ** rng.uniform(0, 6))), replace=False)
-        image[pixels] = _changed(image[pixels], network.intensity_max, rng)
+        image[pixels] = _changed(image[pixels], network.input.intensity_max, rng)
         found = cost(image)
         if found > hardest[-1][0]:
             hardest[-1] = (found, image)

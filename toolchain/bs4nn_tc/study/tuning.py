@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.host.network import host_network
-from bs4nn_tc.model.network import MAX_THRESHOLD, Layer, Network
+from bs4nn_tc.model.limits import MAX_THRESHOLD
+from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.training.loop import evaluate, host_figures
 
 Knob = Literal["output", "all"]

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, warp
-from bs4nn_tc.model.network import MAX_THRESHOLD, Network
+from bs4nn_tc.model.limits import MAX_THRESHOLD
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.augmentation import affine_maps, by_epoch
 from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
@@ -174,6 +175,6 @@ class BestTrainer:
         return Network(
             frozen_layers(self.host),
             time_steps=self._options.time_steps,
-            intensity_max=self.dataset.intensity_max,
+            input=self.dataset.input,
             description=description,
         )

@@ -15,7 +15,8 @@ from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import real_reference, reference
-from bs4nn_tc.model.network import MAX_THRESHOLD, Layer, Network
+from bs4nn_tc.model.limits import MAX_THRESHOLD
+from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.options import Options, PaperOptions
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.model.network import MAX_SYNAPSES, MAX_THRESHOLD
-from bs4nn_tc.model.network import check_sizes as check_network_sizes
+from bs4nn_tc.model.limits import MAX_SYNAPSES, MAX_THRESHOLD
+from bs4nn_tc.model.limits import check_sizes as check_network_sizes
 from bs4nn_tc.model.real_network import MAX_WEIGHTS
 
 # A checkpoint has a row of figures for each, and nobody has needed as many.

@@ -125,7 +125,7 @@ class PaperTrainer:
             time_steps=options.time_steps,
             delay=options.delay,
             readout_step=max(0, options.time_steps - 3) if options.delay else -1,
-            intensity_max=self.dataset.intensity_max,
+            input=self.dataset.input,
             description={
                 **description,
                 "theta": options.theta,

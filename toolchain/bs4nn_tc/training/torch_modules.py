@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.model import reference
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 
 # bfloat16 has eight bits of precision: it holds every whole number up to 256, and no sum of so many signs is larger.
@@ -258,7 +259,7 @@ class BinaryIFNetwork(nn.Module):
             time_steps=self.time_steps,
             delay=self.delay,
             readout_step=self.readout_step,
-            intensity_max=self.intensity_max,
+            input=Input(intensity_max=self.intensity_max),
             description=description or {},
         )
         device = next(self.parameters()).device
@@ -280,7 +281,7 @@ class BinaryIFNetwork(nn.Module):
             time_steps=network.time_steps,
             delay=network.delay,
             readout_step=network.readout_step,
-            intensity_max=network.intensity_max,
+            intensity_max=network.input.intensity_max,
             window=window,
         )
         with torch.no_grad():

@@ -92,7 +92,7 @@ _COSTS = {column: Costs(**{name: row[index] for name, row in _ROWS.items()}) for
 
 def steps_at_most(network: Network) -> int:
     """Steps that an inference visits at the most: those with input spikes, and with a delay those after them."""
-    with_input = min(network.inputs, network.intensity_max, network.time_steps)
+    with_input = min(network.inputs, network.input.intensity_max, network.time_steps)
     return min(network.time_steps, with_input * (len(network.layers) if network.delay else 1))
 
 

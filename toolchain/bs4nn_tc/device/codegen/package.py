@@ -34,7 +34,7 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
     """
     kernel = resources.kernel_files(small)
     sources = [path.name for path in kernel if path.suffix != ".h"]
-    image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.intensity_max)
+    image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.input.intensity_max)
     result = reference.run(network, image[None])
     texts = render.render_package(network, name, image, int(result.answer[0]), int(result.response_time[0]), sources)
     texts |= {f"src/{file}": text for file, text in render.render_network(network, name).items()}

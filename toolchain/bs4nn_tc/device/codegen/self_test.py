@@ -50,7 +50,7 @@ def trace_checksum(firing_times: list[NDArray[np.int32]], potentials: NDArray[np
 
 def expected(network: Network) -> list[Expected]:
     """What the application has to answer on its self-test images, traces in the order of a device's places."""
-    images = np.stack([image(index, network.inputs, network.intensity_max) for index in range(SELF_TESTS)])
+    images = np.stack([image(index, network.inputs, network.input.intensity_max) for index in range(SELF_TESTS)])
     result = reference.run(network.placed(), images)
     return [
         Expected(

@@ -111,7 +111,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         "delay": network.delay,
         "readout_step": network.readout_step,
         "thresholds": network.layers[-1].thresholds.tolist(),
-        "intensity_max": network.intensity_max,
+        "intensity_max": network.input.intensity_max,
         "rows": rows,
         "columns": columns,
         # What a drawing is scaled into before it is centred.
@@ -223,8 +223,8 @@ def _image(body: bytes, network: Network) -> NDArray[np.uint8]:
     if len(pixels) != network.inputs:
         raise HTTPException(400, f"the image has {len(pixels):,} pixels, but the network takes {network.inputs:,}")
     for index, pixel in enumerate(pixels):
-        if type(pixel) is not int or not 0 <= pixel <= network.intensity_max:
-            raise HTTPException(400, f"pixel {index} is no whole number from 0 to {network.intensity_max}")
+        if type(pixel) is not int or not 0 <= pixel <= network.input.intensity_max:
+            raise HTTPException(400, f"pixel {index} is no whole number from 0 to {network.input.intensity_max}")
     return np.array(pixels, np.uint8)
 
 
