@@ -28,7 +28,6 @@ from bs4nn_tc.model import importers, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import bench
 from bs4nn_tc.training import ordering
-from bs4nn_tc.training.loop import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.csv"
@@ -108,7 +107,7 @@ def host_rows(network: Network, name: str, dataset: datasets.Dataset) -> list[tu
     """A 784-600-10 network by the reference and by the host library, and one epoch of training."""
     images, labels = dataset.test_images, dataset.test_labels.astype(np.int32)
     slow = seconds(lambda: reference.run(network, images[:200])) / 200
-    fast = seconds(lambda: evaluate(host_network(network), images, labels))
+    fast = seconds(lambda: host_network(network).evaluate(images, labels))
     times = seconds(lambda: host_network(network).times(images, threads=1))
     epochs = 2
     with tempfile.TemporaryDirectory() as folder:

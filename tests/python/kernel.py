@@ -17,40 +17,8 @@ import numpy as np
 from conftest import require
 
 from bs4nn_tc.base import resources
-from bs4nn_tc.device.codegen import pack
+from bs4nn_tc.device.kernel_library import KernelNetwork
 from bs4nn_tc.model.network import Network
-
-
-class _Layer(ctypes.Structure):
-    _fields_ = (
-        ("inputs", ctypes.c_uint16),
-        ("neurons", ctypes.c_uint16),
-        ("words", ctypes.c_uint16),
-        ("threshold", ctypes.c_uint16),
-        ("spread", ctypes.c_uint16),
-        ("planes", ctypes.c_uint8),
-        ("start_planes", ctypes.c_uint8),
-        ("state", ctypes.c_uint32),
-        ("start", ctypes.c_void_p),
-        ("columns", ctypes.c_void_p),
-    )
-
-
-class _Network(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("digest", ctypes.c_void_p),
-        ("time_steps", ctypes.c_uint16),
-        ("readout_step", ctypes.c_uint16),
-        ("steps_a_unit", ctypes.c_uint16),
-        ("remainder_a_unit", ctypes.c_uint8),
-        ("intensity_max", ctypes.c_uint8),
-        ("delay", ctypes.c_uint16),
-        ("hidden_layers", ctypes.c_uint16),
-        ("workspace_words", ctypes.c_uint32),
-        ("layers", ctypes.c_void_p),
-        ("rows", ctypes.c_void_p),
-    )
 
 
 class _Instance(ctypes.Structure):
@@ -87,10 +55,6 @@ def sanitized_environment() -> dict[str, str]:
     return {**os.environ, "LD_PRELOAD": library, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
-def _address(array: np.ndarray | None) -> int | None:
-    return None if array is None else array.ctypes.data
-
-
 class Kernel:
     """A network in the C kernel, in a workspace of exactly the planned size between two guards."""
 
@@ -99,45 +63,13 @@ class Kernel:
     def __init__(self, network: Network, small: bool = False) -> None:
         self.network = network
         self._library = _library(small)
-        self._packed = packed = pack.pack(network)
-        self._layers = (_Layer * len(packed.layers))(
-            *(
-                _Layer(
-                    layer.inputs,
-                    layer.neurons,
-                    layer.words,
-                    layer.threshold,
-                    layer.spread,
-                    layer.planes,
-                    layer.start_planes,
-                    packed.state_offsets[index],
-                    _address(layer.start),
-                    _address(layer.columns) if isinstance(layer, pack.PackedHidden) else None,
-                )
-                for index, layer in enumerate(packed.layers)
-            )
-        )
-        self._digest = np.zeros(32, np.uint8)
-        self._struct = _Network(
-            b"test",
-            _address(self._digest),
-            network.time_steps,
-            network.readout_step,
-            network.time_steps // network.input.intensity_max,
-            network.time_steps % network.input.intensity_max,
-            network.input.intensity_max,
-            network.delay,
-            len(packed.hidden),
-            packed.workspace_words,
-            ctypes.addressof(self._layers),
-            _address(packed.output.rows),
-        )
-        self._memory = np.full(packed.workspace_words + 2, self.GUARD, np.uint32)
+        self._network = KernelNetwork(network)
+        self._memory = np.full(self._network.workspace_words + 2, self.GUARD, np.uint32)
         self._instance = _Instance()
         workspace = self._memory[1:-1]
         status = self._library.bs4nn_init(
             ctypes.byref(self._instance),
-            ctypes.byref(self._struct),
+            ctypes.byref(self._network.struct),
             ctypes.c_void_p(workspace.ctypes.data),
             ctypes.c_size_t(workspace.nbytes),
         )

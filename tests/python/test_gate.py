@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import naive
@@ -15,6 +15,7 @@ from conftest import networks_and_images, random_network
 from hypothesis import given, settings
 
 from bs4nn_tc import training
+from bs4nn_tc.base import compiled
 from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.host import library
@@ -157,7 +158,7 @@ REAL_FIRE = ("host_s4nn.c", "(potential[j] > threshold)", "(potential[j] > thres
 
 
 @pytest.fixture
-def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str], None]]:
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
     """Compiles the host library with one change, for this test."""
 
     def planted(file: str, old: str, new: str) -> None:
@@ -168,13 +169,10 @@ def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         (folder / file).write_text(text.replace(old, new))
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         monkeypatch.setattr(library, "_FOLDER", folder)
-        monkeypatch.setattr(library, "_FLAGS", ("-O0", *library._FLAGS[1:]))
-        monkeypatch.setattr(library, "_MACHINE_FLAGS", ((),))
-        library._library.cache_clear()
+        monkeypatch.setattr(compiled, "_FLAGS", ("-O0", *compiled._FLAGS[1:]))
+        monkeypatch.setattr(compiled, "_MACHINE_FLAGS", ((),))
 
-    yield planted
-    monkeypatch.undo()
-    library._library.cache_clear()
+    return planted
 
 
 @pytest.mark.parametrize(

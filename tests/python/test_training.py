@@ -35,7 +35,7 @@ from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.best import BestTrainer
-from bs4nn_tc.training.loop import choose_output_threshold, evaluate, host_network
+from bs4nn_tc.training.loop import choose_output_threshold, host_network
 from bs4nn_tc.training.options import PaperOptions
 from bs4nn_tc.training.trainer import Progress, settling
 
@@ -862,7 +862,7 @@ def test_the_sweep_takes_the_most_accurate_threshold_that_is_not_too_silent(digi
     for threshold in range(max(1, trained // 2), 2 * trained + 1):
         host = host_network(network)
         host.thresholds[-1][:] = threshold
-        answers = evaluate(host, images, whole_labels)
+        answers = host.evaluate(images, whole_labels)
         silent = float((answers.response_time == network.time_steps).mean())
         seen[threshold] = (float((answers.answer == labels).mean()), silent)
     for limit in (0.0, 0.05, 0.3, 1.0):

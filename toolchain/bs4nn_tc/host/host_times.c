@@ -1,6 +1,10 @@
 /*
  * host_times.c - every firing time of a batch of images, and its answers, hundreds of neurons at a time.
  *
+ * The kernel answers the same on a computer (device/kernel_library.py). This file stands beside it for speed: side by
+ * side on one core, 784-600-10, it gives 1.6 (T = 256) and 1.9 times (T = 16) as many answers a second, and 4 times as
+ * many images with every firing time.
+ *
  * An image runs layer by layer, each from the first spike to the last: what comes in is a list of spikes in groups of
  * equal time, what goes out is another.
  *

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base.compiled import in_threads, pointer, pointers
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.host.library import check_memory, library, pointer, pointers
+from bs4nn_tc.host.library import check_memory, library
+from bs4nn_tc.model import reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
 MAX_LAYERS = 16
+EVALUATION_THREADS = 2
 MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"
 
 
@@ -104,34 +105,33 @@ class HostAnswers:
     spikes: NDArray[np.int32]
     fired: NDArray[np.int64]
 
-    @classmethod
-    def empty(cls, count: int, hidden_neurons: int) -> HostAnswers:
-        """Room for the answers to so many images."""
-        answer, response_time, spikes = (np.zeros(count, np.int32) for _ in range(3))
-        return cls(answer, response_time, np.zeros(count, np.uint8), spikes, np.zeros(max(1, hidden_neurons), np.int64))
 
-    def pointers(self) -> list[ctypes.c_void_p]:
-        """The arrays as the C code takes them, in the order of the attributes."""
-        return [pointer(array) for array in (self.answer, self.response_time, self.lenient, self.spikes, self.fired)]
+def answers_of(
+    function: Callable[..., int],
+    network: ctypes.Structure,
+    hidden_neurons: int,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+) -> HostAnswers:
+    """What `host_evaluate`, or another function of the host library like it, answers, in two threads."""
+    answer, response_time, spikes = (np.zeros(len(images), np.int32) for _ in range(3))
+    lenient = np.zeros(len(images), np.uint8)
+    fired: list[NDArray[np.int64]] = []
 
+    def work(part: slice) -> int:
+        counts = np.zeros(max(1, hidden_neurons), np.int64)
+        fired.append(counts)
+        return function(
+            ctypes.byref(network),
+            pointer(images[part]),
+            pointer(labels[part]),
+            ctypes.c_int32(len(labels[part])),
+            *(pointer(array[part]) for array in (answer, response_time, lenient, spikes)),
+            pointer(counts),
+        )
 
-@dataclass(frozen=True)
-class HostTimes:
-    """What `HostNetwork.times` returns: what reference.Result holds, in narrower numbers.
-
-    Attributes:
-        answer: (N,) int32, the class.
-        response_time: (N,) int32, T on a silent image.
-        spikes: (N,) int32, input and hidden spikes to decision.
-        firing_times: one (N, neurons) uint16 array a layer, T = never.
-        readout_potential: (N, outputs) int32, output potentials at the readout step.
-    """
-
-    answer: NDArray[np.int32]
-    response_time: NDArray[np.int32]
-    spikes: NDArray[np.int32]
-    firing_times: tuple[NDArray[np.uint16], ...]
-    readout_potential: NDArray[np.int32]
+    check_memory(in_threads(work, len(images), EVALUATION_THREADS))
+    return HostAnswers(answer, response_time, lenient, spikes, np.sum(fired, axis=0))
 
 
 @dataclass(frozen=True)
@@ -203,19 +203,9 @@ class HostNetwork:
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
         """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
-        count = len(images)
-        answers = HostAnswers.empty(count, self.hidden_neurons)
-        status = library().host_evaluate(
-            ctypes.byref(self._struct),
-            pointer(images),
-            pointer(labels),
-            ctypes.c_int32(count),
-            *answers.pointers(),
-        )
-        check_memory(status)
-        return answers
+        return answers_of(library().host_evaluate, self._struct, self.hidden_neurons, images, labels)
 
-    def times(self, images: NDArray[np.uint8], threads: int | None = None) -> HostTimes:
+    def times(self, images: NDArray[np.uint8], threads: int | None = None) -> reference.Result:
         """Every firing time of (N, inputs) images, run to the last step, on all processors or so many `threads`."""
         images = np.ascontiguousarray(images)
         count = len(images)
@@ -233,13 +223,9 @@ class HostNetwork:
             )
             return status
 
-        workers = max(1, min(threads or os.cpu_count() or 1, count))
-        bounds = np.linspace(0, count, workers + 1).astype(int)
-        with ThreadPoolExecutor(workers) as pool:
-            for status in pool.map(work, map(slice, bounds[:-1], bounds[1:])):
-                check_memory(status)
+        check_memory(in_threads(work, count, threads))
         by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
-        return HostTimes(answer, response_time, spikes, by_layer, readout)
+        return reference.Result(answer, response_time, spikes, by_layer, readout)
 
     def forward(
         self, images: NDArray[np.uint8], margin: int = 0, awaited: NDArray[np.int32] | None = None

@@ -7,9 +7,10 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
+from bs4nn_tc.base.compiled import pointer, pointers
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.host.library import check_memory, library, pointer, pointers
-from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, steps_of_intensities
+from bs4nn_tc.host.library import check_memory, library
+from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, answers_of, steps_of_intensities
 from bs4nn_tc.model.real_network import RealNetwork
 
 
@@ -67,17 +68,7 @@ class RealHost:
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
         """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
-        count = len(images)
-        answers = HostAnswers.empty(count, self.hidden_neurons)
-        status = library().host_s4nn_evaluate(
-            ctypes.byref(self._struct),
-            pointer(images),
-            pointer(labels),
-            ctypes.c_int32(count),
-            *answers.pointers(),
-        )
-        check_memory(status)
-        return answers
+        return answers_of(library().host_s4nn_evaluate, self._struct, self.hidden_neurons, images, labels)
 
     def learn(
         self,

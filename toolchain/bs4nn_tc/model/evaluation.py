@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,30 +11,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.archives import to_npz
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.model.network import Network
-
-
-class Result(Protocol):
-    """What a network answered on N images, by the reference (`reference.Result`) or the host library (`HostTimes`)."""
-
-    @property
-    def answer(self) -> NDArray[Any]:
-        """(N,) the classes."""
-
-    @property
-    def response_time(self) -> NDArray[Any]:
-        """(N,) in steps, T on a silent image."""
-
-    @property
-    def spikes(self) -> NDArray[Any]:
-        """(N,) to decision."""
-
-    @property
-    def firing_times(self) -> tuple[NDArray[Any], ...]:
-        """One (N, neurons) array a layer, T = never."""
-
-    @property
-    def readout_potential(self) -> NDArray[Any]:
-        """(N, outputs) at the readout step."""
+from bs4nn_tc.model.reference import Result
 
 
 @dataclass(frozen=True)

@@ -40,21 +40,30 @@ class LayerRun:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What a network answers on a batch of N images. All arrays are int32.
+class Answers:
+    """What a network answers on a batch of N images.
 
     Attributes:
-        answer: (N,) class by rule 3 of SPEC.md.
-        response_time: (N,) first output firing time in steps, T on a silent image.
-        spikes: (N,) input and hidden spikes to decision.
-        firing_times: one (N, neurons) array a layer, T = never.
-        readout_potential: (N, outputs) output potentials at the readout step.
+        answer: (N,) int32, class by rule 3 of SPEC.md.
+        response_time: (N,) int32, first output firing time in steps, T on a silent image.
+        spikes: (N,) int32, input and hidden spikes to decision.
     """
 
     answer: NDArray[np.int32]
     response_time: NDArray[np.int32]
     spikes: NDArray[np.int32]
-    firing_times: tuple[NDArray[np.int32], ...]
+
+
+@dataclass(frozen=True)
+class Result(Answers):
+    """What a network answers on a batch of N images, and everything that led to it.
+
+    Attributes:
+        firing_times: one (N, neurons) array a layer, T = never: int32, or uint16 from compiled code.
+        readout_potential: (N, outputs) int32, output potentials at the readout step.
+    """
+
+    firing_times: tuple[NDArray[np.integer], ...]
     readout_potential: NDArray[np.int32]
 
     def part(self, first: int, end: int) -> Result:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.host.network import HostTimes, host_network
+from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model import described, importers, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import tuning
@@ -118,7 +118,7 @@ class Material:
         """The paper's numbers, where they are for this data set."""
         return paper if self.dataset == "mnist" else {}
 
-    def times(self) -> HostTimes:
+    def times(self) -> reference.Result:
         """Every firing time."""
         return host_network(self.network).times(self.images)
 

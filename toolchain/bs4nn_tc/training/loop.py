@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 import bs4nn_tc
 from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import HostAnswers, HostNetwork, host_network
+from bs4nn_tc.host.network import HostAnswers, host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import judgement
 from bs4nn_tc.model.network import Layer, Network
@@ -30,8 +29,6 @@ from bs4nn_tc.training.run_folder import COMMAND, History, RunFolder
 from bs4nn_tc.training.s4nn import S4nnTrainer
 from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
-
-EVALUATION_PARTS = 2
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def train(
                     run.save_checkpoint(progress, history, trainer.arrays())
                     raise KeyboardInterrupt
             health.check_numbers(progress, trainer)
-            answers = evaluate(trainer.host, images, labels)
+            answers = trainer.host.evaluate(images, labels)
             health.check_alive(answers, progress, trainer, images)
             progress.seconds += time.monotonic() - started
             row = _row(progress, answers, trainer, labels, learned)
@@ -162,7 +159,7 @@ def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, 
     host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
     figures, judged = {}, {}
     if not options.all_images:
-        answers = evaluate(host, images, labels)
+        answers = host.evaluate(images, labels)
         figures = host_figures(answers, labels, best.time_steps)
         silent = answers.response_time == best.time_steps
         judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
@@ -186,25 +183,6 @@ def _trainer(dataset: Dataset, options: Options) -> Trainer:
     return PaperTrainer(dataset, options)
 
 
-def evaluate(host: HostNetwork | RealHost, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
-    """Classify (N, inputs) images in two threads."""
-    cuts = [len(images) * part // EVALUATION_PARTS for part in range(EVALUATION_PARTS + 1)]
-    with ThreadPoolExecutor(EVALUATION_PARTS) as threads:
-        parts = list(
-            threads.map(
-                lambda part: host.evaluate(images[cuts[part] : cuts[part + 1]], labels[cuts[part] : cuts[part + 1]]),
-                range(EVALUATION_PARTS),
-            )
-        )
-    return HostAnswers(
-        np.concatenate([part.answer for part in parts]),
-        np.concatenate([part.response_time for part in parts]),
-        np.concatenate([part.lenient for part in parts]),
-        np.concatenate([part.spikes for part in parts]),
-        np.sum([part.fired for part in parts], axis=0),
-    )
-
-
 def choose_output_threshold(
     network: Network, images: NDArray[np.uint8], labels: NDArray[np.int32], max_silent: float
 ) -> Network:
@@ -225,7 +203,7 @@ def choose_output_threshold(
     best, best_accuracy = trained, -1.0
     for threshold in [trained, *range(max(1, trained // 2), trained * 2 + 1)]:
         host.thresholds[-1][:] = threshold
-        figures = host_figures(evaluate(host, images, labels), labels, network.time_steps)
+        figures = host_figures(host.evaluate(images, labels), labels, network.time_steps)
         allowed = threshold == trained or figures["silent_share"] <= max_silent
         if allowed and figures["strict_accuracy"] > best_accuracy:
             best, best_accuracy = threshold, figures["strict_accuracy"]

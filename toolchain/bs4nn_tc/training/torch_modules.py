@@ -265,9 +265,9 @@ class BinaryIFNetwork(nn.Module):
         device = next(self.parameters()).device
         found = self(torch.tensor(images, device=device))
         expected = reference.run(network, images)
-        pairs = [(found.answer, expected.answer), (found.response_time, expected.response_time)]
-        pairs += list(zip(found.firing_times, expected.firing_times, strict=True))
-        if not all(np.array_equal(mine.cpu().numpy(), theirs) for mine, theirs in pairs):
+        mine = (found.answer, found.response_time, *found.firing_times)
+        theirs = (expected.answer, expected.response_time, *expected.firing_times)
+        if not all(np.array_equal(one.cpu().numpy(), other) for one, other in zip(mine, theirs, strict=True)):
             raise VerificationError("the modules and the reference disagree: are all thresholds whole numbers?")
         return network
 
