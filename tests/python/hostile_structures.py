@@ -27,11 +27,12 @@ class Hostile(Kernel):
     def __init__(self, rng: np.random.Generator, small: bool) -> None:
         self.rng = rng
         super().__init__(many_networks.network(rng), small)
-        self.parts = [self._struct, *self._layers]
+        self.struct, self.layers = self._network.struct, self._network.layers
+        self.parts = [self.struct, *self.layers]
         self.long = np.frombuffer(rng.bytes(1_200_000), np.uint32)  # contents are as unknown as lengths
         self.pixels = rng.integers(0, self.network.input.intensity_max + 1, 65_536).astype(np.uint8)
-        self._struct.rows = self.long.ctypes.data
-        for layer in self._layers:
+        self.struct.rows = self.long.ctypes.data
+        for layer in self.layers:
             layer.columns = layer.columns and self.long.ctypes.data
             layer.start = layer.start and self.long.ctypes.data
         self.right = [bytes(part) for part in self.parts]
@@ -52,13 +53,13 @@ class Hostile(Kernel):
 
     def run(self) -> bool:
         """Whether the kernel took the structures; then it has run."""
-        words = min(self._struct.workspace_words, MOST_WORDS)
+        words = min(self.struct.workspace_words, MOST_WORDS)
         workspace = np.empty(words, np.uint32)
         times, potentials = np.empty(300_000, np.uint16), np.empty(65_536, np.int32)
         trace = Trace(times.ctypes.data, potentials.ctypes.data)
         net, image = ctypes.byref(self._instance), ctypes.c_void_p(self.pixels.ctypes.data)
         status = self._library.bs4nn_init(
-            net, ctypes.byref(self._struct), ctypes.c_void_p(workspace.ctypes.data), ctypes.c_size_t(4 * words)
+            net, ctypes.byref(self.struct), ctypes.c_void_p(workspace.ctypes.data), ctypes.c_size_t(4 * words)
         )
         answers = [
             self._library.bs4nn_classify(net, image, None),

@@ -41,7 +41,7 @@ class _Network(ctypes.Structure):
 
     _fields_ = (
         ("name", ctypes.c_char_p),
-        ("digest", ctypes.c_char_p),
+        ("digest", ctypes.c_void_p),
         ("time_steps", ctypes.c_uint16),
         ("readout_step", ctypes.c_uint16),
         ("steps_a_unit", ctypes.c_uint16),
@@ -78,13 +78,14 @@ class KernelNetwork:
 
     Attributes:
         struct: the `bs4nn_network_t`; valid as long as this object lives.
+        layers: its array of `bs4nn_layer_t`.
         workspace_words: of a workspace, 32 bits each.
     """
 
     def __init__(self, network: Network) -> None:
         """Pack the network."""
         self._packed = packed = pack.pack(network)
-        self._layers = (_Layer * len(packed.layers))(
+        self.layers = (_Layer * len(packed.layers))(
             *(
                 _Layer(
                     layer.inputs,
@@ -101,9 +102,10 @@ class KernelNetwork:
                 for index, layer in enumerate(packed.layers)
             )
         )
+        self._digest = np.frombuffer(bytes.fromhex(network.digest), np.uint8)
         self.struct = _Network(
             b"here",
-            bytes.fromhex(network.digest),
+            _address(self._digest),
             network.time_steps,
             network.readout_step,
             network.time_steps // network.input.intensity_max,
@@ -112,7 +114,7 @@ class KernelNetwork:
             network.delay,
             len(packed.hidden),
             packed.workspace_words,
-            ctypes.addressof(self._layers),
+            ctypes.addressof(self.layers),
             _address(packed.output.rows),
         )
         self.workspace_words = packed.workspace_words
