@@ -84,7 +84,7 @@ def find_compiler() -> list[str]:
         if path is not None:
             return [path, *arguments]
     raise MissingToolError(
-        f"no C compiler is installed ({named or 'cc, gcc or clang'}; needed for training and --fast); "
+        f"no C compiler is installed ({named or 'cc, gcc or clang'}; needed for training); "
         "on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
     )
 
