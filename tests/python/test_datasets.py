@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bs4nn_tc import training
+from bs4nn_tc import cli, training
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.cli import common
 from bs4nn_tc.data import datasets
@@ -62,6 +63,68 @@ def test_half_the_resolution(data_dir: Path, name: str) -> None:
     corners = squares[:, ::2, ::2] + squares[:, ::2, 1::2] + squares[:, 1::2, ::2] + squares[:, 1::2, 1::2]
     assert np.array_equal(half.test_images[:100], (np.floor(corners / 4 + 0.5)).reshape(100, 196))
     assert half.train_images.shape == (60_000, 196)
+
+
+def test_any_data_set_can_be_made_smaller(idx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, third = datasets.load("digits"), datasets.load(datasets.sized_name("digits", "4x4"))
+    expected = [
+        [
+            int(sum(image[8 * (y + down) + x + right] for down in (0, 1) for right in (0, 1)) + 2) >> 2
+            for y in range(0, 8, 2)
+            for x in range(0, 8, 2)
+        ]
+        for image in whole.test_images[:20].tolist()
+    ]
+    assert third.test_images[:20].tolist() == expected
+    assert (third.name, third.image_shape, third.intensity_max) == ("digits-4x4", (4, 4), 16)
+    (tmp_path / "sets").mkdir()
+    for part, count in (("train", 60), ("t10k", 20)):
+        images = np.arange(count * 54).reshape(count, 6, 9) * 3 % 256
+        write_idx(tmp_path / "sets" / f"{part}-images-idx3-ubyte", images, 2051)
+        shutil.copy(idx / f"{part}-labels-idx1-ubyte", tmp_path / "sets")
+    monkeypatch.chdir(tmp_path)
+    small = datasets.load("sets-2x3")
+    assert (small.name, small.image_shape) == (f"{tmp_path}/sets-2x3", (2, 3))
+    square = [3 * (9 * y + x) for y in range(3, 6) for x in range(6, 9)]
+    assert small.train_images[0, 5] == round(sum(value % 256 for value in square) / 9)
+    assert datasets.is_here("sets-2x3")
+    assert not datasets.is_here("others-2x3")
+    # A folder of that very name is itself.
+    shutil.copytree(tmp_path / "sets", tmp_path / "sets-2x3")
+    assert datasets.load("sets-2x3").image_shape == (6, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "digits-3x3",
+            "digits has images of 8x8 pixels, which whole squares cannot make 3x3; possible are 4x4, 2x2, 1x1",
+        ),
+        ("digits-4x2", "cannot make 4x2; possible are"),
+        ("digits-16x16", "cannot make 16x16"),
+        ("mnits-14x14", "'mnits-14x14' is neither"),
+    ],
+)
+def test_sizes_that_images_cannot_have(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        datasets.load(name)
+
+
+def test_a_network_for_smaller_images_knows_their_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = f"train --size 4x4 --hidden 40 --epochs 3 --quiet --run {tmp_path}/run -o {tmp_path}/n.bs4nn"
+    cli.app(call.split(), standalone_mode=False)
+    capsys.readouterr()
+    cli.app(["evaluate", f"{tmp_path}/n.bs4nn", "--quiet", "--json"], standalone_mode=False)
+    told = json.loads(capsys.readouterr().out)
+    assert told["dataset"] == "digits-4x4"
+    assert told["images"] == 355
+
+
+@pytest.mark.parametrize("size", ["", "14", "14x", "0x4", "4x4x4", "4x4 ", "123456x4"])
+def test_what_is_no_size(size: str) -> None:
+    with pytest.raises(UserError, match="rows and columns such as 14x14 are needed"):
+        datasets.sized_name("mnist", size)
 
 
 def test_digits_are_split_the_same_way_everywhere() -> None:

@@ -658,6 +658,14 @@ def test_drawing_by_keyboard(browser: Browser, emulated: Any) -> None:
         assert page.evaluate("document.activeElement.id") == "clear"
 
 
+def test_drawings_are_dark_where_the_data_set_is(browser: Browser, emulated: Any) -> None:
+    draw = "prepare(Float64Array.from({length: 64}, (_, dot) => Number(dot % 8 === 3)), 8, 8)"
+    with visiting(browser, emulated[1]) as page:
+        bright, most = page.evaluate(draw), page.evaluate("facts.intensity_max")
+        assert (max(bright), min(bright)) == (most, 0)
+        assert page.evaluate(f"facts.dark_ink = true, {draw}") == [most - value for value in bright]
+
+
 def test_two_tabs_at_once(browser: Browser, emulated: Any) -> None:
     with visiting(browser, emulated[1]) as one, visiting(browser, emulated[1]) as two:
         for _ in range(3):

@@ -76,8 +76,15 @@ HERE = Path()
 DatasetOption = Annotated[
     str,
     typer.Option(
-        help="mnist, fashion-mnist, either with -14x14 (half the resolution), digits, an IDX folder, or a folder of "
-        "images by class."
+        help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class; any with -14x14 after it: "
+        "at that size."
+    ),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROWSxCOLUMNS",
+        help="Smaller images: every k by k pixels become one. `--dataset mnist --size 14x14` is mnist-14x14.",
     ),
 ]
 TestDatasetOption = Annotated[

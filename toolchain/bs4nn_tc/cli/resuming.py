@@ -12,10 +12,9 @@ from typing import Any
 import typer
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.data import datasets
+from bs4nn_tc.data import datasets, facts
 from bs4nn_tc.model import real_network
 
-_DEFAULT_WIDTHS = {"digits": 128, "mnist": 600, "mnist-14x14": 288}
 # Of these, others than a run has can only be a mistake. Seeds may be added; a data set may have moved.
 _FIXED = ("recipe", "hidden", "epochs", "time_steps")
 
@@ -50,7 +49,7 @@ class Asked:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Neurons of each hidden layer."""
-        return self.hidden or (_DEFAULT_WIDTHS.get(self.dataset, 1000),)
+        return self.hidden or (facts.width(self.dataset),)
 
     @property
     def name(self) -> str:
@@ -85,7 +84,7 @@ class Asked:
 
 def given(context: typer.Context) -> set[str]:
     """Which attributes of `Asked` were given on the command line."""
-    attributes = {"seed": "seeds", "option": "settings"}
+    attributes = {"seed": "seeds", "option": "settings", "size": "dataset"}
     # By name, for Typer has click's class or, in newer versions, one of its own.
     sources = {name: context.get_parameter_source(name) for name in context.params}
     names = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]

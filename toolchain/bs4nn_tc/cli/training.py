@@ -25,6 +25,7 @@ from bs4nn_tc.cli.common import (
     DatasetOption,
     JsonOption,
     QuietOption,
+    SizeOption,
     app,
     figure_rows,
     load_dataset,
@@ -34,7 +35,7 @@ from bs4nn_tc.cli.common import (
     progress_console,
     warn,
 )
-from bs4nn_tc.data import datasets
+from bs4nn_tc.data import datasets, facts
 from bs4nn_tc.model import evaluation, judgement, network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -64,13 +65,15 @@ def train(
         list[int] | None,
         typer.Option(
             help="Neurons of a hidden layer (repeat for several). "
-            "[default: digits 128, mnist 600, mnist-14x14 288, else 1000]"
+            f"[default: {', '.join(f'{name} {width}' for name, width in facts.widths().items())}, "
+            f"else {facts.HIDDEN}]"
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
     ] = None,
     data_dir: DataDirOption = None,
+    size: SizeOption = None,
     recipe: Annotated[
         Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
     ] = Recipe.BEST,
@@ -103,7 +106,7 @@ def train(
     from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
 
     asked = resuming.Asked(
-        dataset=dataset,
+        dataset=datasets.sized_name(dataset, size),
         data_dir=data_dir,
         recipe=recipe.value,
         hidden=tuple(hidden or ()),
@@ -205,6 +208,7 @@ def sweep(
     hidden: Annotated[list[str], typer.Option(help="Neurons of the hidden layers, e.g. 64 or 128,64 (repeat).")],
     dataset: DatasetOption = "digits",
     data_dir: DataDirOption = None,
+    size: SizeOption = None,
     recipe: Annotated[list[Recipe] | None, typer.Option(help="`best` or `paper` (repeat). [default: best]")] = None,
     time_steps: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="T (repeat).")] = None,
     seeds: Annotated[str, typer.Option(metavar="COUNT|LIST", help="So many seeds from 0 on, or a list.")] = "1",
@@ -233,6 +237,7 @@ def sweep(
     if "s4nn" in recipes:
         raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
     chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
+    dataset = datasets.sized_name(dataset, size)
     loaded = load_dataset(dataset, data_dir)
     resolved = sweeping.resolve(loaded, chosen, epochs, option or [])
 

@@ -16,38 +16,53 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.data import bundled, idx, image_folder
 from bs4nn_tc.data.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
+from bs4nn_tc.data.stages import resized, sized_name, source_and_shape
 
-__all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "is_here", "load"]
+__all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "is_here", "load", "sized_name"]
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
     """Load a data set.
 
     Args:
-        name: "mnist", "fashion-mnist", the same with "-14x14" (half the resolution, see `bundled.half_size`),
-            "digits", or the path of an IDX folder or of a folder of images (CLASS/*.png, or train/CLASS/*.png beside
-            test/CLASS/*.png). Of several IDX sets in one folder, FOLDER/PREFIX is the one whose files begin so.
+        name: "mnist", "fashion-mnist", "digits", or the path of an IDX folder or of a folder of images (CLASS/*.png,
+            or train/CLASS/*.png beside test/CLASS/*.png). Of several IDX sets in one folder, FOLDER/PREFIX is the one
+            whose files begin so. With "-14x14" after any of these, its images at that size, see `stages.resized`.
         data_dir: where MNIST and Fashion-MNIST lie in torchvision's layout; "data" by default.
 
     Raises:
         MissingToolError: the data set or the package that brings it is not on this machine.
         UserError: an unknown name, or damaged or unusable data.
     """
+    source, shape = source_and_shape(name)
     try:
-        return checked(bundled.load(name, data_dir) if name in NAMES else _from_path(name))
+        if shape is None or _is_source(name) or not _is_source(source):
+            return checked(_load_source(name, data_dir))
+        return checked(resized(_load_source(source, data_dir), shape))
     except MemoryError as error:
         raise UserError(f"{name} does not fit into the memory here; take fewer or smaller images") from error
 
 
 def is_here(name: str) -> bool:
     """Whether `load` would find something under a name, however damaged."""
+    return any(map(_is_source, {name, source_and_shape(name)[0]}))
+
+
+def _is_source(name: str) -> bool:
+    """Whether something has that very name, with images of their own size."""
     return name in NAMES or (bool(name) and (os.path.isdir(name) or _set_in_parent(name) is not None))  # noqa: PTH112
+
+
+def _load_source(name: str, data_dir: Path | None) -> Dataset:
+    if name in NAMES:
+        return bundled.load(name, data_dir)
+    if not _is_source(name):
+        raise UserError(_unknown(name))
+    return _from_path(name)
 
 
 def _from_path(name: str) -> Dataset:
     given = Path(name)
-    if not is_here(name):
-        raise UserError(_unknown(name))
     folder = given.resolve()
     try:
         str(folder).encode()

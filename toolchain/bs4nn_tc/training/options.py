@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import facts
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.model.limits import MAX_SYNAPSES, MAX_THRESHOLD
 from bs4nn_tc.model.limits import check_sizes as check_network_sizes
@@ -185,52 +186,27 @@ Options = BestOptions | PaperOptions | S4nnOptions
 def best_defaults(
     dataset: Dataset, hidden: tuple[int, ...], epochs: int | None = None, seed: int = 0, time_steps: int = 16
 ) -> BestOptions:
-    """The recipe's values for a data set and network, found on validation images.
-
-    Narrow networks want lower thresholds and a narrower window; small images lower thresholds still.
+    """The recipe's values for a data set and network, see `data.facts`.
 
     Raises:
         UserError: no hidden layer, or an impossible size.
     """
     check_sizes(hidden, epochs)
-    width = hidden[0]
-    if dataset.name == "digits":
-        threshold, output, window, scale, start = 12, 6, 10.0, 0.5, 0.3
-    elif dataset.name == "fashion-mnist":
-        threshold, output, window, scale, start = 30, 80, 28.0, 0.08, 0.05
-    elif dataset.name == "fashion-mnist-14x14":
-        threshold, output, window, scale, start = 16, 40, 10.0, 0.12, 0.05
-    elif dataset.name == "mnist-14x14":
-        threshold, output, window, scale, start = 11, 14, 7.0, 0.4, 0.02
-    elif width >= 400:
-        threshold, output, window, scale, start = 20, 24, 28.0, 0.3, 0.02
-    elif width >= 200:
-        threshold, output, window, scale, start = 16, 16, 24.0, 0.4, 0.02
-    elif width >= 100:
-        threshold, output, window, scale, start = 12, 12, 20.0, 0.5, 0.02
-    else:
-        threshold, output, window, scale, start = 12, 9, 20.0, 0.6, 0.02
+    found, moved = facts.learning(dataset, hidden[0]), facts.augmentation(dataset.name)
     deeper = len(hidden) - 1
-    pixel = 0.5 if dataset.image_shape == (14, 14) else 1.0  # at half the resolution half a pixel is as much
-    is_fashion, is_mnist = (dataset.name in (name, f"{name}-14x14") for name in ("fashion-mnist", "mnist"))
-    is_digits = dataset.name == "digits"
     return BestOptions(
         hidden=hidden,
-        epochs=epochs if epochs is not None else (100 if is_digits else 20),
+        epochs=found.epochs if epochs is None else epochs,
         seed=seed,
         time_steps=time_steps,
-        hidden_thresholds=(threshold, *[max(1, threshold // 2)] * deeper),
-        output_threshold=output if deeper == 0 else output * 5 // 4,
-        windows=(window, *[window * 20 / 28] * deeper),
-        scale=scale,
-        start=start,
-        rate=1e-2 if is_digits else 1e-3,
-        batch=20 if is_digits else 100,
-        shift=pixel if is_mnist else 0.9 * pixel if is_fashion else 0.5 if is_digits else 0.0,
-        rotation=6.0 if is_mnist or is_digits else 0.0,
-        stretch=0.06 if is_mnist or is_digits else 0.0,
-        mirror=is_fashion,
-        still=0.15 if is_mnist or is_fashion else 0.0,
+        hidden_thresholds=(found.hidden_threshold, *[max(1, found.hidden_threshold // 2)] * deeper),
+        output_threshold=found.output_threshold if deeper == 0 else found.output_threshold * 5 // 4,
+        windows=(found.window, *[found.window * 20 / 28] * deeper),
+        scale=found.scale,
+        start=found.start,
+        rate=found.rate,
+        batch=found.batch,
+        **asdict(moved),
     )
 
 

@@ -14,12 +14,9 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,6 +33,7 @@ from starlette.routing import Route
 import bs4nn_tc
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
+from bs4nn_tc.data import facts as data_facts
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
 from bs4nn_tc.model import described
@@ -53,26 +51,6 @@ SHUTDOWN_SECONDS = 2
 # A number of a test image has no more digits.
 _INDEX_DIGITS = 9
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-@dataclass(frozen=True)
-class _Framing:
-    """How the images of a data set lie in their frame, as shares of its rows and columns.
-
-    Attributes:
-        box: what the makers scaled every picture into.
-        centre: where they put its centre of mass.
-    """
-
-    box: Fraction
-    centre: Fraction
-
-
-# Digits that MNIST's makers scaled into 20 of 28 pixels, their centre of mass in the middle of pixel 14. All data sets
-# that are not here are taken to be like that.
-_MNIST = _Framing(Fraction(20, 28), Fraction(29, 2 * 28))
-_FILLING = _Framing(Fraction(1), Fraction(1, 2))
-_FRAMINGS = {"mnist": _MNIST, "fashion-mnist": _FILLING, "digits": _FILLING}
 
 
 def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
@@ -97,8 +75,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     network = session.network
     rows, columns = image_shape(network, dataset)
     trained_on = described.trained_on(network) if dataset is None else dataset.name
-    # At another resolution ("mnist-14x14") the shares are the same.
-    framing = _FRAMINGS.get(re.sub(r"-\d+x\d+$", "", trained_on or ""), _MNIST)
+    framing = data_facts.framing(trained_on, dataset)
     named = () if dataset is None else dataset.class_names
     return {
         "version": bs4nn_tc.__version__,
@@ -117,7 +94,8 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         # What a drawing is scaled into before it is centred.
         "box": [max(1, round(rows * framing.box)), max(1, round(columns * framing.box))],
         # Where its centre of mass goes, in pixels from the corner.
-        "centre": [float(rows * framing.centre), float(columns * framing.centre)],
+        "centre": [round(rows * framing.centre[0], 6), round(columns * framing.centre[1], 6)],
+        "dark_ink": framing.dark_ink,
         "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
         "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
