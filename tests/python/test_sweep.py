@@ -168,6 +168,26 @@ def test_who_is_at_work_is_waited_for(tmp_path: Path) -> None:
     assert {one.name for one in result.outcomes} == {FIRST, SECOND}
 
 
+def test_networks_of_other_options_are_not_taken_for_these(tmp_path: Path) -> None:
+    digits, resolved = two()
+    first = {FIRST: resolved[FIRST]}
+    done = sweep.run(digits, first, tmp_path).outcomes
+    reports: list[training.Report] = []
+    assert sweep.run(digits, first, tmp_path, on_report=reports.append).outcomes == done
+    assert not reports
+    others = dataclasses.replace(digits, train_labels=digits.train_labels[::-1])
+    for dataset, change, words in (
+        (digits, {"epochs": 2}, "epochs is 1 there, 2 here"),
+        (digits, {"rate": 0.5}, r"rate is 0\.01 there, 0\.5 here"),
+        (digits, {"hidden_thresholds": (5,)}, r"hidden_thresholds is \[12\] there, \[5\] here"),
+        (others, {}, "its images or labels were others"),
+    ):
+        changed = {FIRST: dataclasses.replace(resolved[FIRST], **change), SECOND: resolved[SECOND]}
+        with pytest.raises(UserError, match=rf"^{FIRST} in .* other options \({words}\); .*another folder with -o"):
+            sweep.run(dataset, changed, tmp_path, on_report=reports.append)
+    assert not reports
+
+
 def test_several_make_a_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_store, "TRIES", 1)  # here a lock goes before
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -36,13 +35,13 @@ from bs4nn_tc.cli.common import (
     warn,
 )
 from bs4nn_tc.data import datasets, facts
-from bs4nn_tc.model import evaluation, judgement, network_file, reference
+from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.model.real_network import RealNetwork
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
     from bs4nn_tc.study import sweep as sweeping
+    from bs4nn_tc.training import publish
 
 
 # So many networks take weeks; and the largest seed.
@@ -57,53 +56,65 @@ class Recipe(StrEnum):
     S4NN = "s4nn"
 
 
+HiddenOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="Neurons of a hidden layer (repeat for several). "
+        f"[default: {', '.join(f'{name} {width}' for name, width in facts.widths().items())}, else {facts.HIDDEN}]"
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
+]
+RecipeOption = Annotated[
+    Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
+]
+EpochsOption = Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")]
+TimeStepsOption = Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, else 256]")]
+SeedOption = Annotated[int, typer.Option(min=0, max=LAST_SEED, help="The same seed gives the same network.")]
+SeedsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="COUNT|LIST",
+        help="Train so many networks, from --seed on, or one for each seed of a list such as 0,1,2; the best one "
+        "on validation is written, and what all reach to summary.json and seeds.csv of the run's folder.",
+    ),
+]
+RunOption = Annotated[
+    Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
+]
+TensorboardOption = Annotated[
+    bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
+]
+
+
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
 def train(
     context: typer.Context,
     dataset: DatasetOption = "digits",
-    hidden: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="Neurons of a hidden layer (repeat for several). "
-            f"[default: {', '.join(f'{name} {width}' for name, width in facts.widths().items())}, "
-            f"else {facts.HIDDEN}]"
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
-    ] = None,
+    hidden: HiddenOption = None,
+    out: OutOption = None,
     data_dir: DataDirOption = None,
     size: SizeOption = None,
-    recipe: Annotated[
-        Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
-    ] = Recipe.BEST,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
-    time_steps: Annotated[int | None, typer.Option(min=1, max=65535, help="T. [default: best 16, else 256]")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=LAST_SEED, help="The same seed gives the same network.")] = 0,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            metavar="COUNT|LIST",
-            help="Train so many networks, from --seed on, or one for each seed of a list such as 0,1,2; the best one "
-            "on validation is written, and what all reach to summary.json and seeds.csv of the run's folder.",
-        ),
-    ] = "1",
-    run: Annotated[
-        Path | None, typer.Option(help="Folder of the run: figures, checkpoint. [default: runs/NAME-RECIPE-SEED]")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in that folder.")] = False,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
-    ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
-    ] = False,
+    recipe: RecipeOption = Recipe.BEST,
+    epochs: EpochsOption = None,
+    time_steps: TimeStepsOption = None,
+    seed: SeedOption = 0,
+    seeds: SeedsOption = "1",
+    run: RunOption = None,
+    resume: ResumeOption = False,
+    option: SetOption = None,
+    tensorboard: TensorboardOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
-    from bs4nn_tc import training  # noqa: PLC0415 - only who trains needs them
+    from bs4nn_tc.training import publish  # noqa: PLC0415 - only who trains needs them
 
     asked = resuming.Asked(
         dataset=datasets.sized_name(dataset, size),
@@ -120,52 +131,47 @@ def train(
     folder = run or asked.folder
     if resume:
         asked = resuming.of_run(asked, resuming.given(context), folder)
-    numbers, out = asked.seeds, asked.file
-    several = len(numbers) > 1
-    (check_target if asked.recipe == "s4nn" else network_file.check_output)(out)
+    (check_target if asked.recipe == "s4nn" else network_file.check_output)(asked.file)
     loaded = load_dataset(asked.dataset, asked.data_dir)
     results = _train_each(asked, folder, loaded, resume, quiet)
-    tests = [_test(one.network, loaded) for one in results]
-    all_figures = [figures for figures, _ in tests]
-    spread = evaluation.spread(all_figures)
-    # With all_images there is one network and no figure to choose it by.
-    chosen = max(range(len(numbers)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
-    result, figures = results[chosen], all_figures[chosen]
-    warnings = judgement.warnings({"validation images": result.judged, "test images": tests[chosen][1]})
-    test = {key: round(value, 6) for key, value in figures.as_dict().items()}
-    facts = {**result.network.description, "test": test}
-    if several:
-        facts["test_over_seeds"] = spread
-        training.save_summary(
-            folder, numbers, [one.validation for one in results], [one.as_dict() for one in all_figures], spread
-        )
-    network = dataclasses.replace(result.network, description=facts)
-    more = _save(network, loaded, out)
-    warn(warnings)
+    published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
+    warn(published.warnings)
     if as_json:
-        print_json(
-            {
-                "network": str(out),
-                **more,
-                "run": str(folder),
-                "best_epoch": result.best_epoch + 1,
-                "validation": result.validation,
-                "test": figures.as_dict(),
-                "seeds": numbers,
-                "test_by_seed": [one.as_dict() for one in all_figures],
-                "test_over_seeds": spread,
-                "warnings": warnings,
-            }
-        )
-        return
-    print_table(f"{out}: {network.shape_text}, test images of {asked.dataset}", figure_rows(figures, network))
-    if "test_8bit" in more:
-        rounded = more["test_8bit"]["tie_lenient_accuracy"], more["test_8bit"]["strict_accuracy"]
-        output.print("with weights of 8 bits: {:.2%} tie-lenient, {:.2%} strict".format(*rounded))
-    if several:
+        print_json(_published_facts(published, asked, folder))
+    else:
+        _show_published(published, asked, folder)
+
+
+def _published_facts(published: publish.Published, asked: resuming.Asked, folder: Path) -> dict[str, Any]:
+    """What --json says of it."""
+    network, eight_bit = published.network, published.eight_bit
+    own = {"digest": network.digest} if isinstance(network, Network) else {}
+    return {
+        "network": str(asked.file),
+        **own,
+        **({} if eight_bit is None else {"test_8bit": eight_bit.as_dict()}),
+        "run": str(folder),
+        "best_epoch": published.result.best_epoch + 1,
+        "validation": published.result.validation,
+        "test": published.figures.as_dict(),
+        "seeds": asked.seeds,
+        "test_by_seed": [one.as_dict() for one in published.of_seeds],
+        "test_over_seeds": published.spread,
+        "warnings": published.warnings,
+    }
+
+
+def _show_published(published: publish.Published, asked: resuming.Asked, folder: Path) -> None:
+    network, eight_bit = published.network, published.eight_bit
+    title = f"{asked.file}: {network.shape_text}, test images of {asked.dataset}"
+    print_table(title, figure_rows(published.figures, network))
+    if eight_bit is not None:
+        lenient, strict = eight_bit.tie_lenient_accuracy, eight_bit.strict_accuracy
+        output.print(f"with weights of 8 bits: {lenient:.2%} tie-lenient, {strict:.2%} strict")
+    if len(asked.seeds) > 1:
         print_table(
-            f"{len(numbers)} seeds, test images: mean and standard deviation",
-            [(what, f"{values['mean']:.4f} +- {values['deviation']:.4f}") for what, values in spread.items()],
+            f"{len(asked.seeds)} seeds, test images: mean and standard deviation",
+            [(what, f"{one['mean']:.4f} +- {one['deviation']:.4f}") for what, one in published.spread.items()],
         )
     output.print(f"run: {folder}")
 
@@ -212,7 +218,7 @@ def sweep(
     recipe: Annotated[list[Recipe] | None, typer.Option(help="`best` or `paper` (repeat). [default: best]")] = None,
     time_steps: Annotated[list[int] | None, typer.Option(min=1, max=65535, help="T (repeat).")] = None,
     seeds: Annotated[str, typer.Option(metavar="COUNT|LIST", help="So many seeds from 0 on, or a list.")] = "1",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images.")] = None,
+    epochs: EpochsOption = None,
     option: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipes.")
     ] = None,
@@ -280,8 +286,7 @@ def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool)
     warn(warnings)
     if as_json:
         networks = [dataclasses.asdict(one) for one in outcomes]
-        facts = {"folder": str(out), "networks": networks, "failures": result.failures, "warnings": warnings}
-        print_json(facts)
+        print_json({"folder": str(out), "networks": networks, "failures": result.failures, "warnings": warnings})
         return
     table = Table(
         title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"
@@ -299,42 +304,6 @@ def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool)
             f"{one.silent_share:.1%}",
         )
     output.print(table)
-
-
-def _save(network: Network | RealNetwork, loaded: datasets.Dataset, out: Path) -> dict[str, Any]:
-    """Write the network's file; returns what the JSON says of it."""
-    from bs4nn_tc.training import ordering  # noqa: PLC0415 - only who trains needs them
-
-    if isinstance(network, Network):
-        network = ordering.order_neurons(network, loaded.train_images)
-        network_file.save(network, out)
-        return {"digest": network.digest}
-    more = {"test_8bit": _test(network.eight_bit(), loaded)[0].as_dict()}
-    dataclasses.replace(network, description={**network.description, **more}).save(out)
-    return more
-
-
-def _test(network: Network | RealNetwork, dataset: datasets.Dataset) -> tuple[evaluation.Figures, dict[str, str]]:
-    """Figures on the test images, and what is badly wrong there: a network by the reference, S4NN on the host."""
-    if isinstance(network, Network):
-        result = reference.run(network, dataset.test_images)
-        silent = result.response_time == network.time_steps
-        judged = judgement.judge(result.answer, dataset.test_labels, silent, dataset.class_names)
-        return evaluation.figures(network, result, dataset.test_labels), judged
-    from bs4nn_tc.host.real import RealHost  # noqa: PLC0415 - needs a C compiler
-
-    labels = dataset.test_labels.astype(np.int32)
-    answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
-    silent = answers.response_time == network.time_steps
-    figures = evaluation.Figures(
-        images=len(labels),
-        strict_accuracy=float((answers.answer == labels).mean()),
-        tie_lenient_accuracy=float(answers.lenient.mean()),
-        response_time=float(answers.response_time.mean()),
-        silent_share=float(silent.mean()),
-        spikes_to_decision=float(answers.spikes.mean()),
-    )
-    return figures, judgement.judge(answers.answer, labels, silent, dataset.class_names)
 
 
 def _seed_numbers(seeds: str, first: int) -> list[int]:

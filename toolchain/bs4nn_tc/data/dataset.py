@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -78,6 +79,14 @@ class Dataset:
     def input(self) -> Input:
         """The input side of a network that learns these images."""
         return Input(self.image_shape, self.intensity_max)
+
+    @cached_property
+    def training_digest(self) -> str:
+        """SHA-256 of the training images and labels: says whether two sets are the same, wherever they lie."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels to learn from: the first five sixths (50,000 of MNIST).

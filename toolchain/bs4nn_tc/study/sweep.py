@@ -145,12 +145,13 @@ def run(
 
     Raises:
         MissingToolError: Optuna or a C compiler is not installed.
-        UserError: a store that cannot be used, or a folder that cannot be written.
+        UserError: a store that cannot be used or holds networks of other options, or a folder that cannot be written.
         KeyboardInterrupt: Ctrl-C; what was learned is on disk.
     """
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with sweep_store.opened(folder, store) as trials:
+        _check_same(dataset, resolved, trials.done(), folder)
         failures: dict[str, str] = {}
         waiting = False
         # Nothing is to be cut while it is written down what has become of a network.
@@ -181,6 +182,24 @@ def run(
     return Result(frontier(outcomes), failures)
 
 
+def _check_same(
+    dataset: Dataset, resolved: Mapping[str, training.Options], done: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Refuse to take a network for trained that has the same name but was made of something else.
+
+    Raises:
+        UserError: which one, and what differs.
+    """
+    for name, options in resolved.items():
+        config = training.run_config(dataset, options)
+        difference = training.first_difference(done[name].get("config", config), config) if name in done else None
+        if difference is not None:
+            raise UserError(
+                f"{name} in {folder} was trained with other options ({difference}); repeat the sweep with the same "
+                "ones, or name another folder with -o (and another --store)"
+            )
+
+
 def _claim(left: list[str], folder: Path, trials: sweep_store.Trials, claim: contextlib.ExitStack) -> str | None:
     """Take one that nobody else is training, and hold its folder; None if there is none."""
     for name in random.sample(left, len(left)):  # so that machines that start at once take different ones
@@ -205,7 +224,9 @@ def _train(
     network_file.save(result.network, folder / f"{name}.bs4nn")
     flash = memory.plan(result.network, pack.pack(result.network), "network").flash_bytes
     warnings = judgement.warnings({"validation images": result.judged})
-    return {"name": name, "flash_bytes": flash, "best": False, "warnings": warnings, **result.validation}
+    config = training.run_config(dataset, options)
+    facts = {"name": name, "flash_bytes": flash, "best": False, "warnings": warnings, "config": config}
+    return {**facts, **result.validation}
 
 
 def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:

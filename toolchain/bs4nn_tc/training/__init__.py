@@ -4,7 +4,7 @@
 everything that recipes share is in `loop` and `run_folder`.
 """
 
-from bs4nn_tc.training.loop import Report, TrainingResult, train
+from bs4nn_tc.training.loop import Report, TrainingResult, run_config, train
 from bs4nn_tc.training.options import (
     BestOptions,
     Options,
@@ -14,7 +14,7 @@ from bs4nn_tc.training.options import (
     resolve,
     settings_of,
 )
-from bs4nn_tc.training.run_folder import CHECKPOINT, CONFIG, read_config, save_summary
+from bs4nn_tc.training.run_folder import CHECKPOINT, CONFIG, first_difference, read_config
 
 __all__ = [
     "CHECKPOINT",
@@ -26,9 +26,10 @@ __all__ = [
     "S4nnOptions",
     "TrainingResult",
     "best_defaults",
+    "first_difference",
     "read_config",
     "resolve",
-    "save_summary",
+    "run_config",
     "settings_of",
     "train",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +28,11 @@ from bs4nn_tc.training.run_folder import COMMAND, History, RunFolder
 from bs4nn_tc.training.s4nn import S4nnTrainer
 from bs4nn_tc.training.tensorboard import Scalars, writer_class
 from bs4nn_tc.training.trainer import Progress, Trainer
+
+
+def run_config(dataset: Dataset, options: Options) -> dict[str, Any]:
+    """What a run is made of, as `RunFolder` keeps it: runs in which it is the same come to the same network."""
+    return {**asdict(options), "dataset": dataset.name, "data": dataset.training_digest}
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,7 @@ def train(
     if tensorboard:
         writer_class()  # before a folder is made for nothing
     trainer = _trainer(dataset, options)
-    facts = {"dataset": dataset.name, "data": _data_digest(dataset), COMMAND: dict(command or {})}
-    run = RunFolder(folder, {**asdict(options), **facts}, resume)
+    run = RunFolder(folder, {**run_config(dataset, options), COMMAND: dict(command or {})}, resume)
     progress, history = run.load_checkpoint(trainer.arrays())
     images, labels = _validation(dataset)
     learned = len(dataset.train_images if options.all_images else dataset.training()[0])
@@ -246,10 +249,3 @@ def _description(dataset: Dataset, options: Options, epoch: int, row: dict[str, 
         "image_shape": list(dataset.image_shape),
         "class_names": list(dataset.class_names),
     }
-
-
-def _data_digest(dataset: Dataset) -> str:
-    digest = hashlib.sha256()
-    for array in (dataset.train_images, dataset.train_labels):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -20,7 +20,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +90,7 @@ class RunFolder:
             if resume and not there:
                 raise UserError(f"{path} holds no run to resume; start one without --resume")
             if resume:
-                difference = _first_difference(read_config(path), json.loads(json.dumps(config)))
+                difference = first_difference(read_config(path), config)
                 if difference:
                     raise UserError(f"{path} holds a run with other options ({difference})")
                 return
@@ -265,12 +265,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _first_difference(old: dict[str, Any], config: dict[str, Any]) -> str | None:
-    """How a run's configuration differs from the one that is asked for, if it does.
+def first_difference(old: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """How a run's configuration differs from the one that is asked for, if it does: "epochs is 3 there, 5 here".
 
     An option that a run of an older release does not have is off there: 0, empty or no. A data set is the same if its
     images and labels are, wherever it lies.
     """
+    config = json.loads(json.dumps(asked))  # as `old` has been written down
     same_data = old.get("data") == config["data"]
     ignored = {COMMAND, "data", *(["dataset"] if same_data else [])}
     for key in sorted({*old, *config} - ignored, key=lambda key: (key not in ("recipe", "dataset"), key)):
