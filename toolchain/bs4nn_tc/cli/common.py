@@ -166,23 +166,28 @@ def dataset_of(network: Network, dataset: str | None) -> str:
     return name
 
 
-def test_images(
-    dataset: str | None, data_dir: Path | None, count: int | None, network: Network
-) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
-    """Name of a data set, and images and labels of it to test `network` with; None takes what it was trained on.
+def fitting_dataset(dataset: str | None, data_dir: Path | None, network: Network) -> tuple[str, datasets.Dataset]:
+    """A data set to test `network` with, and the name it goes by; None takes what the network was trained on.
 
     Raises:
         UserError: it does not say, or the images or classes do not fit it.
     """
     dataset = dataset_of(network, dataset)
     loaded = load_dataset(dataset, data_dir)
-    images, labels = loaded.test_images[:count], loaded.test_labels[:count]
-    reference.check_images(network, images)
+    reference.check_images(network, loaded.test_images)
     if len(loaded.class_names) > network.outputs:
         raise UserError(
             f"{dataset} has {len(loaded.class_names)} classes, but the network has {network.outputs} output neurons"
         )
-    return dataset, images, labels
+    return dataset, loaded
+
+
+def test_images(
+    dataset: str | None, data_dir: Path | None, count: int | None, network: Network
+) -> tuple[str, NDArray[np.uint8], NDArray[Any]]:
+    """Name of a data set, and images and labels of it to test `network` with, see `fitting_dataset`."""
+    name, loaded = fitting_dataset(dataset, data_dir, network)
+    return name, loaded.test_images[:count], loaded.test_labels[:count]
 
 
 def figure_rows(figures: evaluation.Figures, network: Network | RealNetwork) -> list[tuple[str, str]]:

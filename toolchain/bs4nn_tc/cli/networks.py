@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -23,6 +23,7 @@ from bs4nn_tc.cli.common import (
     TestDatasetOption,
     app,
     figure_rows,
+    fitting_dataset,
     output,
     print_json,
     print_table,
@@ -31,11 +32,13 @@ from bs4nn_tc.cli.common import (
     test_images,
     warn,
 )
-from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.device.kernel_library import Kernel
 from bs4nn_tc.model import described, evaluation, importers, judgement, network_file, reference
+
+if TYPE_CHECKING:
+    from bs4nn_tc.study import experiments
 
 
 class Rules(StrEnum):
@@ -235,19 +238,17 @@ def experiment(
     quiet: QuietOption = False,
 ) -> None:
     """Make the paper's figures and tables of a network, on the test images."""
-    from bs4nn_tc.pages import figures  # noqa: PLC0415 - need a C compiler, and matplotlib
-    from bs4nn_tc.study import experiments  # noqa: PLC0415 - need a C compiler, and matplotlib
+    from bs4nn_tc.study import experiments  # noqa: PLC0415 - needs a C compiler
 
     network_path, names = _network_and_names(words, [*experiments.EXPERIMENTS, "all"])
     network = network_file.load(network_path)
-    dataset, images, labels = test_images(dataset, data_dir, None, network)
-    if image >= len(images):
-        raise UserError(f"--image {image}: {dataset} has {len(images):,} test images")
-    loaded = datasets.load(dataset, data_dir)
+    dataset, loaded = fitting_dataset(dataset, data_dir, network)
+    if image >= len(loaded.test_images):
+        raise UserError(f"--image {image}: {dataset} has {len(loaded.test_images):,} test images")
     material = experiments.Material(
         network,
-        images,
-        labels,
+        loaded.test_images,
+        loaded.test_labels,
         loaded.class_names,
         dataset,
         loaded.image_shape,
@@ -255,6 +256,24 @@ def experiment(
         tuple(run or []),
         image,
     )
+    done, left_out = _make_experiments(names, material, out, quiet)
+    if as_json:
+        print_json({"network": str(network_path), "experiments": [result.as_dict() for result in done]})
+        return
+    for result in done:
+        _show_experiment(result, f"{result.title} ({network_path.name}, test images of {dataset})")
+    for line in left_out:
+        output.print(line)
+    output.print(f"{out}: figures (SVG, PNG) and data (CSV)")
+
+
+def _make_experiments(
+    names: list[str], material: experiments.Material, out: Path, quiet: bool
+) -> tuple[list[experiments.Experiment], list[str]]:
+    """Make them, with their files; of all, those that lack what they need are left out, and a line says why."""
+    from bs4nn_tc.pages import figures  # noqa: PLC0415 - need a C compiler, and matplotlib
+    from bs4nn_tc.study import experiments  # noqa: PLC0415 - need a C compiler, and matplotlib
+
     everything = "all" in names
     chosen = list(experiments.EXPERIMENTS) if everything else names
     done, left_out = [], []
@@ -273,25 +292,24 @@ def experiment(
             figures.draw(result, out / one)
             done.append(result)
             advance()
-    if as_json:
-        print_json({"network": str(network_path), "experiments": [result.as_dict() for result in done]})
+    return done, left_out
+
+
+def _show_experiment(result: experiments.Experiment, title: str) -> None:
+    """Print its table, if that is short, with the paper's numbers beside it."""
+    if len(result.rows) > MOST_ROWS:
         return
-    for result in done:
-        table = Table(title=f"{result.title} ({network_path.name}, test images of {dataset})", title_justify="left")
-        is_matrix = result.kind == "matrix"
-        headings = [heading.split()[-1] for heading in result.headings] if is_matrix else list(result.headings)
-        for heading in (*headings, *(["the paper"] if result.paper else [])):
-            table.add_column(heading, justify="right")
-        for index, row in enumerate(result.rows):
-            cells = [result.text(value).removesuffix(".0") for value in row]
-            table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
-        if len(result.rows) <= MOST_ROWS:
-            output.print(table)
-            if result.note:
-                output.print(result.note)
-    for line in left_out:
-        output.print(line)
-    output.print(f"{out}: figures (SVG, PNG) and data (CSV)")
+    table = Table(title=title, title_justify="left")
+    is_matrix = result.kind == "matrix"
+    headings = [heading.split()[-1] for heading in result.headings] if is_matrix else list(result.headings)
+    for heading in (*headings, *(["the paper"] if result.paper else [])):
+        table.add_column(heading, justify="right")
+    for index, row in enumerate(result.rows):
+        cells = [result.text(value).removesuffix(".0") for value in row]
+        table.add_row(*cells, *([result.paper.get(index, "")] if result.paper else []))
+    output.print(table)
+    if result.note:
+        output.print(result.note)
 
 
 def _network_and_names(words: list[str], known: list[str]) -> tuple[Path, list[str]]:
@@ -304,17 +322,16 @@ def _network_and_names(words: list[str], known: list[str]) -> tuple[Path, list[s
         UserError: no network, several, or a word that is neither file nor name.
     """
     others = [word for word in words if word not in known]
-    files = [word for word in others if Path(word).exists()] or others
-    unknown = [word for word in others if word not in files] or files[1:]
-    if not others:
-        files = [word for word in words if Path(word).exists()]
-        if not files:
-            raise UserError(f"which network? name its file before {' '.join(words)}")
-        unknown = []
-    if unknown and not Path(unknown[0]).exists():
-        raise UserError(f"unknown experiment '{unknown[0]}'; there are {', '.join(known)}")
-    if unknown:
-        raise UserError(f"{files[0]} and {unknown[0]}: one network at a time")
+    files = [word for word in others or words if Path(word).exists()] or list(others)
+    if not files:
+        raise UserError(f"which network? name its file before {' '.join(words)}")
+    if others:
+        others.remove(files[0])
+    for word in others:
+        if not Path(word).exists():
+            raise UserError(f"unknown experiment '{word}'; there are {', '.join(known)}")
+    if others:
+        raise UserError(f"{files[0]} and {others[0]}: one network at a time")
     names = list(words)
     names.remove(files[0])
     return Path(files[0]), list(dict.fromkeys(names)) or ["all"]
@@ -340,8 +357,8 @@ def report(
     out = out or Path(f"{network_path.stem}.html")
     check_target(out)
     network = network_file.load(network_path)
-    dataset, _, _ = test_images(dataset, data_dir, 1, network)
+    _, loaded = fitting_dataset(dataset, data_dir, network)
     counted = [boards.load_board(one) for one in dict.fromkeys(board or [])]
     with progress_console.status("making the report"):
-        reporting.write(network, network_path.name, datasets.load(dataset, data_dir), counted, out)
+        reporting.write(network, network_path.name, loaded, counted, out)
     output.print(f"{out}: open it in a browser")

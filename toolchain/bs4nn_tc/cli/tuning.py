@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -30,9 +31,11 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
 )
-from bs4nn_tc.data import datasets
 from bs4nn_tc.model import described, evaluation, network_file, reference
 from bs4nn_tc.model.network import Network
+
+if TYPE_CHECKING:
+    from bs4nn_tc.study import tuning
 
 
 class Knob(StrEnum):
@@ -64,16 +67,12 @@ def tune(
 ) -> None:
     """Show how accuracy trades against response time on the validation images, and write a chosen network."""
     from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.training import publish  # noqa: PLC0415 - only who trains needs them
 
     network = network_file.load(network_path)
     dataset = dataset_of(network, dataset)
     choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
-    if out is not None and not choosing:
-        raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
-    if out is not None:
-        network_file.check_output(out)
-    if csv_path is not None:
-        check_target(csv_path)
+    _check_outputs(out, csv_path, choosing)
     loaded = load_dataset(dataset, data_dir)
     images, labels = loaded.validation()
     reference.check_images(network, images[:1])
@@ -85,7 +84,7 @@ def tune(
     test = None
     if chosen is not None and out is not None:
         tuned = tuning.turned(network, knob.value, chosen.setting)
-        test = _save(tuned, tuning.validation_facts(chosen), loaded, out).description["test"]
+        test = publish.publish_changed(tuned, tuning.validation_facts(chosen), loaded, out).description["test"]
     if as_json:
         print_json(
             {
@@ -97,7 +96,23 @@ def tune(
             }
         )
         return
-    table = Table(title=f"{network_path.name}, validation images of {dataset} (* nothing quicker is as good)")
+    _show_curve(f"{network_path.name}, validation images of {dataset} (* nothing quicker is as good)", points, chosen)
+    if out is not None and test is not None:
+        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
+
+
+def _check_outputs(out: Path | None, csv_path: Path | None, choosing: bool) -> None:
+    """Refuse files that could not be written at the end."""
+    if out is not None and not choosing:
+        raise UserError("which point is to be written? Name --max-steps, --max-silent or --accuracy")
+    if out is not None:
+        network_file.check_output(out)
+    if csv_path is not None:
+        check_target(csv_path)
+
+
+def _show_curve(title: str, points: Sequence[tuning.Point], chosen: tuning.Point | None) -> None:
+    table = Table(title=title)
     for heading in ("", "output threshold", "strict", "tie-lenient", "response time", "silent"):
         table.add_column(heading, justify="right")
     for point in points:
@@ -110,8 +125,6 @@ def tune(
             f"{point.silent_share:.1%}",
         )
     output.print(table)
-    if out is not None and test is not None:
-        output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
 
 
 @app.command(epilog="Example: bs4nn-tc refine fashion.bs4nn --data-dir data -o refined.bs4nn", rich_help_panel=GET)
@@ -130,53 +143,58 @@ def refine(
     validation images, before and after, say what it is worth; before may flatter, if the epoch was chosen by them.
     """
     from bs4nn_tc.study import tuning  # noqa: PLC0415 - needs a C compiler
+    from bs4nn_tc.training import publish  # noqa: PLC0415 - only who trains needs them
 
     network_file.check_output(out)
     network = network_file.load(network_path)
     dataset = dataset_of(network, dataset)
     loaded = load_dataset(dataset, data_dir)
     reference.check_images(network, loaded.train_images[:1])
-    columns = (
-        TextColumn("refining"),
-        TextColumn("{task.description}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=progress_console, disable=quiet) as bars:
-        bar = bars.add_task("", total=None)
-        refined = tuning.refined(
-            network,
-            *loaded.training(),
-            max_silent=max_silent,
-            on_move=lambda accuracy: bars.update(bar, description=f"training images {accuracy:.2%}"),
-        )
-    before, after = (_rounded(tuning.figures(one, *loaded.validation())) for one in (network, refined))
-    refined = _save(refined, after, loaded, out)
+    with _refining_bar(quiet) as show:
+        refined = tuning.refined(network, *loaded.training(), max_silent=max_silent, on_move=show)
+    before, after = (evaluation.rounded(tuning.figures(one, *loaded.validation())) for one in (network, refined))
+    refined = publish.publish_changed(refined, after, loaded, out)
     test = refined.description["test"]
-    hidden = [np.unique(layer.thresholds).tolist() for layer in refined.layers[:-1]]
-    outputs = refined.layers[-1].thresholds.tolist()
     if as_json:
         print_json(
             {
                 "network": str(network_path),
                 "output": str(out),
                 "digest": refined.digest,
-                "output_thresholds": outputs,
+                "output_thresholds": refined.layers[-1].thresholds.tolist(),
                 "validation_before": before,
                 "validation": after,
                 "test": test,
             }
         )
         return
+    known = ", which it has learned" if described.knows_validation_images(network) else ""
+    title = f"{network_path.name}, validation images of {dataset}{known}"
+    print_table(title, [*_changes(before, after), *_threshold_rows(refined)])
+    output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
+
+
+@contextlib.contextmanager
+def _refining_bar(quiet: bool) -> Iterator[Callable[[float], None]]:
+    """Yields the function that shows the accuracy so far."""
+    columns = (TextColumn("refining"), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console, disable=quiet) as bars:
+        bar = bars.add_task("", total=None)
+        yield lambda accuracy: bars.update(bar, description=f"training images {accuracy:.2%}")
+
+
+def _changes(before: dict[str, float], after: dict[str, float]) -> list[tuple[str, str]]:
     names = (("strict_accuracy", "strict accuracy"), ("tie_lenient_accuracy", "tie-lenient accuracy"))
     rows = [(name, f"{before[key]:.2%} -> {after[key]:.2%}") for key, name in names]
     rows.append(("response time", f"{before['response_time']:.2f} -> {after['response_time']:.2f} steps"))
     rows.append(("silent share", f"{before['silent_share']:.2%} -> {after['silent_share']:.2%}"))
-    for number, thresholds in enumerate(hidden, 1):
-        rows.append((f"thresholds of hidden layer {number}", ", ".join(map(str, thresholds))))
-    rows.append(("output thresholds", ", ".join(map(str, outputs))))
-    known = ", which it has learned" if described.knows_validation_images(network) else ""
-    print_table(f"{network_path.name}, validation images of {dataset}{known}", rows)
-    output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")
+    return rows
+
+
+def _threshold_rows(network: Network) -> list[tuple[str, str]]:
+    hidden = [np.unique(layer.thresholds).tolist() for layer in network.layers[:-1]]
+    rows = [(f"thresholds of hidden layer {number}", ", ".join(map(str, one))) for number, one in enumerate(hidden, 1)]
+    return [*rows, ("output thresholds", ", ".join(map(str, network.layers[-1].thresholds.tolist())))]
 
 
 @app.command(epilog="Example: bs4nn-tc reorder imported.bs4nn --dataset mnist --data-dir data", rich_help_panel=GET)
@@ -206,21 +224,3 @@ def reorder(
         print_json({"network": str(out or network_path), "digest": ordered.digest})
     else:
         output.print(f"{out or network_path}: {ordered.shape_text}, digest {ordered.digest[:12]}")
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in figures.items()}
-
-
-def _save(network: Network, validation: dict[str, float], loaded: datasets.Dataset, out: Path) -> Network:
-    """Write a network whose thresholds have moved, with its figures there and on the test images; returns it."""
-    from bs4nn_tc.training import ordering  # noqa: PLC0415 - needs a C compiler
-
-    figures = evaluation.figures(network, reference.run(network, loaded.test_images), loaded.test_labels)
-    test = _rounded(figures.as_dict())
-    of_validation = {} if described.knows_validation_images(network) else validation
-    description = {**network.description, "validation": of_validation, "test": test}
-    network = dataclasses.replace(network, description=description)
-    network = ordering.order_neurons(network, loaded.train_images)
-    network_file.save(network, out)
-    return network

@@ -105,6 +105,34 @@ def load(folder: Path, prefix: str, class_names: tuple[str, ...] | None = None) 
         UserError: a file is missing, damaged, too large or of a type that is not taken, or they do not fit each other.
     """
     files = sets_in(folder).get(prefix, {})
+    headers = _read_headers(folder, prefix, files)
+    arrays = {key: _read_array(files[key], header) for key, header in headers.items()}
+    train_labels, test_labels = (arrays[part, "labels"].astype(np.int64) for part in ("train", "test"))
+    if class_names is None:
+        values = np.union1d(train_labels, test_labels)
+        train_labels, test_labels = np.searchsorted(values, train_labels), np.searchsorted(values, test_labels)
+        class_names = tuple(str(value) for value in values)
+    for one in (train_labels, test_labels):
+        if not 0 <= one.min() <= one.max() < len(class_names):
+            odd = one.min() if one.min() < 0 else one.max()
+            raise UserError(f"{folder}: a label is {odd}; its classes are 0 to {len(class_names) - 1}")
+    train, test = arrays["train", "images"], arrays["test", "images"]
+    # A row of features is an image of one row.
+    shape = train.shape[1:] if train.ndim == 3 else (1, train.shape[1])
+    return Dataset(
+        str(folder),
+        train.reshape(len(train), -1),
+        train_labels,
+        test.reshape(len(test), -1),
+        test_labels,
+        (shape[0], shape[1]),
+        255,
+        class_names,
+    )
+
+
+def _read_headers(folder: Path, prefix: str, files: Files) -> dict[tuple[str, str], _Header]:
+    """The headers of all four files, which fit each other."""
     headers: dict[tuple[str, str], _Header] = {}
     for part, name in (("train", "train"), ("test", "t10k")):
         for kind, dimensions in (("images", 3), ("labels", 1)):
@@ -120,27 +148,7 @@ def load(folder: Path, prefix: str, class_names: tuple[str, ...] | None = None) 
     if 0 in train[1:]:
         raise UserError(f"{folder}: images of {train[1:]} pixels hold nothing to learn from")
     check_size(folder, train[0] + test[0], math.prod(train[1:]))
-    arrays = {key: _read_array(files[key], header) for key, header in headers.items()}
-    train_labels, test_labels = (arrays[part, "labels"].astype(np.int64) for part in ("train", "test"))
-    if class_names is None:
-        values = np.union1d(train_labels, test_labels)
-        train_labels, test_labels = np.searchsorted(values, train_labels), np.searchsorted(values, test_labels)
-        class_names = tuple(str(value) for value in values)
-    for one in (train_labels, test_labels):
-        if not 0 <= one.min() <= one.max() < len(class_names):
-            odd = one.min() if one.min() < 0 else one.max()
-            raise UserError(f"{folder}: a label is {odd}; its classes are 0 to {len(class_names) - 1}")
-    return Dataset(
-        str(folder),
-        arrays["train", "images"].reshape(train[0], -1),
-        train_labels,
-        arrays["test", "images"].reshape(test[0], -1),
-        test_labels,
-        # A row of features is an image of one row.
-        (train[1], train[2]) if len(train) == 3 else (1, train[1]),
-        255,
-        class_names,
-    )
+    return headers
 
 
 @contextlib.contextmanager

@@ -118,16 +118,7 @@ def _parts(folder: Path) -> tuple[dict[str, Path], list[str]]:
 
     Nothing if the folder's folders are classes.
     """
-    parts: dict[str, Path] = {}
-    others = []
-    for path in _folders_in(folder):
-        role = _ROLES.get(path.name.lower())
-        if role is None:
-            others.append(path.name)
-        elif role in parts:
-            raise UserError(f"{folder} has '{parts[role].name}' and '{path.name}' for the same; leave one of them")
-        else:
-            parts[role] = path
+    parts, others = _roles(folder)
     if "training" not in parts:
         for path in parts.values():
             if _folders_in(path):
@@ -143,6 +134,21 @@ def _parts(folder: Path) -> tuple[dict[str, Path], list[str]]:
     elif "test" not in parts:
         notes.append(f"{folder} has no 'test'; every fifth image of a class is a test image")
     return {role: parts[role] for role in ("training", "validation", "test") if role in parts}, notes
+
+
+def _roles(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """The folders that are called like a part of a data set, by what they are for, and the names of all others."""
+    parts: dict[str, Path] = {}
+    others = []
+    for path in _folders_in(folder):
+        role = _ROLES.get(path.name.lower())
+        if role is None:
+            others.append(path.name)
+        elif role in parts:
+            raise UserError(f"{folder} has '{parts[role].name}' and '{path.name}' for the same; leave one of them")
+        else:
+            parts[role] = path
+    return parts, others
 
 
 def _classes(folder: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Fi
         silent_share=float(1 - fired.mean()),
         spikes_to_decision=float(result.spikes.mean()),
     )
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures as files keep them."""
+    return {name: round(value, 6) for name, value in figures.items()}
 
 
 def spread(figures: list[Figures]) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, host_network
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.model import judgement
+from bs4nn_tc.model import evaluation, judgement
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training import gate, health
@@ -166,8 +166,7 @@ def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, 
         figures = host_figures(answers, labels, best.time_steps)
         silent = answers.response_time == best.time_steps
         judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
-    rounded = {name: round(value, 6) for name, value in figures.items()}
-    best = replace(best, description={**best.description, "validation": rounded})
+    best = replace(best, description={**best.description, "validation": evaluation.rounded(figures)})
     gate.check(best, images, labels, options)
     return TrainingResult(best, figures, history.rows, history.best_epoch, judged)
 

@@ -284,7 +284,11 @@ def _check(options: Options) -> None:
         )
     if isinstance(options, BestOptions):
         _check_best(options)
-        return
+    else:
+        _check_timed(options)
+
+
+def _check_timed(options: PaperOptions | S4nnOptions) -> None:
     layers = len(options.hidden) + 1
     per_layer = ("starts", "alphas") if isinstance(options, PaperOptions) else ("starts", "thetas", "limits")
     for name in per_layer:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.model import evaluation, judgement, network_file, reference
+from bs4nn_tc.model import described, evaluation, judgement, network_file, reference
 from bs4nn_tc.model.evaluation import Figures
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -63,8 +63,7 @@ def publish(
     # With all_images there is one network and no figure to choose it by.
     chosen = max(range(len(results)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
     result = results[chosen]
-    test = {key: round(value, 6) for key, value in figures[chosen].as_dict().items()}
-    facts = {**result.network.description, "test": test}
+    facts = {**result.network.description, "test": evaluation.rounded(figures[chosen].as_dict())}
     if len(results) > 1:
         facts["test_over_seeds"] = spread
         save_summary(folder, seeds, [one.validation for one in results], [one.as_dict() for one in figures], spread)
@@ -79,6 +78,26 @@ def publish(
         network.save(out)
     warnings = judgement.warnings({"validation images": result.judged, "test images": tests[chosen][1]})
     return Published(network, result, figures[chosen], figures, spread, eight_bit, warnings)
+
+
+def publish_changed(network: Network, validation: dict[str, float], dataset: Dataset, out: Path) -> Network:
+    """Test a trained network whose thresholds have moved, and write it to a file; returns it as it is there.
+
+    Args:
+        network: as it is now.
+        validation: its figures on the validation images.
+        dataset: what it learned from.
+        out: the network file.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    test = evaluation.rounded(_test(network, dataset)[0].as_dict())
+    of_validation = {} if described.knows_validation_images(network) else validation
+    network = replace(network, description={**network.description, "validation": of_validation, "test": test})
+    network = order_neurons(network, dataset.train_images)
+    network_file.save(network, out)
+    return network
 
 
 def _test(network: Network | RealNetwork, dataset: Dataset) -> tuple[Figures, dict[str, str]]:
