@@ -7,7 +7,7 @@ DEMO := demo
 BOARDS := qemu-m0 qemu-m3 qemu-m4 qemu-m7 qemu-m33
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-packages test-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files faults tables drawing lint clean
+.PHONY: help setup system-packages test-packages demo test test-python test-firmware test-bounds bench fuzz fuzz-files faults tables drawing lines lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -19,7 +19,7 @@ system-packages:
 
 # What pip installs: this package, scikit-learn (digits), and the tools of the tests.
 $(VENV)/ready: pyproject.toml
-	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, pytest-xdist, hypothesis, httpx, playwright, ruff, mypy"
+	@echo "setup: making $(VENV) and installing from PyPI: bs4nn-tc (editable), scikit-learn, pillow, matplotlib, optuna, tensorboard, tensorboardX, starlette, uvicorn, cmake, pytest, pytest-xdist, hypothesis, httpx, playwright, ruff, mypy, lizard"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name a newer one with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
@@ -59,6 +59,9 @@ tables: setup ## put the measured figures into the README
 
 drawing: setup ## draw the rooms of the package into docs/
 	$(BIN)/python tools/architecture.py
+
+lines: ## count the lines of product code, by room and language
+	@$(PYTHON) tools/lines.py
 
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .

@@ -53,7 +53,7 @@ class Rules(StrEnum):
     epilog="Example: bs4nn-tc import W0.npy W1.npy --theta 100 --alpha 4 --alpha 9 -o my.bs4nn",
     rich_help_panel=GET,
 )
-def import_weights(
+def import_weights(  # noqa: PLR0913 - one parameter an option of the command line
     weights: Annotated[
         list[Path],
         typer.Argument(
@@ -114,7 +114,7 @@ MOST_ENTRIES, MOST_CHARACTERS = 40, 500
 
 
 @app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits", rich_help_panel=LOOK)
-def evaluate(
+def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
     network_path: NetworkArgument,
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
@@ -213,7 +213,7 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
     epilog="Example: bs4nn-tc experiment authors.bs4nn noise confusion --dataset mnist --data-dir data",
     rich_help_panel=LOOK,
 )
-def experiment(
+def experiment(  # noqa: PLR0913 - one parameter an option of the command line
     words: Annotated[
         list[str],
         typer.Argument(

@@ -24,6 +24,7 @@ from bs4nn_tc.cli.common import (
     QuietOption,
     TestDatasetOption,
     app,
+    fitting_dataset,
     output,
     print_json,
     progress_bar,
@@ -206,8 +207,7 @@ class LiveTarget(StrEnum):
 def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) -> datasets.Dataset | None:
     """Whose test images the page offers; None where nobody asked for some and there are none."""
     try:
-        name, _, _ = test_images(dataset, data_dir, None, network)
-        return datasets.load(name, data_dir)
+        return fitting_dataset(dataset, data_dir, network)[1]
     except UserError as error:
         if dataset is not None or data_dir is not None:
             raise

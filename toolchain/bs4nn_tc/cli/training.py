@@ -94,7 +94,7 @@ TensorboardOption = Annotated[
 
 
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
-def train(
+def train(  # noqa: PLR0913 - one parameter an option of the command line
     context: typer.Context,
     dataset: DatasetOption = "digits",
     hidden: HiddenOption = None,
@@ -210,7 +210,7 @@ def _train_each(
     epilog="Example: bs4nn-tc sweep --dataset digits --hidden 16 --hidden 32,16 --seeds 2 -o sweep",
     rich_help_panel=GET,
 )
-def sweep(
+def sweep(  # noqa: PLR0913 - one parameter an option of the command line
     hidden: Annotated[list[str], typer.Option(help="Neurons of the hidden layers, e.g. 64 or 128,64 (repeat).")],
     dataset: DatasetOption = "digits",
     data_dir: DataDirOption = None,

@@ -48,7 +48,7 @@ class Knob(StrEnum):
 @app.command(
     epilog="Example: bs4nn-tc tune mnist.bs4nn --data-dir data --max-steps 5 -o quick.bs4nn", rich_help_panel=GET
 )
-def tune(
+def tune(  # noqa: PLR0913 - one parameter an option of the command line
     network_path: NetworkArgument,
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,

@@ -133,12 +133,8 @@ def load_proxies(paths: Sequence[Path], network: Network) -> tuple[NDArray[np.fl
     Raises:
         UserError: a file cannot be read, or the shapes are not the network's.
     """
-    if len(paths) == 1 and paths[0].suffix == ".npz":
-        found = _archived_proxies(paths[0], network)
-    else:
-        most = 8 * max(layer.signs.size for layer in network.layers)
-        arrays = [_read_array(path, most) for path in paths]
-        found = [array.reshape(len(array), -1) if array.ndim and array.size else array for array in arrays]
+    is_archive = len(paths) == 1 and paths[0].suffix == ".npz"
+    found = _archived_proxies(paths[0], network) if is_archive else _separate_proxies(paths, network)
     shapes = [(layer.neurons, layer.inputs) for layer in network.layers]
     if [one.shape for one in found] != shapes:
         raise UserError(f"proxy weights of shapes {[one.shape for one in found][:9]}; the network has {shapes[:9]}")
@@ -149,6 +145,13 @@ def load_proxies(paths: Sequence[Path], network: Network) -> tuple[NDArray[np.fl
     if not all(np.isfinite(one).all() for one in weights):
         raise UserError("proxy weights have to be finite numbers, as float32")
     return weights
+
+
+def _separate_proxies(paths: Sequence[Path], network: Network) -> list[NDArray[Any]]:
+    """One array of each file, its inputs flattened."""
+    most = 8 * max(layer.signs.size for layer in network.layers)
+    arrays = [_read_array(path, most) for path in paths]
+    return [array.reshape(len(array), -1) if array.ndim and array.size else array for array in arrays]
 
 
 def _archived_proxies(path: Path, network: Network) -> list[NDArray[Any]]:

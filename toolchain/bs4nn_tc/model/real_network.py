@@ -94,21 +94,10 @@ def load(path: Path) -> RealNetwork:
 
 def _network(archive: Archive) -> RealNetwork:
     """The network in an archive; nothing is unpacked before all shapes are known to fit, for the C code trusts them."""
-    facts = archive.facts
-    names = [f"weights_{number}" for number in range(1, len(facts) - 1)]
-    if set(facts) != {"facts", "thresholds", *names} or not names:
-        raise UserError("its arrays are not facts, thresholds and weights_1, weights_2 ...")
-    if facts["facts"].dtype != np.uint8 or len(facts["facts"].shape) != 1 or facts["facts"].bytes > MAX_HEADER:
+    names = _checked_names(archive)
+    text = archive.facts["facts"]
+    if text.dtype != np.uint8 or len(text.shape) != 1 or text.bytes > MAX_HEADER:
         raise UserError(f"its facts are no text of at most {MAX_HEADER:,} bytes")
-    shapes = [facts[name].shape for name in names]
-    if any(len(shape) != 2 or facts[name].dtype != np.float32 for name, shape in zip(names, shapes, strict=True)):
-        raise UserError("its weights are not (inputs, neurons) arrays of float32")
-    if facts["thresholds"].dtype != np.float32 or facts["thresholds"].shape != (len(names),):
-        raise UserError("it needs one float32 threshold a layer")
-    sizes = (shapes[0][0], *(shape[1] for shape in shapes))
-    if [shape[0] for shape in shapes] != list(sizes[:-1]):
-        raise UserError("the sizes of its layers do not fit each other")
-    check_sizes(sizes, MAX_WEIGHTS)
     said = plain_json.parse(archive.read("facts").tobytes(), "its text of facts")
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         found = said.get("format") if isinstance(said, dict) else None
@@ -124,3 +113,21 @@ def _network(archive: Archive) -> RealNetwork:
     if not all(np.isfinite(array).all() for array in (*network.weights, network.thresholds)):
         raise UserError("a weight or threshold is no number")
     return network
+
+
+def _checked_names(archive: Archive) -> list[str]:
+    """Names of its arrays of weights, whose shapes and types fit each other."""
+    facts = archive.facts
+    names = [f"weights_{number}" for number in range(1, len(facts) - 1)]
+    if set(facts) != {"facts", "thresholds", *names} or not names:
+        raise UserError("its arrays are not facts, thresholds and weights_1, weights_2 ...")
+    shapes = [facts[name].shape for name in names]
+    if any(len(shape) != 2 or facts[name].dtype != np.float32 for name, shape in zip(names, shapes, strict=True)):
+        raise UserError("its weights are not (inputs, neurons) arrays of float32")
+    if facts["thresholds"].dtype != np.float32 or facts["thresholds"].shape != (len(names),):
+        raise UserError("it needs one float32 threshold a layer")
+    sizes = (shapes[0][0], *(shape[1] for shape in shapes))
+    if [shape[0] for shape in shapes] != list(sizes[:-1]):
+        raise UserError("the sizes of its layers do not fit each other")
+    check_sizes(sizes, MAX_WEIGHTS)
+    return names

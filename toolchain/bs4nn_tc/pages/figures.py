@@ -101,14 +101,18 @@ def _lines(experiment: Experiment, axes: Any) -> None:
         )
     axes.set_xlabel(experiment.headings[0])
     axes.set_ylabel(experiment.axis)
-    each = len(experiment.levels) > 1
-    for column, level in enumerate(experiment.levels):
-        label = "threshold" if not each else "thresholds, each in the colour of its neuron" if column == 0 else None
-        axes.axhline(level, color=f"C{column}" if each else "black", linestyle=":", linewidth=1, label=label)
+    _levels(experiment, axes)
     if right is not axes:
         right.set_ylabel("response time, steps")
     if values.shape[1] <= MOST_NAMES:
         axes.figure.legend(loc="outside lower center", ncols=5 if values.shape[1] > 6 else 3)
+
+
+def _levels(experiment: Experiment, axes: Any) -> None:
+    each = len(experiment.levels) > 1
+    for column, level in enumerate(experiment.levels):
+        label = "threshold" if not each else "thresholds, each in the colour of its neuron" if column == 0 else None
+        axes.axhline(level, color=f"C{column}" if each else "black", linestyle=":", linewidth=1, label=label)
 
 
 def _some(names: list[str]) -> tuple[list[int], list[str]]:

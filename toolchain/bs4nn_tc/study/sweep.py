@@ -161,19 +161,14 @@ def run(
                     raise KeyboardInterrupt
                 with contextlib.ExitStack() as claim:
                     name = _claim(left, folder, trials, claim)
-                    if name is None and on_wait is not None and not waiting:
-                        on_wait(len(left))
-                    waiting = name is None
-                    if name is None:
-                        time.sleep(WAIT_SECONDS)
-                        continue
-                    try:
+                    if name is not None:
                         train = functools.partial(_train, dataset, name, resolved[name], folder, on_report)
-                        trials.work(name, folder / name, train)
-                    except MissingToolError:
-                        raise
-                    except UserError as error:
-                        failures[name] = str(error)
+                        _work(trials, name, folder, train, failures)
+                    elif on_wait is not None and not waiting:
+                        on_wait(len(left))
+                waiting = name is None
+                if waiting:
+                    time.sleep(WAIT_SECONDS)
         done = trials.done()
     names = {field.name for field in fields(Outcome)}  # a store may hold more, or, of an older release, fewer
     outcomes = [
@@ -208,6 +203,22 @@ def _claim(left: list[str], folder: Path, trials: sweep_store.Trials, claim: con
                 claim.enter_context(attempt.pop_all())
                 return name
     return None
+
+
+def _work(
+    trials: sweep_store.Trials,
+    name: str,
+    folder: Path,
+    train: Callable[[], dict[str, Any]],
+    failures: dict[str, str],
+) -> None:
+    """Train one; what keeps it from that, but none of the others, goes to `failures`."""
+    try:
+        trials.work(name, folder / name, train)
+    except MissingToolError:
+        raise
+    except UserError as error:
+        failures[name] = str(error)
 
 
 def _train(
