@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +85,8 @@ def save_result(result: Result, path: Path) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    arrays = {f"firing_time_{number}": times for number, times in enumerate(result.firing_times, start=1)}
-    arrays |= {
+    arrays: dict[str, NDArray[Any]] = {
+        **{f"firing_time_{number}": times for number, times in enumerate(result.firing_times, start=1)},
         "answer": result.answer,
         "response_time": result.response_time,
         "spikes": result.spikes,

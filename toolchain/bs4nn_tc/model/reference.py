@@ -60,11 +60,11 @@ class Result(Answers):
 
     Attributes:
         firing_times: one (N, neurons) array a layer, T = never: int32, or uint16 from compiled code.
-        readout_potential: (N, outputs) int32, output potentials at the readout step.
+        readout_potential: (N, outputs) int32, output potentials at the readout step; float32 with real weights.
     """
 
     firing_times: tuple[NDArray[np.integer], ...]
-    readout_potential: NDArray[np.int32]
+    readout_potential: NDArray[np.int32] | NDArray[np.float32]
 
     def part(self, first: int, end: int) -> Result:
         """The same for images first .. end - 1 only."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.host.network import host_network
-from bs4nn_tc.model import described, importers, reference
+from bs4nn_tc.model import described, evaluation, importers, real_reference, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import tuning
 
@@ -125,12 +125,11 @@ class Material:
 
 def _accuracies(network: Network, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> tuple[float, float, float]:
     """Strict accuracy, tie-lenient accuracy (both in per cent), mean response time in steps."""
-    times = host_network(network).times(images)
-    strict = times.answer == labels
-    fired = times.response_time < network.time_steps
-    first = times.firing_times[-1][np.arange(len(labels)), labels] == times.response_time
-    lenient = np.where(fired, first, strict)
-    return 100 * float(strict.mean()), 100 * float(lenient.mean()), float(times.response_time.mean())
+    return _in_per_cent(evaluation.figures(network, host_network(network).times(images), labels))
+
+
+def _in_per_cent(figures: evaluation.Figures) -> tuple[float, float, float]:
+    return 100 * figures.strict_accuracy, 100 * figures.tie_lenient_accuracy, figures.response_time
 
 
 def noise(material: Material) -> Experiment:
@@ -173,8 +172,7 @@ def spikes(material: Material) -> Experiment:
     ends = np.where(
         times.response_time < network.time_steps, times.response_time - network.delay, network.time_steps - 1
     )
-    steps = (network.input.intensity_max - np.arange(256)) * network.time_steps // network.input.intensity_max
-    arrivals = [steps[material.images], *times.firing_times[:-1]]
+    arrivals = [network.input.firing_times(material.images, network.time_steps), *times.firing_times[:-1]]
     counts = np.stack([(layer <= ends[:, None]).sum(axis=1) for layer in arrivals], axis=1)
     rows: list[tuple[float | str, ...]] = []
     for label, name in enumerate(material.class_names):
@@ -270,8 +268,11 @@ def proxies(material: Material) -> Experiment:
         np.full(layer.neurons, theta or np.abs(one).mean()) * (1 if theta else layer.thresholds)
         for layer, one in zip(network.layers, weights, strict=True)
     ]
-    answers, lenient, times = _run_real(network, weights, thresholds, material.images, material.labels)
-    real = (100 * float((answers == material.labels).mean()), 100 * float(lenient.mean()), float(times.mean()))
+    times = network.input.firing_times(material.images, network.time_steps)
+    rules = real_reference.Rules(network.time_steps, network.delay, network.readout_step)
+    columns = [np.ascontiguousarray(one.T) for one in weights]
+    result = real_reference.run_weights(columns, thresholds, times, rules)
+    real = _in_per_cent(evaluation.figures(network, result, material.labels))
     signs = _accuracies(network, material.images, material.labels)
     rows: list[tuple[float | str, ...]] = [("signs", *signs), ("proxy weights", *real)]
     headings = ("weights", "strict, %", "tie-lenient, %", "response time, steps")
@@ -289,48 +290,6 @@ def _known_proxies(material: Material) -> tuple[NDArray[np.float32], ...]:
                 f"the proxy weights belong to another network: {other:,} of {one.size:,} signs of layer {number} differ"
             )
     return material.proxies
-
-
-def _run_real(
-    network: Network,
-    weights: tuple[NDArray[np.float32], ...],
-    thresholds: list[NDArray[np.float64]],
-    images: NDArray[np.uint8],
-    labels: NDArray[np.integer],
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """SPEC.md's rules with real-valued weights (out, in); V > threshold with delay, V >= threshold without.
-
-    Returns answers, whether the label is among the first to fire, and response times, (N,) each.
-    """
-    steps = network.time_steps
-    step_of = (network.input.intensity_max - np.arange(256)) * steps // network.input.intensity_max
-    columns = [np.ascontiguousarray(one.T) for one in weights]
-    outcomes = []
-    for image, label in zip(images, labels, strict=True):
-        times = step_of[image]
-        for rows, threshold in zip(columns, thresholds, strict=True):
-            order = np.argsort(times, kind="stable")
-            order = order[times[order] < steps]
-            arrivals = times[order]
-            potentials = np.vstack([np.zeros(rows.shape[1], np.float32), np.cumsum(rows[order], axis=0)])
-            ends = np.flatnonzero(np.append(arrivals[1:] != arrivals[:-1], [True] * bool(len(order))))
-            at_ends = potentials[np.append(ends + 1, 0)]
-            crossed = at_ends > threshold if network.delay else at_ends >= threshold
-            crossed[-1] = True  # who has not crossed by then never does
-            when = np.append(arrivals[ends] + network.delay, steps)
-            first = crossed.argmax(axis=0)
-            standing = at_ends[first, np.arange(len(first))]
-            readout = potentials[np.searchsorted(arrivals, network.readout_step, side="right")]
-            times = np.minimum(when[first], steps)
-        earliest = int(times.min())
-        if earliest < steps:
-            answer = int(np.where(times == earliest, standing, -np.inf).argmax())
-            outcomes.append((answer, times[label] == earliest, earliest))
-        else:
-            answer = int(readout.argmax())
-            outcomes.append((answer, answer == label, steps))
-    answers, lenient, response = zip(*outcomes, strict=True)
-    return np.array(answers), np.array(lenient), np.array(response)
 
 
 def membrane(material: Material) -> Experiment:
