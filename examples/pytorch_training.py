@@ -13,7 +13,7 @@ import torch
 
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import network_file
-from bs4nn_tc.training.torch_modules import BinaryIFNetwork
+from bs4nn_tc.training.torch_modules import BinaryIFNetwork, Learning
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     (images, labels), (validation_images, validation_labels) = digits.training(), digits.validation()
     inputs = torch.tensor(images, device=given.device)
     classes = torch.tensor(labels, dtype=torch.long, device=given.device)
-    network = BinaryIFNetwork((64, 128, 10), (12, 6), intensity_max=digits.intensity_max, window=10.0, start=0.3)
+    network = BinaryIFNetwork((64, 128, 10), (12, 6), input=digits.input, learning=Learning(window=10.0, start=0.3))
     network.to(given.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     batches = len(images) // 50

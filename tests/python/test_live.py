@@ -69,6 +69,7 @@ def test_moments_are_spec_md_step_by_step(case: tuple[Network, np.ndarray]) -> N
         assert told["equal"]
         high, steps = network.input.intensity_max, network.time_steps
         arriving = [[(high - pixel) * steps // high for pixel in image.tolist()], *outcome.firing_times[:-1]]
+        assert told["input_times"] == arriving[0]
         signs, moments = network.layers[-1].signs.tolist(), told["moments"]
         for index, step in enumerate(moments["steps"]):
             additions = 0

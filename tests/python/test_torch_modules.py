@@ -15,6 +15,7 @@ from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import Dropout, host_network
 from bs4nn_tc.model import network_file, reference
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
 
 try:
@@ -48,6 +49,15 @@ def test_forward_pass_equals_the_reference(case: tuple[Network, np.ndarray]) -> 
 
 def test_the_authors_network(authors: Network, data_dir: Path) -> None:
     assert_equal_to_reference(authors, datasets.load("mnist", data_dir).test_images[:50])
+
+
+def test_firing_times_come_from_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With another ramp than equation 1, which the reference follows, too (test_equation_one.py)."""
+    true = Input.table
+    monkeypatch.setattr(Input, "table", lambda self, steps: true(self, steps)[np.arange(256) ** 2 // 255])
+    rng = np.random.default_rng(0)
+    network = random_network(rng, (60, 40, 5))
+    assert_equal_to_reference(network, rng.integers(0, 256, (20, 60)).astype(np.uint8))
 
 
 def test_wide_sums_are_exact() -> None:

@@ -31,6 +31,7 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, PaperStep, warp
 from bs4nn_tc.host.real import RealHost, RealRules
 from bs4nn_tc.model import network_file, real_network, reference
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
@@ -157,7 +158,7 @@ def host_of(weights: list[np.ndarray], thresholds: list[int], delay: int) -> Hos
         [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in weights],
         [np.full(layer.shape[1], threshold, np.int32) for layer, threshold in zip(weights, thresholds, strict=True)],
         time_steps=16,
-        intensity_max=255,
+        input=Input(),
         delay=delay,
         readout_step=13,
     )
@@ -342,7 +343,7 @@ def test_paper_learning_equals_a_slow_computation(
         [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in proxies],
         [np.full(size, 6, np.int32) for size in sizes[1:]],  # floor(20 / 4) + 1
         time_steps=time_steps,
-        intensity_max=255,
+        input=Input(),
         delay=1,
         readout_step=time_steps - 3,
     )

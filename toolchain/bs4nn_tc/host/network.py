@@ -82,11 +82,6 @@ class Dropout(ctypes.Structure):
         return cls((rng.random((count, hidden_neurons)) < share).astype(np.uint8), share)
 
 
-def steps_of_intensities(time_steps: int, intensity_max: int) -> NDArray[np.uint16]:
-    """(256,) the firing time of every intensity, by equation 1; brighter ones than `intensity_max` fire with it."""
-    return Input(intensity_max=intensity_max).table(time_steps).astype(np.uint16)
-
-
 @dataclass(frozen=True)
 class HostAnswers:
     """What `HostNetwork.evaluate` returns.
@@ -167,7 +162,7 @@ class HostNetwork:
         thresholds: Sequence[NDArray[np.int32]],
         *,
         time_steps: int,
-        intensity_max: int,
+        input: Input,
         delay: int = 0,
         readout_step: int | None = None,
     ) -> None:
@@ -182,7 +177,7 @@ class HostNetwork:
         self.thresholds = list(thresholds)
         self.time_steps = time_steps
         self.delay = delay
-        self._steps = steps_of_intensities(time_steps, intensity_max)
+        self._steps = input.table(time_steps).astype(np.uint16)
         self._struct = _Network(
             len(signs),
             time_steps,
@@ -328,7 +323,7 @@ def host_network(network: Network) -> HostNetwork:
         [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
         [np.array(layer.thresholds) for layer in network.layers],
         time_steps=network.time_steps,
-        intensity_max=network.input.intensity_max,
+        input=network.input,
         delay=network.delay,
         readout_step=network.readout_step,
     )

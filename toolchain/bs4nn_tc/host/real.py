@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.compiled import pointer, pointers
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.host.library import check_memory, library
-from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, answers_of, steps_of_intensities
+from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, answers_of
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.real_network import RealNetwork
 
 
@@ -55,7 +56,7 @@ class RealHost:
             raise UserError(f"the trainer takes at most {MAX_LAYERS} layers")
         self.network = network
         self.time_steps = network.time_steps
-        self._steps = steps_of_intensities(network.time_steps, network.intensity_max)
+        self._steps = Input(intensity_max=network.intensity_max).table(network.time_steps).astype(np.uint16)
         self._struct = _Network(len(network.weights), network.time_steps, self._steps.ctypes.data)
         self._struct.sizes[0] = len(network.weights[0])
         for number, layer in enumerate(network.weights):

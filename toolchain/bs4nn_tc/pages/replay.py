@@ -57,6 +57,7 @@ def describe(network: Network, image: NDArray[np.uint8], trace: Trace) -> dict[s
         "silent": silent,
         "last_step": last_step,
         "spikes": trace.spikes,
+        "input_times": arriving[0].tolist(),
         "firing_times": [layer.tolist() for layer in times],
         "moments": {
             "steps": steps.tolist(),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.host.network import HostAnswers, HostNetwork, steps_of_intensities
+from bs4nn_tc.host.network import HostAnswers, HostNetwork
 from bs4nn_tc.training.trainer import Progress, Trainer
 
 
@@ -59,7 +59,7 @@ def check_alive(answers: HostAnswers, progress: Progress, trainer: Trainer, imag
 def _why_nothing_fires(trainer: Trainer, images: NDArray[np.uint8], what: str) -> str:
     """Why no hidden neuron can fire on these images, whatever is learned, with what to try; empty if some could."""
     host = trainer.host
-    steps = steps_of_intensities(host.time_steps, trainer.dataset.intensity_max)[images]
+    steps = trainer.dataset.input.table(host.time_steps)[images]
     if not (steps < host.time_steps).any():
         return (
             f"no {what} has a pixel above black, so there are no input spikes; look whether the images are as they "

@@ -49,7 +49,7 @@ class PaperTrainer:
             initial_signs(self._proxies),
             [np.zeros(neurons, np.int32) for neurons in sizes[1:]],
             time_steps=options.time_steps,
-            intensity_max=dataset.intensity_max,
+            input=dataset.input,
             delay=options.delay,
             readout_step=max(0, readout_step),
         )

@@ -12,7 +12,7 @@ which, with the cross-entropy of the output potentials at the deciding step, is 
 With more, a lower layer is seen here at the step at which the neuron above stood highest, and by the recipe at
 the deciding step. What comes out of `BinaryIFNetwork.to_network` is checked against the reference.
 
-    network = BinaryIFNetwork((64, 128, 10), time_steps=16, intensity_max=16)
+    network = BinaryIFNetwork((64, 128, 10), time_steps=16, input=Input(intensity_max=16))
     loss = torch.nn.functional.cross_entropy(0.3 * network(images).potentials, labels)
 """
 
@@ -79,20 +79,6 @@ class _Fired(torch.autograd.Function):
         return gradient * triangle.clamp(min=0), None, None
 
 
-def firing_times(images: Tensor, time_steps: int, intensity_max: int = 255) -> Tensor:
-    """Equation 1: floor((intensity_max - I) * T / intensity_max); T for black, which never fires.
-
-    Args:
-        images: (N, inputs), whole numbers 0 .. intensity_max of any integer type.
-        time_steps: T.
-        intensity_max: intensity of a pixel that fires at step 0.
-
-    Returns:
-        (N, inputs) int64.
-    """
-    return (intensity_max - images.long()) * time_steps // intensity_max
-
-
 def arrived(times: Tensor, time_steps: int) -> Tensor:
     """(N, T, inputs) float32: 1 from the firing time (N, inputs) of an input on, else 0."""
     steps = torch.arange(time_steps, device=times.device)
@@ -108,6 +94,34 @@ def highest_so_far(potentials: Tensor) -> Tensor:
     return potentials.gather(1, first)
 
 
+class Learning(NamedTuple):
+    """How proxy weights start and learn.
+
+    Attributes:
+        window: half width of the triangle in the backward pass, in units of potential.
+        start: proxies start uniform in +- this.
+    """
+
+    window: float = 28.0
+    start: float = 0.02
+
+
+class Rules(NamedTuple):
+    """In what networks of the contract differ, besides their sizes and numbers.
+
+    Attributes:
+        delay: 0 or 1, of all layers.
+        readout_step: whose potentials decide silent images; the last if None.
+    """
+
+    delay: int = 0
+    readout_step: int | None = None
+
+
+# What is taken where nothing else is asked for.
+LEARNING, RULES, PIXELS = Learning(), Rules(), Input()
+
+
 class BinaryIFLayer(nn.Module):
     """Integrate-and-fire neurons that fire at most once, one bit a synapse.
 
@@ -119,21 +133,20 @@ class BinaryIFLayer(nn.Module):
     thresholds: Tensor
 
     def __init__(
-        self, inputs: int, neurons: int, threshold: int, *, delay: int = 0, window: float = 28.0, start: float = 0.02
+        self, inputs: int, neurons: int, threshold: int, *, delay: int = 0, learning: Learning = LEARNING
     ) -> None:
         """Args:
         inputs: fan-in.
         neurons: how many.
         threshold: of all of them; change `thresholds` for others.
         delay: a crossing at step t gives the firing time t + delay, 0 or 1.
-        window: half width of the triangle in the backward pass, in units of potential.
-        start: proxies start uniform in +- this.
+        learning: how its proxies start and learn.
         """
         super().__init__()
-        self.proxies = nn.Parameter(torch.empty(neurons, inputs).uniform_(-start, start))
+        self.proxies = nn.Parameter(torch.empty(neurons, inputs).uniform_(-learning.start, learning.start))
         self.register_buffer("thresholds", torch.full((neurons,), float(threshold)))
         self.delay = delay
-        self.window = window
+        self.window = learning.window
 
     def potentials(self, arrivals: Tensor) -> Tensor:
         """(N, T, neurons) from arrivals (N, T, inputs): whole numbers as float32."""
@@ -171,43 +184,43 @@ class Decision(NamedTuple):
 class BinaryIFNetwork(nn.Module):
     """Layers from the pixels up, and the first output spike as the answer."""
 
+    step_of: Tensor
+
     def __init__(
         self,
         sizes: Sequence[int],
         thresholds: Sequence[int] | None = None,
         *,
         time_steps: int = 16,
-        delay: int = 0,
-        readout_step: int | None = None,
-        intensity_max: int = 255,
-        window: float = 28.0,
-        start: float = 0.02,
+        rules: Rules = RULES,
+        input: Input = PIXELS,
+        learning: Learning = LEARNING,
     ) -> None:
         """Args:
         sizes: inputs, neurons of each hidden layer, outputs.
         thresholds: one a layer; 20 for hidden layers and 24 for the output layer if not given.
         time_steps: T.
-        delay: 0 or 1, of all layers.
-        readout_step: whose potentials decide silent images; the last if not given.
-        intensity_max: intensity of a pixel that fires at step 0.
-        window: see `BinaryIFLayer`.
-        start: see there.
+        rules: delay and readout step.
+        input: how intensities become firing times.
+        learning: how proxies start and learn.
         """
         super().__init__()
         pairs = list(itertools.pairwise(sizes))
         values = list(thresholds or [20] * (len(pairs) - 1) + [24])
         self.layers = nn.ModuleList(
-            BinaryIFLayer(inputs, neurons, value, delay=delay, window=window, start=start)
+            BinaryIFLayer(inputs, neurons, value, delay=rules.delay, learning=learning)
             for (inputs, neurons), value in zip(pairs, values, strict=True)
         )
         self.time_steps = time_steps
-        self.delay = delay
-        self.readout_step = time_steps - 1 if readout_step is None else readout_step
-        self.intensity_max = intensity_max
+        self.delay = rules.delay
+        self.readout_step = time_steps - 1 if rules.readout_step is None else rules.readout_step
+        self.input = input
+        # Equation 1, one entry an intensity; no part of what is saved.
+        self.register_buffer("step_of", torch.from_numpy(input.table(time_steps)).long(), persistent=False)
 
     def forward(self, images: Tensor) -> Decision:
-        """Classify (N, inputs) images of whole numbers 0 .. intensity_max."""
-        arrivals = arrived(firing_times(images, self.time_steps, self.intensity_max), self.time_steps)
+        """Classify (N, inputs) images of whole numbers 0 .. intensity_max of `input`."""
+        arrivals = arrived(self.step_of[images.long()], self.time_steps)
         times = []
         *hidden, output = self.layers
         for layer in hidden:
@@ -259,7 +272,7 @@ class BinaryIFNetwork(nn.Module):
             time_steps=self.time_steps,
             delay=self.delay,
             readout_step=self.readout_step,
-            input=Input(intensity_max=self.intensity_max),
+            input=self.input,
             description=description or {},
         )
         device = next(self.parameters()).device
@@ -279,10 +292,9 @@ class BinaryIFNetwork(nn.Module):
             sizes,
             [1] * len(network.layers),
             time_steps=network.time_steps,
-            delay=network.delay,
-            readout_step=network.readout_step,
-            intensity_max=network.input.intensity_max,
-            window=window,
+            rules=Rules(network.delay, network.readout_step),
+            input=network.input,
+            learning=Learning(window),
         )
         with torch.no_grad():
             for module, layer in zip(made.layers, network.layers, strict=True):

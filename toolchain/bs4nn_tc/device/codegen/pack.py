@@ -104,12 +104,16 @@ class PackedNetwork:
         output: the output layer.
         state_offsets: first word of each layer's state in the workspace, the output layer's last.
         workspace_words: exact size of the workspace in 32-bit words.
+        steps_a_unit: T / intensity_max, rounded down: by so much later fires a pixel that is darker by 1, ...
+        remainder_a_unit: ... and what that leaves over; the kernel counts equation 1 up from both.
     """
 
     hidden: tuple[PackedHidden, ...]
     output: PackedOutput
     state_offsets: tuple[int, ...]
     workspace_words: int
+    steps_a_unit: int
+    remainder_a_unit: int
 
     @property
     def layers(self) -> tuple[PackedLayer, ...]:
@@ -199,4 +203,5 @@ def pack(network: Network) -> PackedNetwork:
         offsets.append(words)
         words += packed_layer.state_words
     words = -(-words // 4) * 4  # cleared four words at a time
-    return PackedNetwork(hidden, output, tuple(offsets), words + spikes_words(network.inputs))
+    unit = divmod(network.time_steps, network.input.intensity_max)
+    return PackedNetwork(hidden, output, tuple(offsets), words + spikes_words(network.inputs), *unit)
