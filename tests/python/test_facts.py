@@ -114,6 +114,10 @@ def test_an_unknown_data_set_gets_thresholds_for_the_spikes_that_it_has() -> Non
         side = int(images.shape[1] ** 0.5)
         options = training.best_defaults(made("/some/folder", images.astype(np.uint8), (side, side)), (600,))
         assert options.hidden_thresholds == (round(2 * arrived**0.5),)
+    for grey, threshold in ((115, 2), (1, 1)):  # four pixels bring no more spikes than they are
+        options = training.best_defaults(made("/some/folder", np.full((300, 4), grey, np.uint8), (2, 2)), (64,))
+        assert options.hidden_thresholds == (threshold,)
+        assert options.windows[0] >= 1
     few = training.best_defaults(made("/some/folder", sparse.astype(np.uint8), (8, 8)), (600,))
     many = training.best_defaults(made("/some/folder", np.tile(sparse, (200, 1)).astype(np.uint8), (8, 8)), (600,))
     assert (few.batch, few.epochs, few.rate) == (10, 240, 1e-2)  # 250 images to learn from, 50,000 below

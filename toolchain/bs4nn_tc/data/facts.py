@@ -192,15 +192,16 @@ def _learning_from(dataset: Dataset, hidden: int) -> Learning:
     """
     images = dataset.training()[0]
     # Of an image, when half of the steps are over: a spike comes the earlier, the brighter its pixel.
-    arrived = images.mean() / dataset.intensity_max * images.shape[1]
+    arrived = float(images.mean()) / dataset.intensity_max * images.shape[1]
+    potential = max(1.0, min(2 * math.sqrt(arrived), arrived))  # no more than the spikes that there are
     output_threshold = max(1, round(math.sqrt(hidden)))
     batch = min(_LARGEST_BATCH, max(_SMALLEST_BATCH, len(images) // 60))
     updates = max(1, len(images) // batch)
     rate = min(1e-2, max(1e-3, 1e-3 * math.sqrt(50_000 / len(images))))
     return Learning(
-        hidden_threshold=max(1, round(2 * math.sqrt(arrived))),
+        hidden_threshold=round(potential),
         output_threshold=output_threshold,
-        window=2 * math.sqrt(arrived),
+        window=potential,
         scale=6 / output_threshold,
         start=25 * rate,
         epochs=min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, -(-_UPDATES // updates))),
