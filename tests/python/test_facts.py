@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,11 @@ def test_default_widths(name: str, width: int) -> None:
 # ---- What follows from the images ----
 
 
+@functools.cache
+def loaded(name: str, data_dir: Path) -> Dataset:
+    return datasets.load(name, data_dir)
+
+
 def unknown(dataset: Dataset) -> Dataset:
     """The same images under a name that nobody knows."""
     return dataclasses.replace(dataset, name="/some/folder")
@@ -99,7 +105,7 @@ def unknown(dataset: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("name", FROZEN)
 def test_what_the_images_say_is_near_to_what_was_found(name: str, data_dir: Path) -> None:
-    dataset = datasets.load(name, data_dir)
+    dataset = loaded(name, data_dir)
     width = facts.width(name)
     found, said = facts.learning(dataset, width), facts.learning(unknown(dataset), width)
     assert said.hidden_threshold == pytest.approx(found.hidden_threshold, rel=0.3)
@@ -127,7 +133,7 @@ def test_an_unknown_data_set_gets_thresholds_for_the_spikes_that_it_has() -> Non
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_framing_follows_from_the_images(name: str, data_dir: Path) -> None:
-    dataset = datasets.load(name, data_dir)
+    dataset = loaded(name, data_dir)
     known, found = facts.framing(name, dataset), facts.framing("/some/folder", unknown(dataset))
     assert found.box == known.box
     assert found.centre == pytest.approx(known.centre, abs=0.01)

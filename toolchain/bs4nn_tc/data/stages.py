@@ -6,6 +6,7 @@ images of 14 by 14 pixels.
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -75,9 +76,11 @@ def means_of_squares(images: NDArray[np.uint8], shape: tuple[int, int], side: in
     Returns:
         (N, rows * columns / side^2) uint8.
     """
-    rows, columns = shape
-    squares = images.reshape(len(images), rows // side, side, columns // side, side)
     area = side * side
-    sums = squares.sum(axis=(2, 4), dtype=np.uint16 if area <= 256 else np.uint32)
-    means: NDArray[np.uint8] = ((sums + area // 2) // area).astype(np.uint8)
-    return means.reshape(len(images), -1)
+    pixels = images.reshape(-1, *shape)
+    sums = np.full(
+        (len(images), shape[0] // side, shape[1] // side), area // 2, np.uint16 if area <= 256 else np.uint32
+    )
+    for down, right in itertools.product(range(side), repeat=2):
+        sums += pixels[:, down::side, right::side]
+    return (sums // area).astype(np.uint8).reshape(len(images), -1)
