@@ -23,6 +23,7 @@ from bs4nn_tc import training
 from bs4nn_tc.base.errors import MissingToolError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.kernels import FAST, SMALL
 from bs4nn_tc.host.network import PaperStep, host_network
 from bs4nn_tc.model import importers, reference
 from bs4nn_tc.model.network import Layer, Network
@@ -46,17 +47,17 @@ def instruction_rows(network: Network, dataset: datasets.Dataset) -> list[tuple[
     """Executed instructions an inference of the authors' network, counted on emulated cores."""
     network = ordering.order_neurons(network, dataset.train_images)
     rows: list[tuple[str, str, float]] = []
-    kernels: dict[bench.Kernel, str] = {"assembly": "", "portable": " in portable C", "small": " by the small kernel"}
+    kernels = [("", FAST, False), (" in portable C", FAST, True), (" by the small kernel", SMALL, False)]
     variants = [
-        (board, kernel)
-        for kernel in kernels
+        (board, variant)
+        for variant in kernels
         for board in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33")
-        if kernel == "assembly" or board in ("qemu-m0", "qemu-m4")
+        if variant == kernels[0] or board in ("qemu-m0", "qemu-m4")
     ]
-    for board, variant in variants:
-        cost = bench.measure(network, load_board(board), dataset.test_images, dataset.test_labels, kernel=variant)
-        kernel = kernels[variant]
-        what = f"authors' 784-600-10{kernel}, {cost.core}, {cost.images:,} test images"
+    images, labels = dataset.test_images, dataset.test_labels
+    for board, (by, kernel, portable) in variants:
+        cost = bench.measure(network, load_board(board), images, labels, kernel=kernel, portable=portable)
+        what = f"authors' 784-600-10{by}, {cost.core}, {cost.images:,} test images"
         rows.append((what, "instructions an inference, mean", round(cost.instructions_mean)))
         rows.append((what, "instructions an inference, largest", cost.instructions_max))
         rows.append((what, "instructions an inference, hardest synthetic image", cost.instructions_hardest or 0))

@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent / "python"))
 import naive  # noqa: E402
 from conftest import random_network  # noqa: E402
 
-from bs4nn_tc.device.codegen import render  # noqa: E402
+from bs4nn_tc.device.codegen import pack, render  # noqa: E402
 from bs4nn_tc.model import network_file  # noqa: E402
 from bs4nn_tc.model.network import Network  # noqa: E402
 
@@ -59,9 +59,9 @@ def main() -> None:
     for name, network in networks().items():
         network_file.save(network, HERE / f"{name}.bs4nn")
         digests[name] = network.digest
-        files = render.render_network(network, name)
+        files = render.render_network(network, pack.pack(network), name)
         if name == "first":
-            files |= render.render_application(network, name)
+            files |= render.render_application(network, pack.pack(network), name)
         files[f"{name}_expected.h"] = expected_header(name, network)
         for file, text in files.items():
             (HERE / "network" / file).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Networks whose structures say something wrong: python tests/python/hostile_structures.py COUNT [small]
+"""Networks whose structures say something wrong: python tests/python/hostile_structures.py COUNT KERNEL
 
 In every round some fields of a right structure get values that are small, large, near the right one, or addresses that
 are NULL or no address of a word. The kernel refuses it, or runs images in exactly the workspace that it asked for; the
@@ -24,9 +24,9 @@ ROUNDS = 20  # a network
 class Hostile(Kernel):
     """A kernel whose structures are there to be changed."""
 
-    def __init__(self, rng: np.random.Generator, small: bool) -> None:
+    def __init__(self, rng: np.random.Generator, name: str) -> None:
         self.rng = rng
-        super().__init__(many_networks.network(rng), small)
+        super().__init__(many_networks.network(rng), name)
         self.struct, self.layers = self._network.struct, self._network.layers
         self.parts = [self.struct, *self.layers]
         self.long = np.frombuffer(rng.bytes(1_200_000), np.uint32)  # contents are as unknown as lengths
@@ -72,10 +72,10 @@ class Hostile(Kernel):
 
 
 def main() -> None:
-    count, small = int(sys.argv[1]), sys.argv[2:] == ["small"]
+    count, name = int(sys.argv[1]), sys.argv[2]
     taken = 0
     for seed in range(count // ROUNDS):
-        hostile = Hostile(np.random.default_rng(seed), small)
+        hostile = Hostile(np.random.default_rng(seed), name)
         for _ in range(ROUNDS):
             hostile.spoil()
             taken += hostile.run()

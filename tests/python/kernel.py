@@ -1,4 +1,4 @@
-"""The C kernel, or the small one, as a shared library, called on any network without generating or compiling anything.
+"""A C kernel as a shared library, called on any network without generating or compiling anything.
 
 Built once a session with the undefined-behaviour sanitizer, which stops the program at a finding; and with the
 address sanitizer where that one has been loaded before Python (see sanitized_environment).
@@ -17,6 +17,7 @@ import numpy as np
 from conftest import require
 
 from bs4nn_tc.base import resources
+from bs4nn_tc.device import kernels
 from bs4nn_tc.device.kernel_library import KernelNetwork
 from bs4nn_tc.model.network import Network
 
@@ -36,13 +37,13 @@ class Result(ctypes.Structure):
 
 
 @functools.cache
-def _library(small: bool) -> ctypes.CDLL:
+def _library(name: str) -> ctypes.CDLL:
     target = Path(tempfile.mkdtemp(prefix="bs4nn-kernel-")) / "kernel.so"
     flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
         flags.append("-fsanitize=address")
     include = f"-I{resources.KERNEL}"
-    sources = [str(path) for path in resources.kernel_files(small) if path.suffix == ".c"]
+    sources = [str(path) for path in kernels.KERNELS[name].sources if path.suffix == ".c"]
     subprocess.run([require("gcc", "gcc"), *flags, include, *sources, "-o", str(target)], check=True)
     return ctypes.CDLL(str(target))
 
@@ -60,9 +61,9 @@ class Kernel:
 
     GUARD = 0xA5A5_5A5A
 
-    def __init__(self, network: Network, small: bool = False) -> None:
+    def __init__(self, network: Network, kernel: str = "fast") -> None:
         self.network = network
-        self._library = _library(small)
+        self._library = _library(kernel)
         self._network = KernelNetwork(network)
         self._memory = np.full(self._network.workspace_words + 2, self.GUARD, np.uint32)
         self._instance = _Instance()

@@ -1,6 +1,6 @@
-"""Random networks by the thousand: python tests/python/many_networks.py COUNT [small]
+"""Random networks by the thousand: python tests/python/many_networks.py COUNT KERNEL
 
-Each runs random, constant and adversarial images through the C kernel, or the small one, and the naive simulator;
+Each runs random, constant and adversarial images through a C kernel and the naive simulator;
 every firing time, potential, answer and count of spikes has to be equal. Prints one line, or stops at the first
 difference.
 """
@@ -59,9 +59,9 @@ def images(rng: np.random.Generator, made: Network) -> NDArray[np.uint8]:
     ).astype(np.uint8)
 
 
-def differences(made: Network, pixels: NDArray[np.uint8], small: bool) -> Iterator[str]:
+def differences(made: Network, pixels: NDArray[np.uint8], name: str) -> Iterator[str]:
     """What the kernel has computed differently from the naive simulator."""
-    kernel = Kernel(made, small)
+    kernel = Kernel(made, name)
     for index, image in enumerate(pixels):
         expected = naive.run(made, image.tolist())
         result, times, potentials = kernel.trace(image)
@@ -77,18 +77,18 @@ def differences(made: Network, pixels: NDArray[np.uint8], small: bool) -> Iterat
                 yield f"image {index}: {found.answer} {found.response_time} {found.spikes}, expected {expected}"
 
 
-def main(count: int, small: bool = False) -> None:
+def main(count: int, name: str) -> None:
     """Compare `count` networks."""
     done = 0
     for seed in range(count):
         rng = np.random.default_rng(seed)
         made = network(rng)
         pixels = images(rng, made)
-        for difference in differences(made, pixels, small):
+        for difference in differences(made, pixels, name):
             sys.exit(f"seed {seed}, {made.shape_text}: {difference}")
         done += len(pixels)
     print(f"{count} networks, {done} images: all equal")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:] == ["small"])
+    main(int(sys.argv[1]), sys.argv[2])

@@ -11,13 +11,18 @@ import pytest
 from conftest import require
 
 from bs4nn_tc.base import resources
+from bs4nn_tc.device.kernels import KERNELS
 
-KERNELS = {"bs4nn": False, "bs4nn_small": True}
 VERSIONS = {"cortex-m0": "THUMB_1", "cortex-m4": "THUMB_2"}
 
 
-def kernel_file(name: str, small: bool) -> Path:
-    return next(path for path in resources.kernel_files(small) if path.name == name)
+def parts_of(name: str) -> tuple[Path, str, str]:
+    """A kernel's assembly, the header that both languages read, and the C."""
+    kernel = KERNELS[name]
+    assert kernel.assembly is not None
+    (assembly,) = (path for path in kernel.sources if path.suffix == ".S")
+    text = {path.name: path.read_text() for path in kernel.files}
+    return assembly, text[kernel.assembly.header], text[kernel.main]
 
 
 def compile_for(core: str, source: Path, target: Path) -> subprocess.CompletedProcess[str]:
@@ -29,10 +34,9 @@ def compile_for(core: str, source: Path, target: Path) -> subprocess.CompletedPr
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_two_fields_that_change_places_do_not_compile(kernel: str, tmp_path: Path) -> None:
     """Every pair of neighbours that the assembly reads; without a change it compiles."""
-    header = kernel_file(f"{kernel}_cortex_m.h", KERNELS[kernel]).read_text()
-    source = kernel_file(f"{kernel}.c", KERNELS[kernel]).read_text()
-    copy = tmp_path / f"{kernel}.c"
-    (tmp_path / f"{kernel}_cortex_m.h").write_text(header)
+    _, header, source = parts_of(kernel)
+    copy = tmp_path / KERNELS[kernel].main
+    (tmp_path / KERNELS[kernel].assembly.header).write_text(header)
     copy.write_text(source)
     assert compile_for("cortex-m4", copy, tmp_path / "same.o").returncode == 0
     fields = re.findall(r"IS_AT\((\w+), (\w+), \w+\);", source)
@@ -54,18 +58,15 @@ def test_two_fields_that_change_places_do_not_compile(kernel: str, tmp_path: Pat
 @pytest.mark.parametrize("core", VERSIONS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_stack_that_is_stated_is_what_the_code_pushes(kernel: str, core: str, tmp_path: Path) -> None:
-    small = KERNELS[kernel]
-    source = kernel_file(f"{kernel}_cortex_m.S", small)
+    source, header, _ = parts_of(kernel)
     assert compile_for(core, source, tmp_path / "a.o").returncode == 0
     dump = [require("arm-none-eabi-objdump", "binutils-arm-none-eabi"), "-d", "--no-show-raw-insn", tmp_path / "a.o"]
     text = subprocess.run(dump, capture_output=True, text=True, check=True).stdout
-    function = "bs4nn_small_look_at_list" if small else "bs4nn_look_at_list"
-    lines = text.split(f"<{function}>:\n")[1].split("\n\n")[0].splitlines()
+    lines = text.split(f"<{KERNELS[kernel].assembly.function}>:\n")[1].split("\n\n")[0].splitlines()
     pushed = [(index, pushed_bytes(line)) for index, line in enumerate(lines)]
     # The function begins with the registers that it saves; whatever it pushes later it takes back before the next push.
     at_entry = sum(count for index, count in pushed if index < 10)
     later = max((count for index, count in pushed if index >= 10), default=0)
-    header = kernel_file(f"{kernel}_cortex_m.h", small).read_text()
     stated = dict(re.findall(rf"#define {VERSIONS[core]}_(\w+)_STACK (\d+)", header))
     assert at_entry == int(stated["LOOK"])
     assert later == int(stated["MOST"])

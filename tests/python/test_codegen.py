@@ -14,15 +14,16 @@ import pytest
 from conftest import ROOT, networks, random_network, require
 from hypothesis import given, settings
 
-from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.device import boards
+from bs4nn_tc.device import boards, kernels
 from bs4nn_tc.device.codegen import memory, pack, project, render
 from bs4nn_tc.model.network import Layer, Network
 
 GOLDEN = ROOT / "tests" / "golden"
 KERNEL = ROOT / "firmware" / "lib" / "bs4nn" / "src"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+KERNEL_SOURCES = sorted({path for kernel in kernels.KERNELS.values() for path in kernel.sources})
+MAIN_SOURCES = {kernel.main for kernel in kernels.KERNELS.values()}
 CORES = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
 
 
@@ -67,11 +68,12 @@ def test_golden_sources_and_the_same_bytes_twice() -> None:
     import make  # noqa: PLC0415
 
     for name, network in make.networks().items():
-        files = render.render_network(network, name)
-        assert files == render.render_network(network, name)
+        files = render.render_network(network, pack.pack(network), name)
+        assert files == render.render_network(network, pack.pack(network), name)
         for file, text in files.items():
             assert text == (GOLDEN / "network" / file).read_text(encoding="utf-8")
-    for file, text in render.render_application(make.networks()["first"], "first").items():
+    first = make.networks()["first"]
+    for file, text in render.render_application(first, pack.pack(first), "first").items():
         assert text == (GOLDEN / "network" / file).read_text(encoding="utf-8")
 
 
@@ -116,7 +118,7 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
     else:
         port = "board_host.c" if compiler[0] == "gcc" else "board_semihosting.c"
         sources = [
-            *(path for path in {*resources.kernel_files(), *resources.kernel_files(small=True)} if path.suffix == ".c"),
+            *(path for path in KERNEL_SOURCES if path.suffix == ".c"),
             GOLDEN / "network" / "bs4nn_net_first.c",
             GOLDEN / "network" / "bs4nn_net_second.c",
             GOLDEN / "network" / "application.c",
@@ -126,7 +128,7 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
         ]
     macro = "-DBOARD_PORT_HOST" if compiler[0] in ("gcc", "g++") else "-DBOARD_PORT_SEMIHOSTING"
     variants = [(source, macro) for source in sources]
-    variants += [(source, "-DBS4NN_PORTABLE") for source in sources if source.name in ("bs4nn.c", "bs4nn_small.c")]
+    variants += [(source, "-DBS4NN_PORTABLE") for source in sources if source.name in MAIN_SOURCES]
     for source, defined in variants:
         command = [*compiler, *WARNINGS, "-O2", defined, *include, "-c", str(source), "-o", str(tmp_path / "out.o")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -136,8 +138,7 @@ def test_no_compiler_warns(compiler: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("core", [*CORES, "cortex-m0plus", "cortex-m23", "cortex-m33+nodsp", "cortex-m55"])
 def test_the_assembly_fits_every_core(core: str, tmp_path: Path) -> None:
     gcc = require("arm-none-eabi-gcc", "gcc-arm-none-eabi")
-    files = {*resources.kernel_files(), *resources.kernel_files(small=True)}
-    sources = [path for path in files if path.suffix == ".S"]
+    sources = [path for path in KERNEL_SOURCES if path.suffix == ".S"]
     assert len(sources) == 2
     for source in sources:
         command = [gcc, f"-mcpu={core}", "-mthumb", f"-I{KERNEL}", "-c", str(source), "-o", str(tmp_path / "out.o")]
@@ -213,6 +214,6 @@ def test_refusal_says_by_how_many_bytes() -> None:
         memory.check_fits(plan, "1-1", dataclasses.replace(toy, ram_bytes=149))
     assert memory.lacking(plan, dataclasses.replace(toy, flash_bytes=1400, ram_bytes=148)) == {"flash": 100, "RAM": 2}
     tight = dataclasses.replace(toy, flash_bytes=5001, reserved_flash_bytes=5000)
-    with pytest.raises(UserError, match=r"999 too few; take the small kernel \(--small\), fewer neurons"):
+    with pytest.raises(UserError, match=r"999 too few; take the small kernel \(--kernel small\), fewer neurons"):
         memory.check_fits(plan, "1-1", tight)
-    memory.check_fits(plan, "1-1", tight, small=True)
+    memory.check_fits(plan, "1-1", tight, kernels.SMALL)

@@ -15,8 +15,8 @@ import pytest
 from bare import KERNEL, PORT, arm
 from conftest import ROOT, require
 
-from bs4nn_tc.base import resources
 from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.kernels import KERNELS
 
 GOLDEN = ROOT / "tests" / "golden" / "network"
 PROGRAM = ROOT / "tests" / "firmware" / "test_side_by_side" / "test_main.c"
@@ -24,14 +24,14 @@ INCLUDE = [f"-I{folder}" for folder in (KERNEL, PORT, GOLDEN, ROOT / "tests" / "
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
 PASSED = "3 Tests 0 Failures 0 Ignored\n"
 
-small_or_fast = pytest.mark.parametrize("small", [False, True], ids=["fast", "small"])
-# Thumb-1 and Thumb-2, the kernel and the small one, in two tests.
-one_of_each = pytest.mark.parametrize(("name", "small"), [("qemu-m0", True), ("qemu-m4", False)])
+each_kernel = pytest.mark.parametrize("kernel", KERNELS)
+# Thumb-1 and Thumb-2, both kernels, in two tests.
+one_of_each = pytest.mark.parametrize(("name", "kernel"), [("qemu-m0", "small"), ("qemu-m4", "fast")])
 
 
-def sources(small: bool) -> list[Path]:
+def sources(kernel: str) -> list[Path]:
     """The kernel's C and assembly."""
-    return [path for path in resources.kernel_files(small) if path.suffix != ".h"]
+    return KERNELS[kernel].sources
 
 
 def objects(compiler: Sequence[str], files: Sequence[Path], folder: Path) -> list[Path]:
@@ -70,7 +70,7 @@ def test_what_takes_the_assembly(flags: str, taken: bool) -> None:
         assert value_of("BS4NN_ASSEMBLY", [arm(), *flags.split()], language) == str(int(taken))
 
 
-@small_or_fast
+@each_kernel
 @pytest.mark.parametrize(
     ("flags", "emulator"),
     [
@@ -80,11 +80,11 @@ def test_what_takes_the_assembly(flags: str, taken: bool) -> None:
         ("-march=armv4t", "qemu-arm"),
     ],
 )
-def test_other_processors(flags: str, emulator: str, small: bool, tmp_path: Path) -> None:
+def test_other_processors(flags: str, emulator: str, kernel: str, tmp_path: Path) -> None:
     program = tmp_path / "program"
     command = [arm(), *flags.split(), "-mthumb", "-mfloat-abi=soft", "-O2", "-std=c99", "-ffreestanding", "-nostdlib"]
     command += ["-DBOARD_PORT_SEMIHOSTING"]  # of board_memory.c
-    parts = [*sources(small), PROGRAM, ROOT / "tests" / "linux" / "board_linux.c", PORT / "board_memory.c"]
+    parts = [*sources(kernel), PROGRAM, ROOT / "tests" / "linux" / "board_linux.c", PORT / "board_memory.c"]
     subprocess.run([*command, *INCLUDE, "-Wl,-e,board_start", *map(str, parts), "-o", str(program)], check=True)
     if shutil.which(emulator) is None:
         pytest.skip(f"NOT TESTED: what {flags} computes (it links); no {emulator} here: apt-get install qemu-user")
@@ -92,7 +92,7 @@ def test_other_processors(flags: str, emulator: str, small: bool, tmp_path: Path
     assert done.stdout.endswith(PASSED), done.stdout
 
 
-@small_or_fast
+@each_kernel
 @pytest.mark.parametrize(
     ("name", "flags"),
     [
@@ -102,28 +102,28 @@ def test_other_processors(flags: str, emulator: str, small: bool, tmp_path: Path
         ("qemu-m4", "-Os -flto"),
     ],
 )
-def test_flags(flags: str, name: str, small: bool, tmp_path: Path) -> None:
+def test_flags(flags: str, name: str, kernel: str, tmp_path: Path) -> None:
     """What changes the layout of structures, keeps the compiler from inlining, or takes all files for one."""
     board = load_board(name)
-    program = bare.link(board, [*sources(small), PROGRAM], [*flags.split(), *INCLUDE], tmp_path / "program.elf")
+    program = bare.link(board, [*sources(kernel), PROGRAM], [*flags.split(), *INCLUDE], tmp_path / "program.elf")
     done = bare.emulate(board, program)
     assert done.stdout.endswith(PASSED), done.stdout + done.stderr
 
 
 @one_of_each
-def test_c_compiled_as_cpp_links(name: str, small: bool, tmp_path: Path) -> None:
+def test_c_compiled_as_cpp_links(name: str, kernel: str, tmp_path: Path) -> None:
     board = load_board(name)
-    c = [path for path in sources(small) if path.suffix == ".c"]
+    c = [path for path in sources(kernel) if path.suffix == ".c"]
     compiler = [arm("g++"), f"-mcpu={board.core}", "-mthumb", "-O2", "-std=c++11", "-fno-exceptions", *WARNINGS]
     compiled = objects([*compiler, "-x", "c++"], c, tmp_path)
-    assembly = [path for path in sources(small) if path.suffix == ".S"]
+    assembly = [path for path in sources(kernel) if path.suffix == ".S"]
     program = bare.link(board, [*compiled, *assembly, PROGRAM], ["-O2", *INCLUDE], tmp_path / "program.elf")
     done = bare.emulate(board, program)
     assert done.stdout.endswith(PASSED), done.stdout + done.stderr
 
 
 @one_of_each
-def test_clang(name: str, small: bool, tmp_path: Path) -> None:
+def test_clang(name: str, kernel: str, tmp_path: Path) -> None:
     """No warning beside the assembly or without it, and the same answers."""
     clang = shutil.which("clang")
     if clang is None:
@@ -131,10 +131,10 @@ def test_clang(name: str, small: bool, tmp_path: Path) -> None:
     board = load_board(name)
     target = [clang, f"--target={'armv6m' if name == 'qemu-m0' else 'armv7em'}-none-eabi", f"-mcpu={board.core}"]
     machine = [*target, "-mfloat-abi=soft", "-ffreestanding", "-std=c99", "-O2", *WARNINGS]
-    c = [path for path in sources(small) if path.suffix == ".c"]
+    c = [path for path in sources(kernel) if path.suffix == ".c"]
     for here in ([*machine, "-DBS4NN_PORTABLE"], [clang, "-std=c99", "-O2", *WARNINGS]):
         objects(here, c, tmp_path)
-    compiled = objects([*target, "-Werror"], [path for path in sources(small) if path.suffix == ".S"], tmp_path)
+    compiled = objects([*target, "-Werror"], [path for path in sources(kernel) if path.suffix == ".S"], tmp_path)
     compiled += objects(machine, c, tmp_path)
     done = bare.emulate(board, bare.link(board, [*compiled, PROGRAM], INCLUDE, tmp_path / "program.elf"))
     assert done.stdout.endswith(PASSED), done.stdout + done.stderr
@@ -145,8 +145,7 @@ def test_a_short_int_is_refused_with_the_reason() -> None:
     compilers = [[require("gcc", "gcc"), "-U__INT_MAX__", "-D__INT_MAX__=32767"]]
     compilers += [[found] for found in [shutil.which("avr-gcc")] if found is not None]
     for compiler in compilers:
-        for file in ("bs4nn.c", "bs4nn_init.c", "bs4nn_small.c"):
-            source = next(path for path in {*sources(False), *sources(True)} if path.name == file)
+        for source in {path for kernel in KERNELS for path in sources(kernel) if path.suffix == ".c"}:
             call = [*compiler, *INCLUDE, "-E", str(source)]
             done = subprocess.run(call, capture_output=True, text=True, check=False)
             assert done.returncode != 0

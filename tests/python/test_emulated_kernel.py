@@ -1,4 +1,4 @@
-"""Random networks on emulated cores: the kernel and the small one, with and without assembly, against the simulator.
+"""Random networks on emulated cores: every kernel, with and without assembly, against the simulator.
 
 Sixty networks are compiled into one firmware, which prints one checksum a network of everything it computes.
 """
@@ -13,9 +13,9 @@ import naive
 import numpy as np
 import pytest
 
-from bs4nn_tc.base import resources
 from bs4nn_tc.device.boards import load_board
 from bs4nn_tc.device.codegen import names, pack, render
+from bs4nn_tc.device.kernels import KERNELS, Kernel
 from bs4nn_tc.model.network import Network
 
 COUNT = 60
@@ -105,7 +105,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         network = many_networks.network(rng)
         images = many_networks.images(rng, network)
         name = f"net{seed}"
-        for file, text in render.render_network(network, name).items():
+        for file, text in render.render_network(network, pack.pack(network), name).items():
             (folder / file).write_text(text)
         includes.append(f'#include "{names.c_name(name)}.h"')
         data.append(f"static const uint8_t images{seed}[] = {{{', '.join(map(str, images.ravel().tolist()))}}};")
@@ -127,15 +127,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, expected
 
 
-@pytest.mark.parametrize("variant", ["assembly", "portable", "small", "small portable"])
+@pytest.mark.parametrize("in_c", [False, True], ids=["assembly", "C alone"])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
 @pytest.mark.parametrize("name", ["qemu-m0", "qemu-m4"])
-def test_sixty_networks(sources: tuple[Path, list[str]], name: str, variant: str, tmp_path: Path) -> None:
+def test_sixty_networks(sources: tuple[Path, list[str]], name: str, kernel: Kernel, in_c: bool, tmp_path: Path) -> None:
     folder, expected = sources
-    small = variant.startswith("small")
+    kernel = kernel.in_c if in_c else kernel
     board = load_board(name)
-    files = [path for path in resources.kernel_files(small) if path.suffix != ".h"]
-    flags = ["-Os" if small else "-O2", f"-I{folder}", *(["-DBS4NN_PORTABLE"] if variant.endswith("portable") else [])]
-    program = bare.link(board, [*sorted(folder.glob("*.c")), *files], flags, tmp_path / "many.elf")
+    flags = [kernel.optimization, f"-I{folder}", *kernel.defines]
+    program = bare.link(board, [*sorted(folder.glob("*.c")), *kernel.sources], flags, tmp_path / "many.elf")
     done = bare.emulate(board, program)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == expected

@@ -13,7 +13,7 @@ from conftest import ROOT, random_network, require
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device import boards
-from bs4nn_tc.device.codegen import names, package, project, render
+from bs4nn_tc.device.codegen import names, pack, package, project, render
 from bs4nn_tc.model.network import Layer, Network
 
 # Keywords of every C and C++, macros and functions of their libraries, of POSIX and of compilers, names of headers, of
@@ -49,7 +49,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nasty")
     network = Network((Layer(np.ones((2, 3)), [1, 2]), Layer(np.ones((2, 2)), 1)), 4)
     for name in NASTY:
-        for file, text in render.render_network(network, name).items():
+        for file, text in render.render_network(network, pack.pack(network), name).items():
             (folder / file).write_text(text)
     return folder
 

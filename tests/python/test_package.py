@@ -15,6 +15,7 @@ from conftest import ROOT, assert_refused, random_network, require, run_tool
 from bs4nn_tc.base import resources
 from bs4nn_tc.device import platformio
 from bs4nn_tc.device.codegen import package, self_test
+from bs4nn_tc.device.kernels import FAST, KERNELS, SMALL, Kernel
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.network import Network
 
@@ -64,7 +65,7 @@ def test_cmake(network: Network, folder: Path, tmp_path: Path) -> None:
 def test_the_small_kernel(network: Network, tmp_path: Path) -> None:
     """Its library has other sources, and CMake knows them."""
     network_file.save(network, tmp_path / "small.bs4nn")
-    assert run_tool("package", "small.bs4nn", "--small", "-o", "library", cwd=tmp_path).returncode == 0
+    assert run_tool("package", "small.bs4nn", "--kernel", "small", "-o", "library", cwd=tmp_path).returncode == 0
     found = sorted(path.name for path in (tmp_path / "library" / "src").iterdir())
     network_files = ["bs4nn_net_small.c", "bs4nn_net_small.h"]
     small = ["bs4nn_small.c", "bs4nn_small_cortex_m.S", "bs4nn_small_cortex_m.h"]
@@ -124,14 +125,14 @@ int main(void)
 """
 
 
-def two_libraries(folder: Path, second_is_small: bool) -> tuple[str, list[Path]]:
+def two_libraries(folder: Path, second: Kernel) -> tuple[str, list[Path]]:
     """Two packages side by side: what a program with both prints, and the library's folders."""
     images = np.zeros((1, 64), np.uint8)
     images[0, :16] = np.arange(1, 17)
     answers = []
     for seed, name in enumerate(("one", "other"), 7):
         made = random_network(np.random.default_rng(seed), (64, 40, 10), intensity_max=16)
-        package.write_folder(made, name, folder / name, small=second_is_small and name == "other")
+        package.write_folder(made, name, folder / name, second if name == "other" else FAST)
         answers.append(reference.run(made, images).answer[0])
     (folder / "main.c").write_text(TWO)
     return f"0 {answers[0]} {answers[1]}\n", [folder / "one", folder / "other"]
@@ -146,11 +147,11 @@ def all_objects(library: Path, compiler: list[str]) -> list[Path]:
     return made
 
 
-@pytest.mark.parametrize("small", [False, True], ids=["equal", "and the small kernel"])
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
 @pytest.mark.parametrize("flags", [["-O2"], ["-O2", "-flto"]], ids=["objects", "lto"])
-def test_two_libraries_in_one_program(flags: list[str], small: bool, tmp_path: Path) -> None:
+def test_two_libraries_in_one_program(flags: list[str], kernel: Kernel, tmp_path: Path) -> None:
     """Each brings the kernel; linked whole, in whatever order, the program has one."""
-    expected, libraries = two_libraries(tmp_path, small)
+    expected, libraries = two_libraries(tmp_path, kernel)
     gcc = [require("gcc", "gcc"), *flags]
     objects = [path for library in libraries for path in all_objects(library, gcc)]
     for order in (objects, objects[::-1], sorted(objects, key=lambda path: path.name)):
@@ -162,7 +163,7 @@ def test_two_libraries_in_one_program(flags: list[str], small: bool, tmp_path: P
 
 def test_two_libraries_on_a_core(tmp_path: Path) -> None:
     """The same with the assembly, linked for Cortex-M4: no function twice, none missing."""
-    _, libraries = two_libraries(tmp_path, second_is_small=True)
+    _, libraries = two_libraries(tmp_path, SMALL)
     gcc = [require("arm-none-eabi-gcc", "gcc-arm-none-eabi"), "-mcpu=cortex-m4", "-mthumb", "-O2"]
     objects = [path for library in libraries for path in all_objects(library, gcc)]
     call = [*gcc, "--specs=nosys.specs", *(f"-I{library / 'src'}" for library in libraries), str(tmp_path / "main.c")]
@@ -172,7 +173,7 @@ def test_two_libraries_on_a_core(tmp_path: Path) -> None:
 @pytest.mark.parametrize("way", ["objects", "archives", "lto", "one source"])
 def test_two_formats_in_one_program_are_refused(way: str, tmp_path: Path) -> None:
     """Linked whole or out of archives, or included together: an error that says what is wrong."""
-    _, (one, other) = two_libraries(tmp_path, second_is_small=False)
+    _, (one, other) = two_libraries(tmp_path, FAST)
     for path in (other / "src").iterdir():
         path.write_text(path.read_text().replace("BS4NN_FORMAT 5", "BS4NN_FORMAT 6").replace("!= 5", "!= 6"))
     flags = ["-O2", "-flto"] if way == "lto" else ["-O2"]

@@ -24,8 +24,8 @@ from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli import common
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.device import boards, doctor
-from bs4nn_tc.device.codegen import names, package, project, render
+from bs4nn_tc.device import boards, doctor, kernels
+from bs4nn_tc.device.codegen import names, pack, package, project, render
 from bs4nn_tc.model import network_file
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.pages.live import runner, server, session
@@ -229,7 +229,8 @@ def test_a_foreign_board_cannot_write_into_platformio_ini(tmp_path: Path, monkey
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "none"))
     assert list(boards.installed_boards()) == ["good"]
     network = random_network(np.random.default_rng(0), (64, 5, 10), intensity_max=16)
-    texts = render.render_project(network, "net", [boards.load_board("good")])
+    evil = boards.load_board("good")
+    texts = render.render_project(network, pack.pack(network), "net", [evil], kernels.FAST, {evil.id: None})
     lines = texts["platformio.ini"].splitlines()
     assert not [line for line in lines if line.startswith(("extra_scripts", "[env:evil"))]
     row = next(line for line in texts["README.md"].splitlines() if "upload" in line)

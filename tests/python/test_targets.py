@@ -75,7 +75,7 @@ def test_every_target_equals_the_reference(
 
 def test_the_small_kernel_equals_the_reference(network: Network, images: np.ndarray, tmp_path: Path) -> None:
     network_file.save(network, tmp_path / "odd.bs4nn")
-    done = run_tool("generate", "odd.bs4nn", "--board", "qemu-m0", "--small", "-o", "project", cwd=tmp_path)
+    done = run_tool("generate", "odd.bs4nn", "--board", "qemu-m0", "--kernel", "small", "-o", "project", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = project.open_project(tmp_path / "project")
     expected = reference.run(network, images)

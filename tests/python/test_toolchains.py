@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.device import boards, building, doctor, pio_output, platformio
 from bs4nn_tc.device.codegen import project
+from bs4nn_tc.device.kernels import KERNELS
 from bs4nn_tc.model import network_file
 
 pytestmark = pytest.mark.usefixtures("offline")
@@ -258,6 +260,31 @@ def test_a_core_that_tells_the_assembler_nothing_links(core_folder: Path, tmp_pa
     names = subprocess.run(["arm-none-eabi-nm", program], capture_output=True, text=True, check=True).stdout
     assert re.search(r" [TW] bs4nn_look_at_list$", names, re.MULTILINE)  # the assembly's
     assert any("board_arduino" in line and "-DBS4NN_CLOCK=64000000L" in line for line in lines)
+
+
+@needs_emulation
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_core_that_is_not_known_gets_c_alone_and_no_bound(kernel: str, core_folder: Path, tmp_path: Path) -> None:
+    """Even where its compiler takes it for one that runs the assembly."""
+    _own_platform().write_engine(core_folder / "packages" / "tool-scons")  # type: ignore[attr-defined]
+    network_file.save(random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16), tmp_path / "n.bs4nn")
+    call = ("generate", tmp_path / "n.bs4nn", "--board", "standin_unknown", "--board", "standin_m4", "--kernel", kernel)
+    said = run_tool(*call, "-o", tmp_path / "project").stdout
+    assert "standin_unknown: the kernel in portable C; no bound of instructions is known for cortex-m0plus.sm" in said
+    assert "| on standin_unknown | the kernel in portable C; no bound" in (tmp_path / "project/README.md").read_text()
+    built = json.loads(run_tool("build", tmp_path / "project", "-e", "standin_unknown", "--json").stdout)
+    assert built["kernel"] == kernel
+    assert built["builds"][0]["instructions_at_most"] is None
+    names = subprocess.run(["arm-none-eabi-nm", built["builds"][0]["program"]], capture_output=True, text=True).stdout
+    assert "bs4nn_classify" in names
+    assert KERNELS[kernel].assembly.function not in names
+    made = project.open_project(tmp_path / "project")
+    assert made.instructions_at_most["standin_m4"] > 10_000
+    building.build(made, ["standin_m4"])
+    names = subprocess.run(
+        ["arm-none-eabi-nm", building.program_path(made, "standin_m4")], capture_output=True, text=True
+    )
+    assert KERNELS[kernel].assembly.function in names.stdout
 
 
 def test_a_missing_build_engine_is_named_with_the_folder_it_belongs_in(core_folder: Path, tmp_path: Path) -> None:

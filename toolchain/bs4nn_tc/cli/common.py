@@ -27,6 +27,7 @@ from rich.text import Text
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable, printable_lines
 from bs4nn_tc.data import datasets
+from bs4nn_tc.device.kernels import KERNELS, Kernel
 from bs4nn_tc.model import described, evaluation, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -95,10 +96,27 @@ DataDirOption = Annotated[
 ]
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
-SmallOption = Annotated[
-    bool, typer.Option("--small", help="The small kernel: half of the code, a seventh more instructions.")
+KernelOption = Annotated[
+    str,
+    typer.Option(
+        metavar=f"[{'|'.join(['auto', *KERNELS])}]",
+        help=f"{'; '.join(f'{kernel.name}: {kernel.character}' for kernel in KERNELS.values())}; auto: the first with "
+        "which the network fits the board.",
+    ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+
+
+def chosen_kernel(name: str) -> Kernel | None:
+    """The kernel that --kernel names; None for auto.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name != "auto" and name not in KERNELS:
+        known = " or ".join(KERNELS)
+        raise UserError(f"there is no kernel '{printable(name, 80)}'; choose auto, {known} with --kernel")
+    return KERNELS.get(name)
 
 
 @contextlib.contextmanager

@@ -17,12 +17,13 @@ from bs4nn_tc.cli.common import (
     DataDirOption,
     ImagesOption,
     JsonOption,
+    KernelOption,
     NetworkArgument,
     ProjectArgument,
     QuietOption,
-    SmallOption,
     TestDatasetOption,
     app,
+    chosen_kernel,
     output,
     print_json,
     print_table,
@@ -43,22 +44,19 @@ def bench(
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
-    portable: Annotated[bool, typer.Option("--portable", help="The kernel in C alone, without assembly.")] = False,
-    small: SmallOption = False,
+    portable: Annotated[bool, typer.Option("--portable", help="The kernel's C alone, without its assembly.")] = False,
+    kernel: KernelOption = "auto",
     csv_path: Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file, too.")] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Count what an inference costs on emulated cores: instructions, code, constants, RAM, stack."""
-    if portable and small:
-        raise UserError("--portable and --small are two kernels; count one at a time")
-    kernel: benchmark.Kernel = "portable" if portable else "small" if small else "assembly"
     network = network_file.load(network_path)
     dataset, pixels, labels = test_images(dataset, data_dir, images, network)
-    costs = []
+    used, costs = chosen_kernel(kernel), []
     for chosen in [boards.load_board(board_id) for board_id in dict.fromkeys(board)]:
         with progress_bar(chosen.id, len(pixels), quiet) as advance:
-            costs.append(benchmark.measure(network, chosen, pixels, labels, advance, kernel))
+            costs.append(benchmark.measure(network, chosen, pixels, labels, advance, used, portable))
     if csv_path is not None:
         benchmark.write_csv(costs, csv_path)
     if as_json:
@@ -77,6 +75,7 @@ def bench(
         table.add_column(cost.board, justify="right", no_wrap=True)
     hardest = ["too many" if cost.instructions_hardest is None else f"{cost.instructions_hardest:,}" for cost in costs]
     for what, values in (
+        ("kernel", [f"{cost.kernel}, C alone" if cost.portable else cost.kernel for cost in costs]),
         ("instructions, mean", [f"{cost.instructions_mean:,.0f}" for cost in costs]),
         ("instructions, 99 %", [f"{cost.instructions_p99:,}" for cost in costs]),
         ("instructions, largest", [f"{cost.instructions_max:,}" for cost in costs]),

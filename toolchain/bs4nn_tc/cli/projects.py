@@ -15,18 +15,20 @@ from bs4nn_tc.cli.common import (
     DEPLOY,
     HERE,
     JsonOption,
+    KernelOption,
     NetworkArgument,
     ProjectArgument,
     QuietOption,
-    SmallOption,
     app,
+    chosen_kernel,
     output,
     print_json,
     progress_bar,
     progress_console,
 )
 from bs4nn_tc.device import boards, building, doctor
-from bs4nn_tc.device.codegen import bound, names, pack, package, project
+from bs4nn_tc.device.codegen import bound, names, package, project
+from bs4nn_tc.device.kernels import FAST, KERNELS
 from bs4nn_tc.model import network_file
 from bs4nn_tc.targets import bridge
 
@@ -40,18 +42,21 @@ def generate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
-    small: SmallOption = False,
+    kernel: KernelOption = "auto",
 ) -> None:
     """Turn a network into a PlatformIO project that stands alone."""
     network = network_file.load(network_path)
     name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
     out = out or Path(f"{name}-project")
-    made = project.generate(network, name, chosen, out, force, small)
+    made = project.generate(network, name, chosen, out, force, chosen_kernel(kernel))
     output.print(f"{out}: {name} ({network.shape_text}) for native, {', '.join(made.boards)}")
-    packed, steps = pack.pack(network), bound.steps_at_most(network)
+    if kernel == "auto" and made.kernel != FAST.name:
+        used = KERNELS[made.kernel]
+        output.print(f"  the {used.name} kernel ({used.character}), for the {FAST.name} one does not fit; see --kernel")
+    steps = bound.steps_at_most(network)
     for one in chosen:
-        most = bound.instructions_at_most(network, one.core, "small" if small else "assembly", packed)
+        most = made.instructions_at_most[one.id]
         if most is None:
             output.print(f"  {one.id}: the kernel in portable C; no bound of instructions is known for {one.core}")
         else:
@@ -67,16 +72,16 @@ def make_package(
         typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
-    small: SmallOption = False,
+    kernel: KernelOption = "auto",
 ) -> None:
     """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
     network = network_file.load(network_path)
     name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
     out = out or Path(f"{name}-library")
     if out.suffix == ".zip":
-        package.write_zip(network, name, out, small)
+        package.write_zip(network, name, out, chosen_kernel(kernel) or FAST)
     else:
-        package.write_folder(network, name, out, small)
+        package.write_folder(network, name, out, chosen_kernel(kernel) or FAST)
     output.print(f"{out}: {name} ({network.shape_text}) and the kernel as a library")
 
 
@@ -149,6 +154,7 @@ def _show_builds(made: project.Project, builds: list[building.Build], as_json: b
     for result in builds:
         row: dict[str, Any] = {"environment": result.environment, "program": str(result.program)}
         if result.sizes is not None:
+            row["instructions_at_most"] = made.instructions_at_most.get(result.environment)
             planned = {kind: sum(i.bytes for i in made.items if i.memory == kind) for kind in ("flash", "ram")}
             row |= {
                 "flash_bytes": result.sizes.flash,
@@ -158,7 +164,7 @@ def _show_builds(made: project.Project, builds: list[building.Build], as_json: b
             }
         rows.append(row)
     if as_json:
-        print_json({"project": str(made.folder), "builds": rows})
+        print_json({"project": str(made.folder), "kernel": made.kernel, "builds": rows})
     if as_json or not rows:
         return
     table = Table(title=f"{made.name}: bytes on the board, equal to the plan", title_justify="left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +108,6 @@ def build(
     project: Project,
     environments: list[str],
     on_line: Callable[[str], None] | None = None,
-    flags: Sequence[str] = (),
 ) -> list[Build]:
     """Build environments one after another and check their memory.
 
@@ -116,7 +115,6 @@ def build(
         project: a generated project.
         environments: "native" and ids of boards of the project.
         on_line: called with every line that PlatformIO prints.
-        flags: for the compiler, besides those of the project.
 
     Raises:
         MissingToolError: a compiler is missing.
@@ -125,7 +123,7 @@ def build(
     """
     builds = []
     for environment in environments:
-        platformio.run(project.folder, ["run"], environment, on_line, flags)
+        platformio.run(project.folder, ["run"], environment, on_line)
         program = program_path(project, environment)
         sizes = None
         if environment == NATIVE:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.base import compiled, resources
+from bs4nn_tc.base import compiled
 from bs4nn_tc.base.compiled import pointer
 from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.device.codegen import pack
+from bs4nn_tc.device.kernels import FAST
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
 
@@ -128,7 +129,7 @@ def library() -> ctypes.CDLL:
         TargetError: the compiler refuses the sources, hangs, or makes nothing that works.
         UserError: the cache folder cannot be written.
     """
-    files = (*(path for path in resources.kernel_files() if path.suffix != ".S"), _FOLDER / "kernel_batch.c")
+    files = (*(path for path in FAST.files if path.suffix != ".S"), _FOLDER / "kernel_batch.c")
     return compiled.load(compiled.Sources("kernel", files, _FOLDER / "kernel_trial.py"))
 
 

@@ -22,7 +22,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,7 +192,6 @@ def run(
     arguments: list[str],
     environment: str,
     on_line: Callable[[str], None] | None = None,
-    flags: Sequence[str] = (),
 ) -> None:
     """Call `pio ARGUMENTS -e ENVIRONMENT` in a project.
 
@@ -201,7 +200,6 @@ def run(
         arguments: e.g. ["run", "-t", "upload"].
         environment: the PlatformIO environment.
         on_line: called with every line that PlatformIO prints.
-        flags: for the compiler, besides those of the project.
 
     Raises:
         UserError: the project's path is one that PlatformIO cannot take.
@@ -215,8 +213,6 @@ def run(
     own_platform = _brings_its_platform(project, environment)
     _check_path(project, own_platform)
     variables = {**os.environ, **environment_variables(on_line)}
-    if flags:
-        variables["PLATFORMIO_BUILD_FLAGS"] = " ".join([os.environ.get("PLATFORMIO_BUILD_FLAGS", ""), *flags]).strip()
     if own_platform:
         # PlatformIO notes a linked platform by its name in one folder for all projects; two that build at the
         # same time would take it away from each other.

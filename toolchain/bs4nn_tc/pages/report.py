@@ -21,6 +21,7 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, names, pack, render
+from bs4nn_tc.device.kernels import FAST
 from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import figures, replay
@@ -47,8 +48,10 @@ def _picture(pixels: NDArray[np.uint8], shape: tuple[int, int], intensity_max: i
 def _fitting(network: Network, plan: memory.Plan) -> list[tuple[boards.Board, str]]:
     rows = []
     for board in boards.list_boards():
-        lacking = " and ".join(f"{count:,} of {what}" for what, count in memory.lacking(plan, board).items())
-        rows.append((board, f"no: {lacking} too few" if lacking else "yes"))
+        kernel = memory.choose_kernel(plan, [board])
+        lacking = " and ".join(f"{count:,} of {what}" for what, count in memory.lacking(plan, board, kernel).items())
+        fits = "yes" if kernel is FAST else f"yes, with the {kernel.name} kernel"
+        rows.append((board, f"no: {lacking} too few" if lacking else fits))
     return rows
 
 

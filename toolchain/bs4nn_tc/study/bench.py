@@ -27,20 +27,14 @@ from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.device import building, cores, platformio
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import bound, pack, project
+from bs4nn_tc.device.codegen import memory, pack, project
+from bs4nn_tc.device.kernels import FAST, Kernel
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import hard_images
 from bs4nn_tc.targets.application import ApplicationTarget, LapTooLongError
 
-Kernel = bound.KernelName
-_PORTABLE = ("-DBS4NN_PORTABLE",)
 # As the platform (firmware/platform/builder/main.py) and generated projects compile them.
 _FLAGS = ("-mthumb", "-mfloat-abi=soft", "-std=c99", "-ffreestanding", "-ffunction-sections")
-_OPTIMIZED: dict[Kernel, tuple[str, ...]] = {
-    "assembly": ("-O2",),
-    "portable": ("-O2", *_PORTABLE),
-    "small": ("-Os",),
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,8 @@ class Cost:
     Attributes:
         board: the board.
         core: its core.
-        kernel: "assembly" with the inner loops in assembly, "portable" in C alone, "small" the small kernel.
+        kernel: name of the kernel.
+        portable: it was compiled from its C alone, without its assembly.
         images: how many images were run.
         instructions_mean: executed instructions an inference, over all images.
         instructions_p99: 99 % of the images need no more.
@@ -69,6 +64,7 @@ class Cost:
     board: str
     core: str
     kernel: str
+    portable: bool
     images: int
     instructions_mean: float
     instructions_p99: int
@@ -93,7 +89,8 @@ def measure(
     images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     on_image: Callable[[], None] | None = None,
-    kernel: Kernel = "assembly",
+    kernel: Kernel | None = None,
+    portable: bool = False,
 ) -> Cost:
     """Build the network for an emulated board, run every image there and count.
 
@@ -103,7 +100,8 @@ def measure(
         images: (N, pixels) uint8.
         labels: (N,) classes, for the means by class.
         on_image: called after every image.
-        kernel: see `Cost`.
+        kernel: None for the first one with which the network fits the board.
+        portable: compile it from its C alone.
 
     Raises:
         TargetError: a real board, or a build or emulator that fails.
@@ -111,9 +109,12 @@ def measure(
     """
     if board.emulator is None:
         raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
+    packed = pack.pack(network)
+    kernel = kernel or memory.choose_kernel(memory.plan(network, packed, "bench"), [board])
+    kernel = kernel.in_c if portable else kernel
     with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
-        made = project.generate(network, "bench", [board], Path(folder) / "project", small=kernel == "small")
-        building.build(made, [board.id], flags=_PORTABLE if kernel == "portable" else ())
+        made = project.generate(network, "bench", [board], Path(folder) / "project", kernel=kernel)
+        building.build(made, [board.id])
         counts = []
         with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
             target.expect(network)
@@ -130,20 +131,21 @@ def measure(
     return Cost(
         board=board.id,
         core=board.core,
-        kernel=kernel,
+        kernel=kernel.name,
+        portable=portable,
         images=len(images),
         instructions_mean=mean,
         instructions_p99=int(np.quantile(counted, 0.99, method="higher")),
         instructions_max=int(counted.max()),
         instructions_hardest=hardest,
-        instructions_bound=bound.instructions_at_most(network, board.core, kernel),
+        instructions_bound=made.instructions_at_most[board.id],
         instructions_by_class=tuple(
             float(counted[labels == label].mean()) if (labels == label).any() else 0.0
             for label in range(network.outputs)
         ),
         code_bytes=code,
         constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
-        workspace_bytes=4 * pack.pack(network).workspace_words,
+        workspace_bytes=4 * packed.workspace_words,
         stack_bytes=stack_bytes(board.core, kernel),
         milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
     )
@@ -171,35 +173,34 @@ def _object_bytes(path: Path) -> int:
 def _compile(core: str, kernel: Kernel, source: Path, folder: Path) -> Path:
     """Compile a source of a kernel, with its call graph beside it; returns the object file."""
     target = folder / f"{source.stem}.o"
-    flags = [f"-mcpu={core}", *_FLAGS, *_OPTIMIZED[kernel], f"-I{resources.KERNEL}", "-fcallgraph-info=su"]
-    command = [platformio.require(platformio.ARM_COMPILER), *flags, "-c", str(source), "-o", str(target)]
+    flags = [f"-mcpu={core}", *_FLAGS, kernel.optimization, *kernel.defines, f"-I{resources.KERNEL}"]
+    command = [platformio.require(platformio.ARM_COMPILER), *flags, "-fcallgraph-info=su", "-c", str(source)]
+    command += ["-o", str(target)]
     subprocess.run(command, check=True, cwd=folder)
     return target
 
 
-def kernel_bytes(core: str, kernel: Kernel = "assembly") -> dict[str, int]:
+def kernel_bytes(core: str, kernel: Kernel = FAST) -> dict[str, int]:
     """Bytes of a kernel's code and constants ("code") and of its deepest stack ("stack") on a core.
 
     Raises:
         MissingToolError: no compiler.
     """
-    sources = [path for path in resources.kernel_files(kernel == "small") if path.suffix != ".h"]
     with tempfile.TemporaryDirectory(prefix="bs4nn-code-") as folder:
-        code = sum(_object_bytes(_compile(core, kernel, source, Path(folder))) for source in sources)
+        code = sum(_object_bytes(_compile(core, kernel, source, Path(folder))) for source in kernel.sources)
     return {"code": code, "stack": stack_bytes(core, kernel)}
 
 
-def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_classify") -> int:
+def stack_bytes(core: str, kernel: Kernel = FAST, entry: str = "bs4nn_classify") -> int:
     """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel's main source count as 0.
 
     Raises:
         MissingToolError: no compiler.
         TargetError: the call graph has a loop or a frame of unknown size.
     """
-    source_name = "bs4nn_small" if kernel == "small" else "bs4nn"
-    files = {path.name: path for path in resources.kernel_files(kernel == "small")}
+    files = {path.name: path for path in kernel.files}
     with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
-        _compile(core, kernel, files[f"{source_name}.c"], Path(folder))
+        _compile(core, kernel, files[kernel.main], Path(folder))
         graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
     frames: dict[str, int] = {}
     # A function that may be there more than once, or is its file's own, has the file's name before it.
@@ -212,13 +213,13 @@ def stack_bytes(core: str, kernel: Kernel = "assembly", entry: str = "bs4nn_clas
     edge = r'edge: \{ sourcename: "(?:[^"]*:)?([^":]+)" targetname: "(?:[^"]*:)?([^":]+)"'
     for source, callee in re.findall(edge, graph):
         calls.setdefault(source, set()).add(callee)
-    if kernel != "portable":
+    if kernel.assembly is not None:
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
-        stated = files[f"{source_name}_cortex_m.h"].read_text(encoding="utf-8")
+        stated = files[kernel.assembly.header].read_text(encoding="utf-8")
         version = "THUMB_1" if cores.core(core).instruction_set == "thumb-1" else "THUMB_2"
         pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", stated))
-        frames |= {f"{source_name}_look_at_list": int(pushed["LOOK"]), "most": int(pushed["MOST"])}
-        calls[f"{source_name}_look_at_list"] = {"most", "bs4nn_small_fire" if kernel == "small" else "bs4nn_fire_word"}
+        frames |= {kernel.assembly.function: int(pushed["LOOK"]), "most": int(pushed["MOST"])}
+        calls[kernel.assembly.function] = {"most", *kernel.assembly.calls}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

@@ -1,93 +1,16 @@
 """An upper bound of the instructions of one inference, whatever the image.
 
-A count of what a kernel (firmware/lib/bs4nn, firmware/small) can do at most, times what each of these things costs at
-most, read off the compiled code of the two instruction sets. It is a model, not a proof: the tests hold it against
-what emulated cores execute, on images made and searched for to be hard. For a time, multiply by the cycles that an
-instruction takes on the core. A core that is not known gets no bound.
+A count of what a kernel can do at most, times what each of these things costs at most on the core (`kernels.Costs`).
+It is a model, not a proof: the tests hold it against what emulated cores execute, on images made and searched for to be
+hard. For a time, multiply by the cycles that an instruction takes on the core. A core that is not known gets no bound.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-from bs4nn_tc.device.codegen.pack import PackedHidden, PackedNetwork, pack
-from bs4nn_tc.device.cores import InstructionSet, core
+from bs4nn_tc.device.codegen.pack import PackedHidden, PackedNetwork
+from bs4nn_tc.device.cores import core
+from bs4nn_tc.device.kernels import Costs, Kernel
 from bs4nn_tc.model.network import Network
-
-KernelName = Literal["assembly", "portable", "small"]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Instructions of the things that an inference is made of.
-
-    Attributes:
-        image: once: setting up, reading the result.
-        pixel: sorting one pixel that is not black.
-        intensity: looking for the pixels of one intensity.
-        step: one visited step; layer: what each hidden layer adds to it.
-        record: setting up one word of neurons; plane: the same for each of its bit planes.
-        look: looking at one word in which nobody fires; look_plane: for each plane beyond the seventh.
-        spike: counting one spike in one word, and having looked ahead at it; spike_plane: for each plane beyond the
-            seventh.
-        fire: sending one spike; fire_alone: what it costs more where it is the only one of its word to fire then;
-            fire_in_c: the same where the assembly does not do it by itself.
-        batch: for every word of output neurons; batch_plane: for every plane of it.
-        output: looking at the output layer; output_plane: for every word and plane of it, and for every
-            plane of a potential.
-    """
-
-    image: int
-    pixel: int
-    intensity: int
-    step: int
-    layer: int
-    record: int
-    plane: int
-    look: int
-    look_plane: int
-    spike: int
-    spike_plane: int
-    fire: int
-    fire_alone: int
-    fire_in_c: int
-    batch: int
-    batch_plane: int
-    output: int
-    output_plane: int
-
-
-# One column for each kernel on each instruction set.
-_COLUMNS: tuple[tuple[KernelName, InstructionSet], ...] = (
-    ("assembly", "thumb-2"),
-    ("assembly", "thumb-1"),
-    ("portable", "thumb-2"),
-    ("portable", "thumb-1"),
-    ("small", "thumb-2"),
-    ("small", "thumb-1"),
-)
-_ROWS = {
-    "image": (1600, 2000, 1700, 2100, 2400, 3000),
-    "pixel": (14, 22, 18, 26, 24, 34),
-    "intensity": (40, 60, 40, 60, 30, 45),
-    "step": (35, 55, 35, 55, 60, 90),
-    "layer": (75, 115, 75, 115, 90, 130),
-    "record": (40, 60, 40, 60, 40, 60),
-    "plane": (24, 36, 24, 36, 6, 8),
-    "look": (81, 125, 115, 180, 80, 120),
-    "look_plane": (10, 15, 12, 18, 9, 14),
-    "spike": (14, 21, 18, 28, 15, 22),
-    "spike_plane": (1, 1, 1, 2, 1, 2),
-    "fire": (18, 30, 40, 60, 90, 140),
-    "fire_alone": (75, 120, 300, 450, 60, 90),
-    "fire_in_c": (300, 450, 300, 450, 60, 90),
-    "batch": (16, 30, 20, 36, 30, 40),
-    "batch_plane": (0, 0, 0, 0, 8, 10),
-    "output": (130, 210, 130, 210, 180, 270),
-    "output_plane": (11, 18, 11, 18, 10, 15),
-}
-_COSTS = {column: Costs(**{name: row[index] for name, row in _ROWS.items()}) for index, column in enumerate(_COLUMNS)}
 
 
 def steps_at_most(network: Network) -> int:
@@ -96,15 +19,16 @@ def steps_at_most(network: Network) -> int:
     return min(network.time_steps, with_input * (len(network.layers) if network.delay else 1))
 
 
-def instructions_at_most(
-    network: Network, core_name: str, kernel: KernelName = "assembly", packed: PackedNetwork | None = None
-) -> int | None:
-    """Upper bound of the instructions that a kernel executes for one image on a core; None if the core is not known."""
+def instructions_at_most(network: Network, packed: PackedNetwork, core_name: str, kernel: Kernel) -> int | None:
+    """Upper bound of the instructions that a kernel executes for one image on a core.
+
+    Returns:
+        None if the core is not known, or nothing of what the kernel costs there.
+    """
     instruction_set = core(core_name).instruction_set
-    if instruction_set is None:
+    if instruction_set is None or instruction_set not in kernel.costs:
         return None
-    costs = _COSTS[kernel, instruction_set]
-    packed = packed or pack(network)
+    costs = kernel.costs[instruction_set]
     steps = steps_at_most(network)
     total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
     total += steps * (costs.step + costs.layer * len(packed.hidden))

@@ -6,20 +6,20 @@ file, symbol by symbol. Sizes are those of a 32-bit core.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.device.codegen import names
 from bs4nn_tc.device.codegen.pack import PackedNetwork
+from bs4nn_tc.device.kernels import FAST, KERNELS, Kernel
 from bs4nn_tc.model.network import Network
 
 # sizeof of the kernel's structures on a 32-bit core, held by a test against the compiler.
 LAYER_STRUCT_BYTES = 24
 NETWORK_STRUCT_BYTES = 32
 DIGEST_BYTES = 32
-# Flash that the small kernel leaves free, on any core.
-SMALL_SAVES_BYTES = 3400
 
 
 @dataclass(frozen=True)
@@ -85,32 +85,40 @@ def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
     return rows
 
 
-def lacking(network_plan: Plan, board: Board, small: bool = False) -> dict[str, int]:
-    """Bytes that a board lacks for a network and the program (with the small kernel?) around it; empty if it fits."""
-    program = board.reserved_flash_bytes - (SMALL_SAVES_BYTES if small else 0)
+def lacking(network_plan: Plan, board: Board, kernel: Kernel = FAST) -> dict[str, int]:
+    """Bytes that a board lacks for a network and the program around it; empty if it fits."""
     missing = {
-        "flash": network_plan.flash_bytes + program - board.flash_bytes,
+        "flash": network_plan.flash_bytes + board.reserved_flash_bytes - kernel.saves_flash_bytes - board.flash_bytes,
         "RAM": network_plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes,
     }
     return {memory: count for memory, count in missing.items() if count > 0}
 
 
-def check_fits(network_plan: Plan, shape: str, board: Board, small: bool = False) -> None:
+def choose_kernel(network_plan: Plan, boards: Sequence[Board]) -> Kernel:
+    """The first kernel with which a network fits every board; where none does, the one that takes least flash."""
+    for kernel in KERNELS.values():
+        if not any(lacking(network_plan, board, kernel) for board in boards):
+            return kernel
+    return max(KERNELS.values(), key=lambda kernel: kernel.saves_flash_bytes)
+
+
+def check_fits(network_plan: Plan, shape: str, board: Board, kernel: Kernel = FAST) -> None:
     """Refuse a network that a board has no room for.
 
     Args:
         network_plan: what the network needs.
         shape: the network's sizes, for the message.
         board: with what its firmware takes besides the network.
-        small: with the small kernel.
+        kernel: the one in the firmware.
 
     Raises:
         UserError: with needed, available and missing bytes, and what to change.
     """
-    missing = lacking(network_plan, board, small)
-    smaller = "the small kernel (--small), " if not small and not lacking(network_plan, board, small=True) else ""
+    missing = lacking(network_plan, board, kernel)
+    other = choose_kernel(network_plan, [board])
+    another = f"the {other.name} kernel (--kernel {other.name}), " if not lacking(network_plan, board, other) else ""
     for memory, network_bytes, available, remedy in (
-        ("flash", network_plan.flash_bytes, board.flash_bytes, f"{smaller}fewer neurons, or a larger board"),
+        ("flash", network_plan.flash_bytes, board.flash_bytes, f"{another}fewer neurons, or a larger board"),
         ("RAM", network_plan.ram_bytes, board.ram_bytes, "fewer neurons, or a board with more RAM"),
     ):
         if memory in missing:

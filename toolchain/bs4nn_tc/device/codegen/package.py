@@ -11,7 +11,8 @@ import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file, write_atomically
-from bs4nn_tc.device.codegen import names, render, self_test
+from bs4nn_tc.device.codegen import names, pack, render, self_test
+from bs4nn_tc.device.kernels import FAST, Kernel
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
 
@@ -21,24 +22,24 @@ _FLAGS_SCRIPT = resources.KERNEL.parent / "machine_flags.py"
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def package_files(network: Network, name: str, small: bool = False) -> dict[str, str]:
+def package_files(network: Network, name: str, kernel: Kernel = FAST) -> dict[str, str]:
     """Every file of the library, by its path in the folder.
 
     Args:
         network: the network.
         name: its name, see `names.check_name`.
-        small: with the small kernel.
+        kernel: the kernel.
 
     Raises:
         UserError: a name that cannot be used.
     """
-    kernel = resources.kernel_files(small)
-    sources = [path.name for path in kernel if path.suffix != ".h"]
+    packed = pack.pack(network)
     image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.input.intensity_max)
     result = reference.run(network, image[None])
-    texts = render.render_package(network, name, image, int(result.answer[0]), int(result.response_time[0]), sources)
-    texts |= {f"src/{file}": text for file, text in render.render_network(network, name).items()}
-    for path in kernel:
+    answer, response_time = int(result.answer[0]), int(result.response_time[0])
+    texts = render.render_package(network, packed, name, image, answer, response_time, kernel)
+    texts |= {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
+    for path in kernel.files:
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
     version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
     # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.
@@ -77,13 +78,13 @@ def package_files(network: Network, name: str, small: bool = False) -> dict[str,
     return texts
 
 
-def write_folder(network: Network, name: str, folder: Path, small: bool = False) -> None:
+def write_folder(network: Network, name: str, folder: Path, kernel: Kernel = FAST) -> None:
     """Write the library as a folder, all of it or nothing; see `package_files`.
 
     Raises:
         UserError: a bad name, a folder that is there already and holds something else, or a full disk.
     """
-    texts = package_files(network, name, small)
+    texts = package_files(network, name, kernel)
     put_back(folder)
     with disk_errors(folder):
         if folder.is_dir() and any(folder.iterdir()):
@@ -102,7 +103,7 @@ def _holds(folder: Path, texts: dict[str, str]) -> bool:
     return files.keys() == texts.keys() and all(read_file(files[name]) == text.encode() for name, text in texts.items())
 
 
-def write_zip(network: Network, name: str, path: Path, small: bool = False) -> None:
+def write_zip(network: Network, name: str, path: Path, kernel: Kernel = FAST) -> None:
     """Write the library as the archive that the Arduino IDE takes; the same network gives the same bytes.
 
     Raises:
@@ -110,7 +111,7 @@ def write_zip(network: Network, name: str, path: Path, small: bool = False) -> N
     """
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, text in sorted(package_files(network, name, small).items()):
+        for file, text in sorted(package_files(network, name, kernel).items()):
             entry = zipfile.ZipInfo(f"{names.c_name(name)}/{file}", _NO_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

@@ -16,7 +16,8 @@ from bs4nn_tc.base import plain_json, resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import memory, names, pack, render
+from bs4nn_tc.device.codegen import bound, memory, names, pack, render
+from bs4nn_tc.device.kernels import FAST, SMALL, Kernel
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
 
@@ -38,6 +39,8 @@ class Project:
         name: the network's name.
         digest: the network's digest.
         boards: ids of the boards it was generated for; `native` comes on top.
+        kernel: name of its kernel.
+        instructions_at_most: by board, what no image exceeds; None where nobody knows.
         items: the exact bytes of every C object of the network.
     """
 
@@ -45,6 +48,8 @@ class Project:
     name: str
     digest: str
     boards: tuple[str, ...]
+    kernel: str
+    instructions_at_most: dict[str, int | None]
     items: tuple[memory.Item, ...]
 
     @property
@@ -78,12 +83,14 @@ def open_project(folder: Path) -> Project:
         name=manifest["name"],
         digest=manifest["digest"],
         boards=tuple(manifest["boards"]),
+        kernel=manifest["kernel"],
+        instructions_at_most=manifest["instructions_at_most"],
         items=tuple(memory.Item(**item) for item in manifest["memory"]),
     )
 
 
 def generate(
-    network: Network, name: str, boards: list[Board], folder: Path, force: bool = False, small: bool = False
+    network: Network, name: str, boards: list[Board], folder: Path, force: bool = False, kernel: Kernel | None = None
 ) -> Project:
     """Write the project, all of it or nothing.
 
@@ -93,48 +100,46 @@ def generate(
         boards: the boards to build for, besides the computer itself.
         folder: new, empty, or an earlier project of this tool in which nothing was changed by hand.
         force: replace an earlier project even if files in it were changed.
-        small: with the small kernel.
+        kernel: None for the fast one where the network fits every board with it, else one with which it does.
 
     Raises:
         UserError: a bad name, a network that does not fit a board, a folder that holds something
             else, or a full disk.
     """
     names.check_name(name)
-    plan = memory.plan(network, pack.pack(network), name)
+    packed = pack.pack(network)
+    plan = memory.plan(network, packed, name)
+    kernel = kernel or memory.choose_kernel(plan, boards)
     for board in boards:
-        memory.check_fits(plan, network.shape_text, board, small)
+        memory.check_fits(plan, network.shape_text, board, kernel)
     put_back(folder)
     with disk_errors(folder, "read"):
         _check_folder(folder, force)
     with new_folder(folder, _BYPRODUCTS) as made:
-        _write(made, network, name, boards, plan, small)
+        _write(made, network, packed, name, boards, kernel)
     return open_project(folder)
 
 
 def _write(
-    folder: Path,
-    network: Network,
-    name: str,
-    boards: list[Board],
-    plan: memory.Plan,
-    small: bool,
+    folder: Path, network: Network, packed: pack.PackedNetwork, name: str, boards: list[Board], kernel: Kernel
 ) -> None:
     firmware = resources.FIRMWARE
     skip = shutil.ignore_patterns("__pycache__", ".*")
     for part in ("lib", "platform", "src"):
         shutil.copytree(firmware / part, folder / part, ignore=skip)
-    kernel = folder / "lib" / "bs4nn" / "src"
-    shutil.rmtree(kernel)
-    kernel.mkdir()
-    for path in resources.kernel_files(small):
-        shutil.copyfile(path, kernel / path.name)
+    sources = folder / "lib" / "bs4nn" / "src"
+    shutil.rmtree(sources)
+    sources.mkdir()
+    for path in kernel.files:
+        shutil.copyfile(path, sources / path.name)
     (folder / "boards").mkdir()
     for board in boards:
         if board.kind == "emulated":
             shutil.copyfile(board.manifest, folder / "boards" / board.manifest.name)
-    texts = {f"src/{file}": text for file, text in render.render_network(network, name).items()}
-    texts |= {f"src/{file}": text for file, text in render.render_application(network, name).items()}
-    texts |= render.render_project(network, name, boards, small)
+    most = {board.id: bound.instructions_at_most(network, packed, board.core, kernel) for board in boards}
+    texts = {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
+    texts |= {f"src/{file}": text for file, text in render.render_application(network, packed, name).items()}
+    texts |= render.render_project(network, packed, name, boards, kernel, most)
     texts[".gitignore"] = ".pio/\n"
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8", newline="\n")
@@ -145,7 +150,9 @@ def _write(
         "name": name,
         "digest": network.digest,
         "boards": [board.id for board in boards],
-        "memory": [asdict(item) for item in plan.items],
+        "kernel": kernel.name,
+        "instructions_at_most": most,
+        "memory": [asdict(item) for item in memory.plan(network, packed, name).items],
         "files": _digests(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -198,12 +205,21 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = plain_json.parse(content, MANIFEST)
         if not isinstance(manifest, dict):
             raise UserError("it is no set of named values")
+        _add_what_older_ones_do_not_say(manifest)
         for key, usable in _MANIFEST_FIELDS.items():
             if not usable(manifest.get(key)):
                 raise UserError(f"it has no usable '{key}'")
     except UserError as error:
         raise UserError(f"{path} is damaged or of another version ({error}); generate the project again") from error
     return manifest
+
+
+def _add_what_older_ones_do_not_say(manifest: dict[str, Any]) -> None:
+    """Projects of before kernels had names: which one it is can be seen from the files."""
+    files = manifest.get("files")
+    is_small = isinstance(files, dict) and f"lib/bs4nn/src/{SMALL.main}" in files
+    manifest.setdefault("kernel", SMALL.name if is_small else FAST.name)
+    manifest.setdefault("instructions_at_most", {})
 
 
 def _is_text(value: object, pattern: str) -> bool:
@@ -222,6 +238,10 @@ def _is_item(value: object) -> bool:
     )
 
 
+def _is_bound(value: object) -> bool:
+    return value is None or (type(value) is int and value > 0)
+
+
 def _is_file(name: str, digest: object) -> bool:
     """A file inside the project, and its SHA-256."""
     path = PurePosixPath(name)
@@ -235,6 +255,8 @@ _MANIFEST_FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: _is_text(value, r"[A-Za-z][A-Za-z0-9_]{0,99}"),
     "digest": lambda value: _is_text(value, _DIGEST),
     "boards": lambda value: isinstance(value, list) and all(_is_text(one, _BOARD) for one in value),
+    "kernel": lambda value: _is_text(value, r"[a-z][a-z0-9_-]{0,99}"),
+    "instructions_at_most": lambda value: isinstance(value, dict) and all(map(_is_bound, value.values())),
     "memory": lambda value: isinstance(value, list) and all(map(_is_item, value)),
     "files": lambda value: isinstance(value, dict) and all(_is_file(*one) for one in value.items()),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 import bs4nn_tc
 from bs4nn_tc.base import resources
-from bs4nn_tc.device.codegen import memory, names, pack, self_test
+from bs4nn_tc.device.boards import Board
+from bs4nn_tc.device.codegen import memory, names, self_test
+from bs4nn_tc.device.codegen.pack import PackedNetwork
+from bs4nn_tc.device.cores import core
+from bs4nn_tc.device.kernels import Kernel
 from bs4nn_tc.model.network import Network
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
@@ -56,8 +60,7 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def _values(network: Network, name: str) -> dict[str, Any]:
-    packed = pack.pack(network)
+def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any]:
     return {
         "name": names.check_name(name),
         "c_name": names.c_name(name),
@@ -80,64 +83,81 @@ def _render(templates: dict[str, str], values: dict[str, Any]) -> dict[str, str]
     return {file: made.get_template(template).render(values) for file, template in templates.items()}
 
 
-def render_network(network: Network, name: str) -> dict[str, str]:
+def render_network(network: Network, packed: PackedNetwork, name: str) -> dict[str, str]:
     """The network as C: {"bs4nn_net_NAME.h": text, "bs4nn_net_NAME.c": text}.
 
     Raises:
         UserError: see `names.check_name`.
     """
     file = names.c_name(name)
-    return _render({f"{file}.h": "network.h.j2", f"{file}.c": "network.c.j2"}, _values(network, name))
+    return _render({f"{file}.h": "network.h.j2", f"{file}.c": "network.c.j2"}, _values(network, packed, name))
 
 
-def render_application(network: Network, name: str) -> dict[str, str]:
+def render_application(network: Network, packed: PackedNetwork, name: str) -> dict[str, str]:
     """What tells the application its network: {"application.h": text, "application.c": text}.
 
     Raises:
         UserError: see `names.check_name`.
     """
-    values = {**_values(network, name), "expected": self_test.expected(network)}
+    values = {**_values(network, packed, name), "expected": self_test.expected(network)}
     return _render({"application.h": "application.h.j2", "application.c": "application.c.j2"}, values)
 
 
-def render_project(network: Network, name: str, boards: Sequence[object], small: bool = False) -> dict[str, str]:
+def render_project(
+    network: Network,
+    packed: PackedNetwork,
+    name: str,
+    boards: Sequence[Board],
+    kernel: Kernel,
+    most: Mapping[str, int | None],
+) -> dict[str, str]:
     """The project's own texts: {"platformio.ini": text, "README.md": text}.
 
     Args:
         network: the network.
+        packed: the same, packed.
         name: its name.
-        boards: the `boards.Board`s to build for.
-        small: with the small kernel.
+        boards: the boards to build for.
+        kernel: the kernel.
+        most: by board, instructions that no image exceeds; None where nobody knows.
 
     Raises:
         UserError: see `names.check_name`.
     """
-    values = {**_values(network, name), "boards": boards, "small": small}
+    defines = {board.id: kernel.on(core(board.core)).defines for board in boards}
+    values = {**_values(network, packed, name), "boards": boards, "kernel": kernel, "defines": defines, "most": most}
     return _render({"platformio.ini": "platformio.ini.j2", "README.md": "README.md.j2"}, values)
 
 
 def render_package(
-    network: Network, name: str, image: NDArray[np.uint8], answer: int, response_time: int, sources: Sequence[str]
+    network: Network,
+    packed: PackedNetwork,
+    name: str,
+    image: NDArray[np.uint8],
+    answer: int,
+    response_time: int,
+    kernel: Kernel,
 ) -> dict[str, str]:
     """What a library folder holds besides sources and metadata: CMakeLists.txt, README.md and examples.
 
     Args:
         network: the network.
+        packed: the same, packed.
         name: its name.
         image: (pixels,) of the examples.
         answer: the network's answer on it.
         response_time: its response time on it.
-        sources: file names of the kernel's sources.
+        kernel: the kernel.
 
     Raises:
         UserError: see `names.check_name`.
     """
     values = {
-        **_values(network, name),
+        **_values(network, packed, name),
         "image": image,
         "answer": answer,
         "response_time": response_time,
-        "sources": sources,
+        "kernel": kernel,
     }
     templates = {
         "CMakeLists.txt": "package_CMakeLists.txt.j2",
