@@ -275,16 +275,18 @@ def test_a_core_that_is_not_known_gets_c_alone_and_no_bound(kernel: str, core_fo
     built = json.loads(run_tool("build", tmp_path / "project", "-e", "standin_unknown", "--json").stdout)
     assert built["kernel"] == kernel
     assert built["builds"][0]["instructions_at_most"] is None
-    names = subprocess.run(["arm-none-eabi-nm", built["builds"][0]["program"]], capture_output=True, text=True).stdout
-    assert "bs4nn_classify" in names
-    assert KERNELS[kernel].assembly.function not in names
+    symbols = _symbols(Path(built["builds"][0]["program"]))
+    assert "bs4nn_classify" in symbols
+    assert KERNELS[kernel].assembly.function not in symbols
     made = project.open_project(tmp_path / "project")
     assert made.instructions_at_most["standin_m4"] > 10_000
     building.build(made, ["standin_m4"])
-    names = subprocess.run(
-        ["arm-none-eabi-nm", building.program_path(made, "standin_m4")], capture_output=True, text=True
-    )
-    assert KERNELS[kernel].assembly.function in names.stdout
+    assert KERNELS[kernel].assembly.function in _symbols(building.program_path(made, "standin_m4"))
+
+
+def _symbols(program: Path) -> list[str]:
+    done = subprocess.run(["arm-none-eabi-nm", program], capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 def test_a_missing_build_engine_is_named_with_the_folder_it_belongs_in(core_folder: Path, tmp_path: Path) -> None:
