@@ -72,11 +72,12 @@ def test_every_board_is_usable(board: boards.Board) -> None:
     if board.kind == "emulated":
         assert board.emulator is not None
         assert board.manifest.parent.name == "emulated"
+        assert board.port == "semihosting"
         assert manifest["bs4nn"]["memory"]["stack_bytes"] <= board.reserved_ram_bytes
         machine = board.emulator.arguments[board.emulator.arguments.index("-machine") + 1]
         assert machine == MACHINES[board.id]
     else:
-        assert board.kind == "real"
+        assert (board.kind, board.port) == ("real", "arduino")
         assert board.manifest.parent.name == "real"
         assert (board.platform, board.framework) == (PLATFORMS[board.id], "arduino")
 
@@ -157,6 +158,7 @@ def platforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_any_board_of_an_installed_platform_works_by_its_name(platforms: Path, tmp_path: Path) -> None:
     board = boards.load_board("disco_f407vg")
     assert (board.core, board.f_cpu, board.flash_bytes, board.ram_bytes) == ("cortex-m4", 168_000_000, 2**20, 2**17)
+    assert (board.port, board.emulator) == ("arduino", None)
     network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
     made = project.generate(network, "small", [board], tmp_path / "small")
     settings = configparser.ConfigParser(interpolation=None)
@@ -216,6 +218,7 @@ def _broken(tmp_path: Path, field: str, value: Any, board_id: str = "qemu-m3") -
         "upload.maximum_size",
         "upload.maximum_ram_size",
         "bs4nn",
+        "bs4nn.port",
         "bs4nn.reserved.flash_bytes",
         "bs4nn.reserved.ram_bytes",
         "bs4nn.emulator.arguments",
@@ -225,11 +228,10 @@ def _broken(tmp_path: Path, field: str, value: Any, board_id: str = "qemu-m3") -
 )
 def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     path = _broken(tmp_path, field, ...)
-    named = {"bs4nn.emulator": "bs4nn.platform"}.get(field, field)  # without an emulator it is a real board
     with pytest.raises(UserError) as raised:
         boards.read_board(path)
     assert str(path) in str(raised.value)
-    assert f"has no field {named}" in str(raised.value)
+    assert f"has no field {field}" in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -246,6 +248,8 @@ def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
         ("bs4nn.reserved.ram_bytes", None),
         ("bs4nn.emulator.arguments", "-machine mps2-an385"),
         ("bs4nn.emulator.arguments", [1]),
+        ("bs4nn.port", "telnet"),
+        ("bs4nn.port", 1),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(tmp_path: Path, field: str, value: Any) -> None:

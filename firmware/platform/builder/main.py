@@ -70,7 +70,7 @@ def set_up_board(board):
         CFLAGS=["-std=c99"],
         CCFLAGS=[*machine, *flags["compile"], *WARNINGS],
         CXXFLAGS=["-fno-exceptions", "-fno-rtti"],
-        CPPDEFINES=["BOARD_PORT_SEMIHOSTING"],
+        CPPDEFINES=["BOARD_PORT_" + board.get("bs4nn.port").upper()],
         LINKFLAGS=[
             *machine,
             *flags["link"],

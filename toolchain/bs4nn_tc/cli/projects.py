@@ -227,6 +227,7 @@ def list_boards(
                         "id": board.id,
                         "name": board.name,
                         "kind": board.kind,
+                        "port": board.port,
                         "core": board.core,
                         "clock_hz": board.f_cpu,
                         "flash_bytes": board.flash_bytes,

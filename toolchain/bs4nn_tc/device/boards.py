@@ -23,6 +23,9 @@ from bs4nn_tc.base.text import printable
 # What an Arduino core, kernel and stack may take on a board of which nothing better is known. `build` looks again.
 _RESERVED_FLASH_BYTES, _RESERVED_RAM_BYTES = 24 * 1024, 4 * 1024
 
+# How a board's firmware starts and talks, one file each in firmware/lib/board/src.
+SEMIHOSTING, ARDUINO = "semihosting", "arduino"
+
 # What boards and platforms may be called: they become values and sections of platformio.ini, and strings in C.
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 
@@ -48,9 +51,10 @@ class Board:
         ram_bytes: RAM of the board.
         reserved_flash_bytes: flash that kernel, application and start-up (or framework) may take.
         reserved_ram_bytes: RAM that they and the stack may take.
+        port: how its firmware starts and talks: "semihosting" or "arduino".
         emulator: how it is emulated; None for a real board.
-        platform: PlatformIO's platform of a real board, else "".
-        framework: PlatformIO's framework of a real board, else "".
+        platform: PlatformIO's platform of the port, "" for the one that lies in the project.
+        framework: PlatformIO's framework of the port, "" for none.
         manifest: the file that says all this.
     """
 
@@ -62,6 +66,7 @@ class Board:
     ram_bytes: int
     reserved_flash_bytes: int
     reserved_ram_bytes: int
+    port: str
     emulator: Emulator | None
     platform: str
     framework: str
@@ -71,6 +76,49 @@ class Board:
     def kind(self) -> str:
         """ "emulated" or "real"."""
         return "real" if self.emulator is None else "emulated"
+
+
+class _Manifest:
+    """A board's manifest, of which every field is looked at before it is believed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._content = plain_json.parse(read_file(path, plain_json.MAX_BYTES), f"the board manifest {path}")
+
+    def field(self, name: str) -> Any:
+        value = self._content
+        for key in name.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise UserError(f"the board manifest {self.path} has no field {name}")
+            value = value[key]
+        return value
+
+    def text(self, name: str) -> str:
+        value = self.field(name)
+        if not isinstance(value, str):
+            raise self.wrong(name, "a text")
+        return printable(value)
+
+    def count(self, name: str) -> int:
+        value = self.field(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self.wrong(name, "a number of bytes")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        value = self.field(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise self.wrong(name, "a list of texts")
+        return tuple(value)
+
+    def clock(self) -> int:
+        value = self.text("build.f_cpu")
+        if not value.rstrip("UL").isdecimal():
+            raise self.wrong("build.f_cpu", "a clock in Hz such as '16000000L'")
+        return int(value.rstrip("UL"))
+
+    def wrong(self, name: str, wanted: str) -> UserError:
+        return UserError(f"the board manifest {self.path}: {name} is {self.field(name)!r}, not {wanted}")
 
 
 def read_board(path: Path, platform: str = "") -> Board:
@@ -84,72 +132,58 @@ def read_board(path: Path, platform: str = "") -> Board:
         UserError: it is no JSON, a field is missing or of the wrong kind (names file and field), or PlatformIO has no
             Arduino core for the board.
     """
-    manifest = plain_json.parse(read_file(path, plain_json.MAX_BYTES), f"the board manifest {path}")
+    manifest = _Manifest(path)
+    return _installed_board(manifest, platform) if platform else _own_board(manifest)
 
-    def field(name: str) -> Any:
-        value = manifest
-        for key in name.split("."):
-            if not isinstance(value, dict) or key not in value:
-                raise UserError(f"the board manifest {path} has no field {name}")
-            value = value[key]
-        return value
 
-    def text(name: str) -> str:
-        value = field(name)
-        if not isinstance(value, str):
-            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a text")
-        return printable(value)
-
-    def count(name: str) -> int:
-        value = field(name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise UserError(f"the board manifest {path}: {name} is {value!r}, not a number of bytes")
-        return value
-
-    clock = text("build.f_cpu")
-    if not clock.rstrip("UL").isdecimal():
-        raise UserError(f"the board manifest {path}: build.f_cpu is {clock!r}, not a clock in Hz such as '16000000L'")
-    if platform:
-        frameworks = field("frameworks")
-        if not isinstance(frameworks, list) or "arduino" not in frameworks:
-            known = ", ".join(map(str, frameworks)) if isinstance(frameworks, list) and frameworks else "none"
-            raise UserError(
-                f"PlatformIO has no Arduino core for the board '{path.stem}' (it has: {known}), and this tool's "
-                "firmware needs one for its console; take the library instead: bs4nn-tc package"
-            )
-        flash, ram = count("upload.maximum_size"), count("upload.maximum_ram_size")
-        return Board(
-            id=path.stem,
-            name=text("name"),
-            core=text("build.cpu") if "cpu" in field("build") else text("build.mcu"),
-            f_cpu=int(clock.rstrip("UL")),
-            flash_bytes=flash,
-            ram_bytes=ram,
-            reserved_flash_bytes=min(_RESERVED_FLASH_BYTES, flash // 2),
-            reserved_ram_bytes=min(_RESERVED_RAM_BYTES, ram // 2),
-            emulator=None,
-            platform=platform,
-            framework="arduino",
-            manifest=path,
-        )
+def _own_board(manifest: _Manifest) -> Board:
+    """A board from a manifest of ours, which says what the firmware of the board needs."""
+    port = manifest.text("bs4nn.port")
+    if port not in (SEMIHOSTING, ARDUINO):
+        raise manifest.wrong("bs4nn.port", f"{SEMIHOSTING} or {ARDUINO}")
     emulator = None
-    if "emulator" in field("bs4nn"):
-        arguments = field("bs4nn.emulator.arguments")
-        if not isinstance(arguments, list) or not all(isinstance(argument, str) for argument in arguments):
-            raise UserError(f"the board manifest {path}: bs4nn.emulator.arguments is no list of texts")
-        emulator = Emulator(text("bs4nn.emulator.program"), tuple(arguments))
+    if port == SEMIHOSTING:
+        emulator = Emulator(manifest.text("bs4nn.emulator.program"), manifest.texts("bs4nn.emulator.arguments"))
+    return Board(
+        id=manifest.path.stem,
+        name=manifest.text("name"),
+        core=manifest.text("build.cpu"),
+        f_cpu=manifest.clock(),
+        flash_bytes=manifest.count("upload.maximum_size"),
+        ram_bytes=manifest.count("upload.maximum_ram_size"),
+        reserved_flash_bytes=manifest.count("bs4nn.reserved.flash_bytes"),
+        reserved_ram_bytes=manifest.count("bs4nn.reserved.ram_bytes"),
+        port=port,
+        emulator=emulator,
+        platform=manifest.text("bs4nn.platform") if port == ARDUINO else "",
+        framework=manifest.text("bs4nn.framework") if port == ARDUINO else "",
+        manifest=manifest.path,
+    )
+
+
+def _installed_board(manifest: _Manifest, platform: str) -> Board:
+    """A board from a manifest of PlatformIO's: its firmware needs an Arduino core."""
+    path, frameworks = manifest.path, manifest.field("frameworks")
+    if not isinstance(frameworks, list) or "arduino" not in frameworks:
+        known = ", ".join(map(str, frameworks)) if isinstance(frameworks, list) and frameworks else "none"
+        raise UserError(
+            f"PlatformIO has no Arduino core for the board '{path.stem}' (it has: {known}), and this tool's "
+            "firmware needs one for its console; take the library instead: bs4nn-tc package"
+        )
+    flash, ram = manifest.count("upload.maximum_size"), manifest.count("upload.maximum_ram_size")
     return Board(
         id=path.stem,
-        name=text("name"),
-        core=text("build.cpu"),
-        f_cpu=int(clock.rstrip("UL")),
-        flash_bytes=count("upload.maximum_size"),
-        ram_bytes=count("upload.maximum_ram_size"),
-        reserved_flash_bytes=count("bs4nn.reserved.flash_bytes"),
-        reserved_ram_bytes=count("bs4nn.reserved.ram_bytes"),
-        emulator=emulator,
-        platform="" if emulator else text("bs4nn.platform"),
-        framework="" if emulator else text("bs4nn.framework"),
+        name=manifest.text("name"),
+        core=manifest.text("build.cpu" if "cpu" in manifest.field("build") else "build.mcu"),
+        f_cpu=manifest.clock(),
+        flash_bytes=flash,
+        ram_bytes=ram,
+        reserved_flash_bytes=min(_RESERVED_FLASH_BYTES, flash // 2),
+        reserved_ram_bytes=min(_RESERVED_RAM_BYTES, ram // 2),
+        port=ARDUINO,
+        emulator=None,
+        platform=platform,
+        framework="arduino",
         manifest=path,
     )
 

@@ -102,7 +102,13 @@ def _why_not_for(compiler: str, board: boards.Board) -> str:
     sources = [*sorted((port / "src").glob("*.c")), resources.KERNEL / "bs4nn_cortex_m.S"]
     command = [
         compiler,
-        *(f"-mcpu={board.core}", *flags["machine"], *flags["compile"], "-std=c99", "-DBOARD_PORT_SEMIHOSTING"),
+        *(
+            f"-mcpu={board.core}",
+            *flags["machine"],
+            *flags["compile"],
+            "-std=c99",
+            f"-DBOARD_PORT_{board.port.upper()}",
+        ),
         *(f"-I{port / 'src'}", *map(str, sources)),
         *(*flags["link"], "-T", str(port / "board.ld"), *(f"-Wl,--defsym={key}={memory[key]}" for key in memory)),
     ]

@@ -134,7 +134,7 @@ def _write(
         shutil.copyfile(path, sources / path.name)
     (folder / "boards").mkdir()
     for board in boards:
-        if board.kind == "emulated":
+        if not board.platform:  # PlatformIO knows it by nothing else
             shutil.copyfile(board.manifest, folder / "boards" / board.manifest.name)
     most = {board.id: bound.instructions_at_most(network, packed, board.core, kernel) for board in boards}
     texts = {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
