@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import json
 import subprocess
 from pathlib import Path
@@ -169,6 +170,20 @@ def test_any_board_of_an_installed_platform_works_by_its_name(platforms: Path, t
     assert project.open_project(made.folder).boards == ("disco_f407vg",)
     listed = json.loads(run_tool("boards", "--installed", "--json").stdout)["boards"]
     assert [one["id"] for one in listed if one["id"] in ("disco_f407vg", "bare_f407")] == ["disco_f407vg"]
+
+
+def test_what_a_firmware_needs_follows_from_the_port(tmp_path: Path) -> None:
+    """Not from whether somebody can emulate the board."""
+    board = dataclasses.replace(boards.load_board("qemu-m0"), emulator=None)
+    network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
+    made = project.generate(network, "small", [board], tmp_path / "small")
+    settings = configparser.ConfigParser(interpolation=None)
+    settings.read(made.folder / "platformio.ini")
+    section = settings["env:qemu-m0"]
+    assert section["platform"] == "symlink://${PROJECT_DIR}/platform"
+    assert "framework" not in section
+    assert "BS4NN_CLOCK" not in section["build_flags"]
+    assert (made.folder / "boards" / "qemu-m0.json").is_file()
 
 
 def test_our_own_manifest_comes_first(platforms: Path) -> None:

@@ -170,12 +170,13 @@ def _installed_board(manifest: _Manifest, platform: str) -> Board:
             f"PlatformIO has no Arduino core for the board '{path.stem}' (it has: {known}), and this tool's "
             "firmware needs one for its console; take the library instead: bs4nn-tc package"
         )
+    f_cpu, core = manifest.clock(), manifest.text("build.cpu" if "cpu" in manifest.field("build") else "build.mcu")
     flash, ram = manifest.count("upload.maximum_size"), manifest.count("upload.maximum_ram_size")
     return Board(
         id=path.stem,
         name=manifest.text("name"),
-        core=manifest.text("build.cpu" if "cpu" in manifest.field("build") else "build.mcu"),
-        f_cpu=manifest.clock(),
+        core=core,
+        f_cpu=f_cpu,
         flash_bytes=flash,
         ram_bytes=ram,
         reserved_flash_bytes=min(_RESERVED_FLASH_BYTES, flash // 2),

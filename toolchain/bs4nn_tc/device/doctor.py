@@ -13,6 +13,7 @@ from typing import Any
 
 from bs4nn_tc.base import remedies, resources
 from bs4nn_tc.device import boards, pio_output, platformio
+from bs4nn_tc.device.kernels import FAST
 
 # Includes a header of the compiler's, calls what a processor without it takes from the compiler's library (division),
 # and has its start-up, assembly and memory map from the firmware. A host needs its C library, too.
@@ -99,17 +100,11 @@ def _why_not_for(compiler: str, board: boards.Board) -> str:
         "RAM_LENGTH": board.ram_bytes,
         "STACK_BYTES": 2048,
     }
-    sources = [*sorted((port / "src").glob("*.c")), resources.KERNEL / "bs4nn_cortex_m.S"]
+    sources = [*sorted((port / "src").glob("*.c")), *(path for path in FAST.sources if path.suffix == ".S")]
     command = [
         compiler,
-        *(
-            f"-mcpu={board.core}",
-            *flags["machine"],
-            *flags["compile"],
-            "-std=c99",
-            f"-DBOARD_PORT_{board.port.upper()}",
-        ),
-        *(f"-I{port / 'src'}", *map(str, sources)),
+        *(f"-mcpu={board.core}", *flags["machine"], *flags["compile"], "-std=c99"),
+        *(f"-DBOARD_PORT_{board.port.upper()}", f"-I{port / 'src'}", *map(str, sources)),
         *(*flags["link"], "-T", str(port / "board.ld"), *(f"-Wl,--defsym={key}={memory[key]}" for key in memory)),
     ]
     return _attempt(command, _BOARD_PROGRAM, tuple(f"-l{name}" for name in flags["libraries"]))
