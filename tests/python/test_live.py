@@ -32,6 +32,7 @@ from hypothesis import given, settings
 from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 
+from bs4nn_tc import targets
 from bs4nn_tc.base.errors import TargetError, UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
@@ -116,7 +117,7 @@ def digits() -> datasets.Dataset:
 def native(network: Network, tmp_path_factory: pytest.TempPathFactory) -> runner.Runner:
     folder = tmp_path_factory.mktemp("live")
     network_file.save(network, folder / "n.bs4nn")
-    return runner.prepare(folder / "n.bs4nn", runner.Kind.NATIVE, None, None, folder / "project")
+    return runner.prepare(folder / "n.bs4nn", targets.Kind.NATIVE, None, None, folder / "project")
 
 
 @pytest.fixture
@@ -405,7 +406,7 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
         server.image_shape(oblong, None)
     assert server.image_shape(native.network, digits) == server.image_shape(native.network, None) == (8, 8)
     mnist = network_file.load(MNIST_NETWORK)
-    found = server.facts(session.Session(runner.Runner(mnist, "m", runner.Kind.NATIVE, None, native.open)), None)
+    found = server.facts(session.Session(runner.Runner(mnist, "m", targets.Kind.NATIVE, None, native.open)), None)
     assert (found["rows"], found["box"], found["centre"]) == (28, [20, 20], [14.5, 14.5])
     assert found["class_names"] == [str(digit) for digit in range(10)]
 
@@ -514,7 +515,7 @@ def test_a_cable_that_is_pulled_and_put_back(made: project.Project, network: Net
 
     board = plugged_in()
     try:
-        chosen = runner.prepare(made.folder, runner.Kind.SERIAL, None, f"socket://127.0.0.1:{port}", Path())
+        chosen = runner.prepare(made.folder, targets.Kind.SERIAL, None, f"socket://127.0.0.1:{port}", Path())
         with asking(server.application(session.Session(chosen), None)) as client:
             told = client.post("/classify", json={"pixels": GOOD}).json()
             assert told["equal"]
@@ -537,7 +538,7 @@ def test_another_network_on_the_board_is_not_believed(made: project.Project, nat
     signs[0, 0] *= -1
     layers = (*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds))
     other = Network(layers, 16, input=Input(intensity_max=16))
-    stale = session.Session(runner.Runner(other, "stale", runner.Kind.NATIVE, None, native.open))
+    stale = session.Session(runner.Runner(other, "stale", targets.Kind.NATIVE, None, native.open))
     with pytest.raises(TargetError, match="stale"):
         stale.start()
 

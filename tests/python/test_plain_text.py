@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from conftest import assert_refused, random_network, run_tool
 
-from bs4nn_tc import cli
+from bs4nn_tc import cli, targets
 from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli import common
@@ -293,7 +293,7 @@ def test_the_page_of_hostile_names() -> None:
     network = random_network(np.random.default_rng(0), (12, 6, 3))
 
     def page(text: str) -> Tags:
-        asked = session.Session(runner.Runner(network, text, runner.Kind.NATIVE, None, lambda: pytest.fail("opened")))
+        asked = session.Session(runner.Runner(network, text, targets.Kind.NATIVE, None, lambda: pytest.fail("opened")))
         facts = server.facts(asked, named(text, text))
         return Tags(render.environment().get_template("live.html.j2").render(facts=facts))
 

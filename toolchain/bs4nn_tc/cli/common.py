@@ -96,27 +96,26 @@ DataDirOption = Annotated[
 ]
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
-KernelOption = Annotated[
-    str,
-    typer.Option(
-        metavar=f"[{'|'.join(['auto', *KERNELS])}]",
-        help=f"{'; '.join(f'{kernel.name}: {kernel.character}' for kernel in KERNELS.values())}; auto: the first with "
-        "which the network fits the board.",
-    ),
-]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 
 
-def chosen_kernel(name: str) -> Kernel | None:
-    """The kernel that --kernel names; None for auto.
+def _kernel_or_auto(text: str) -> Kernel | None:
+    """What `--kernel` takes: the name of one, or auto, which is None."""
+    if text != "auto" and text not in KERNELS:
+        raise typer.BadParameter(f"'{printable(text, 80)}' is none of auto, {', '.join(KERNELS)}")
+    return KERNELS.get(text)
 
-    Raises:
-        UserError: there is none of that name.
-    """
-    if name != "auto" and name not in KERNELS:
-        known = " or ".join(KERNELS)
-        raise UserError(f"there is no kernel '{printable(name, 80)}'; choose auto, {known} with --kernel")
-    return KERNELS.get(name)
+
+KernelOption = Annotated[
+    Kernel | None,
+    typer.Option(
+        parser=_kernel_or_auto,
+        metavar=f"[{'|'.join(['auto', *KERNELS])}]",
+        show_default=False,
+        help=f"{'; '.join(f'{kernel.name}: {kernel.character}' for kernel in KERNELS.values())}; auto: the first with "
+        "which the network fits the board. [default: auto]",
+    ),
+]
 
 
 @contextlib.contextmanager

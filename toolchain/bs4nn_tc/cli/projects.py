@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError, VerificationError
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import (
     DEPLOY,
     HERE,
@@ -20,7 +20,6 @@ from bs4nn_tc.cli.common import (
     ProjectArgument,
     QuietOption,
     app,
-    chosen_kernel,
     output,
     print_json,
     progress_bar,
@@ -42,16 +41,16 @@ def generate(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a project even if its files were changed.")] = False,
-    kernel: KernelOption = "auto",
+    kernel: KernelOption = None,
 ) -> None:
     """Turn a network into a PlatformIO project that stands alone."""
     network = network_file.load(network_path)
     name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
     chosen = [boards.load_board(board_id) for board_id in dict.fromkeys(board)]
     out = out or Path(f"{name}-project")
-    made = project.generate(network, name, chosen, out, force, chosen_kernel(kernel))
+    made = project.generate(network, name, chosen, out, force, kernel)
     output.print(f"{out}: {name} ({network.shape_text}) for native, {', '.join(made.boards)}")
-    if kernel == "auto" and made.kernel != FAST.name:
+    if kernel is None and made.kernel != FAST.name:
         used = KERNELS[made.kernel]
         output.print(f"  the {used.name} kernel ({used.character}), for the {FAST.name} one does not fit; see --kernel")
     steps = bound.steps_at_most(network)
@@ -72,16 +71,16 @@ def make_package(
         typer.Option("-o", "--output", help="The folder to make, or a .zip file. [default: NAME-library]"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="The network's name. [default: from the file's name]")] = None,
-    kernel: KernelOption = "auto",
+    kernel: KernelOption = None,
 ) -> None:
     """Turn a network into a library for Arduino, PlatformIO, CMake, Zephyr, ESP-IDF or a plain compiler."""
     network = network_file.load(network_path)
     name = names.check_name(name) if name is not None else names.name_from_file(network_path.stem)
     out = out or Path(f"{name}-library")
     if out.suffix == ".zip":
-        package.write_zip(network, name, out, chosen_kernel(kernel) or FAST)
+        package.write_zip(network, name, out, kernel or FAST)
     else:
-        package.write_folder(network, name, out, chosen_kernel(kernel) or FAST)
+        package.write_folder(network, name, out, kernel or FAST)
     output.print(f"{out}: {name} ({network.shape_text}) and the kernel as a library")
 
 
@@ -102,35 +101,10 @@ def _environments(made: project.Project, chosen: list[str] | None) -> list[str]:
 def build_with_bar(
     made: project.Project, environments: list[str], quiet: bool, verbose: bool = False
 ) -> tuple[list[building.Build], UserError | None]:
-    """Build some environments of a project, and the others even if one cannot be built.
-
-    Args:
-        made: the project.
-        environments: "native" and ids of its boards.
-        quiet: no bar.
-        verbose: show what PlatformIO prints.
-
-    Returns:
-        what was built, and the error that says what was not and why.
-    """
-    builds: list[building.Build] = []
-    failures: dict[str, UserError] = {}
-    with progress_bar("building", len(environments), quiet) as advance:
-        for environment in environments:
-            on_line = progress_console.print_foreign if verbose else None
-            try:
-                builds += building.build(made, [environment], on_line)
-            except (MissingToolError, TargetError, VerificationError) as error:
-                failures[environment] = error
-            advance()
-    if not failures:
-        return builds, None
-    first = next(iter(failures.values()))
-    if len(environments) == 1:
-        return builds, first
-    built = ", ".join(one.environment for one in builds) or "nothing"
-    reasons = "; ".join(f"{environment} ({error})" for environment, error in failures.items())
-    return builds, type(first)(f"built: {built}; not built: {reasons}")
+    """`building.build_each` with a bar, unless `quiet`; `verbose` shows what PlatformIO prints."""
+    with progress_bar("building", len(environments), quiet or not environments) as advance:
+        on_line = progress_console.print_foreign if verbose else None
+        return building.build_each(made, environments, on_line, advance)
 
 
 @app.command(epilog="Example: bs4nn-tc build digits-project", rich_help_panel=DEPLOY)
@@ -220,38 +194,30 @@ def list_boards(
         others = (boards.find_board(board_id) for board_id in sorted(boards.installed_boards().keys() - own))
         known += [board for board in others if board is not None]
     if as_json:
-        print_json(
-            {
-                "boards": [
-                    {
-                        "id": board.id,
-                        "name": board.name,
-                        "kind": board.kind,
-                        "port": board.port,
-                        "core": board.core,
-                        "clock_hz": board.f_cpu,
-                        "flash_bytes": board.flash_bytes,
-                        "ram_bytes": board.ram_bytes,
-                    }
-                    for board in known
-                ]
-            }
-        )
+        print_json({"boards": [_facts_of(board) for board in known]})
         return
     table = Table(title="boards", title_justify="left")
     for heading in ("--board", "name", "core", "clock", "flash", "RAM"):
         right = heading in ("clock", "flash", "RAM")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "name")
     for board in known:
-        table.add_row(
-            board.id,
-            board.name,
-            board.core,
-            f"{board.f_cpu / 1e6:g} MHz",
-            f"{board.flash_bytes // 1024:,} KiB",
-            f"{board.ram_bytes // 1024:,} KiB",
-        )
+        sizes = (f"{count // 1024:,} KiB" for count in (board.flash_bytes, board.ram_bytes))
+        table.add_row(board.id, board.name, board.core, f"{board.f_cpu / 1e6:g} MHz", *sizes)
     output.print(table)
+
+
+def _facts_of(board: boards.Board) -> dict[str, str | int]:
+    """A board for JSON."""
+    return {
+        "id": board.id,
+        "name": board.name,
+        "kind": board.kind,
+        "port": board.port,
+        "core": board.core,
+        "clock_hz": board.f_cpu,
+        "flash_bytes": board.flash_bytes,
+        "ram_bytes": board.ram_bytes,
+    }
 
 
 @app.command("doctor", epilog="Example: bs4nn-tc doctor", rich_help_panel=DEPLOY)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shlex
 import tempfile
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,8 @@ import typer
 from rich.table import Table
 
 from bs4nn_tc.base import remedies
-from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError, VerificationError
+from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     HERE,
     RUN,
@@ -33,51 +35,34 @@ from bs4nn_tc.cli.common import (
 )
 from bs4nn_tc.cli.projects import build_with_bar
 from bs4nn_tc.data import datasets
-from bs4nn_tc.device import boards, building
+from bs4nn_tc.device import building
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets import ApplicationTarget, bridge, open_emulator, open_native, open_serial
+from bs4nn_tc.targets import Kind, bridge, emulated_boards, open_serial
 from bs4nn_tc.targets import verify as verification
 
 
-class TargetKind(StrEnum):
-    """What `verify` runs a network on."""
-
-    ALL = "all"
-    NATIVE = "native"
-    EMULATOR = "emulator"
-    SERIAL = "serial"
-
-
-def _open(kind: TargetKind, made: project.Project, environment: str, port: str | None) -> ApplicationTarget:
-    if kind is TargetKind.SERIAL:
-        return open_serial(port)
-    if kind is TargetKind.NATIVE:
-        return open_native(building.program_path(made, building.NATIVE))
-    return open_emulator(boards.load_board(environment), building.program_path(made, environment))
-
-
-def _verify_plan(made: project.Project, target: TargetKind) -> list[tuple[TargetKind, str]]:
-    """Which target to run in which environment."""
-    emulated = [board for board in made.boards if boards.load_board(board).emulator is not None]
-    plan = []
-    if target in (TargetKind.ALL, TargetKind.NATIVE):
-        plan.append((TargetKind.NATIVE, building.NATIVE))
-    if target in (TargetKind.ALL, TargetKind.EMULATOR):
-        plan += [(TargetKind.EMULATOR, board) for board in emulated]
-        if not emulated and target is TargetKind.EMULATOR:
-            raise UserError(f"{made.folder} was generated for no emulated board; generate it with --board qemu-m4")
-    if target is TargetKind.SERIAL:
-        plan.append((TargetKind.SERIAL, ""))
-    return plan
+def _kind_or_all(text: str) -> Kind | None:
+    """What `--target` of `verify` takes: a kind, or all, which is None."""
+    if text != "all" and text not in list(Kind):
+        raise typer.BadParameter(f"'{printable(text, 80)}' is none of all, {', '.join(Kind)}")
+    return None if text == "all" else Kind(text)
 
 
 @app.command(epilog="Example: bs4nn-tc verify digits-project --target emulator --dataset digits", rich_help_panel=RUN)
 def verify(
     folder: ProjectArgument = HERE,
     dataset: TestDatasetOption = None,
-    target: Annotated[TargetKind, typer.Option(help="`all` is native and every emulated board.")] = TargetKind.ALL,
+    target: Annotated[
+        Kind | None,
+        typer.Option(
+            parser=_kind_or_all,
+            metavar=f"[{'|'.join(['all', *Kind])}]",
+            show_default=False,
+            help="`all` is native and every emulated board. [default: all]",
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     port: Annotated[
@@ -95,48 +80,31 @@ def verify(
     """Compare targets with the Python reference, image by image, bit for bit."""
     made = project.open_project(folder)
     network = made.network
-    plan = _verify_plan(made, target)
+    where = verification.places(made, target, port or ())
     dataset, pixels, _ = test_images(dataset, data_dir, images, network)
-    to_build = [environment for _, environment in plan if environment]
-    _, failure = build_with_bar(made, to_build, quiet or not to_build)
+    _, failure = build_with_bar(made, [place.environment for place in where if place.environment is not None], quiet)
     if failure is not None:
         raise failure
     with progress_bar("reference", len(pixels), quiet) as advance:
         expected = reference.run(network, pixels, advance)
-    reports: list[verification.Verification] = []
-    failed: UserError | None = None
-    for kind, environment in plan:
-        try:
-            with contextlib.ExitStack() as stack:
-                ports: list[str | None] = [*port] if port and kind is TargetKind.SERIAL else [None]
-                opened = [stack.enter_context(_open(kind, made, environment, one)) for one in ports]
-                advance = stack.enter_context(progress_bar(", ".join(one.label for one in opened), len(pixels), quiet))
-                reports += verification.verify_several(
-                    opened, kind.value, network, pixels, expected, not answers_only, advance
-                )
-        except UserError as error:
-            failed = error
-            break
-    if not reports and failed is not None:
-        raise failed
+    bar = functools.partial(progress_bar, quiet=quiet)
+    outcome = verification.verify_project(made, where, pixels, expected, not answers_only, bar)
     if as_json:
         print_json(
             {
                 "project": str(folder),
                 "digest": network.digest,
                 "dataset": dataset,
-                "verified": failed is None and all(report.verified for report in reports),
-                "results": [report.as_dict() for report in reports],
+                "verified": outcome.verified,
+                "results": [report.as_dict() for report in outcome.reports],
             }
         )
     else:
-        _print_reports(made.name, reports)
-    _judge(reports, len(plan) * len(pixels))
-    if failed is not None:
-        raise failed
+        _print_reports(made.name, outcome.reports)
+    outcome.check()
 
 
-def _print_reports(name: str, reports: list[verification.Verification]) -> None:
+def _print_reports(name: str, reports: Sequence[verification.Verification]) -> None:
     table = Table(title=f"{name} against the reference", title_justify="left")
     for heading in ("target", "board", "images", "equal", "seconds"):
         table.add_column(heading, justify="left" if heading in ("target", "board") else "right")
@@ -147,22 +115,6 @@ def _print_reports(name: str, reports: list[verification.Verification]) -> None:
     again = sum(report.asked_again for report in reports)
     if again:
         output.print(f"asked again: {again:,} times (damaged or missing answers, or boards that restarted)")
-
-
-def _judge(reports: list[verification.Verification], images: int) -> None:
-    """Raise for the worst of what was found; `images` of all targets together were to be compared.
-
-    Raises:
-        VerificationError: a target differs from the reference.
-        TargetError: a target stopped on the way.
-    """
-    for report in reports:
-        if report.first_difference is not None:
-            raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
-    for report in reports:
-        if report.stopped is not None:
-            compared = sum(other.images for other in reports)
-            raise TargetError(f"{report.stopped}; {compared:,} of {images:,} images had been compared by then")
 
 
 @app.command(epilog="Example: bs4nn-tc emulate digits-project --board qemu-m4 --tcp 4000", rich_help_panel=RUN)
@@ -178,8 +130,8 @@ def emulate(
     One client at a time talks to the board; the next one waits until that has left or been silent for a few seconds.
     """
     made = project.open_project(folder)
-    emulated = [known for known in made.boards if boards.load_board(known).emulator is not None]
-    chosen = board or (emulated[0] if len(emulated) == 1 else None)
+    emulated = {known.id: known for known in emulated_boards(made)}
+    chosen = board or (next(iter(emulated)) if len(emulated) == 1 else None)
     if chosen is None or chosen not in emulated:
         raise UserError(f"choose an emulated board of {folder} with --board (there: {', '.join(emulated) or 'none'})")
     building.flash(made, chosen)
@@ -191,17 +143,9 @@ def emulate(
         progress_console.print(f"{chosen} runs; e.g. {command}")
 
     if tcp is None:
-        bridge.serve_terminal(boards.load_board(chosen), firmware, ready)
+        bridge.serve_terminal(emulated[chosen], firmware, ready)
     else:
-        bridge.serve_socket(boards.load_board(chosen), firmware, tcp, ready)
-
-
-class LiveTarget(StrEnum):
-    """What `live` runs a network on."""
-
-    NATIVE = "native"
-    EMULATOR = "emulator"
-    SERIAL = "serial"
+        bridge.serve_socket(emulated[chosen], firmware, tcp, ready)
 
 
 def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) -> datasets.Dataset | None:
@@ -228,7 +172,7 @@ def live(
         ),
     ] = HERE,
     target: Annotated[
-        LiveTarget | None,
+        Kind | None,
         typer.Option(
             show_default=False,
             help="What answers. [default: emulator; with --port, or for a project of real boards only, serial]",
@@ -258,9 +202,8 @@ def live(
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(server.listen(host, http_port))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bs4nn-live-")))
-        kind = None if target is None else runner.Kind(target.value)
         with progress_console.status("getting the target ready") if not quiet else contextlib.nullcontext():
-            chosen = runner.prepare(path, kind, board, port, folder / "project")
+            chosen = runner.prepare(path, target, board, port, folder / "project")
             known = _live_dataset(chosen.network, dataset, data_dir)
             opened = stack.enter_context(contextlib.closing(session.Session(chosen)))
             opened.start()

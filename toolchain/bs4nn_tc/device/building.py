@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from bs4nn_tc.base.errors import TargetError, VerificationError
+from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError, VerificationError
 from bs4nn_tc.device import platformio
 from bs4nn_tc.device.boards import Board, load_board
 from bs4nn_tc.device.codegen.project import Project
@@ -134,6 +134,42 @@ def build(
             _check_room(load_board(environment), sizes)
         builds.append(Build(environment, program, sizes))
     return builds
+
+
+def build_each(
+    project: Project,
+    environments: Sequence[str],
+    on_line: Callable[[str], None] | None = None,
+    on_environment: Callable[[], None] | None = None,
+) -> tuple[list[Build], UserError | None]:
+    """Build some environments of a project, and the others even if one cannot be built.
+
+    Args:
+        project: a generated project.
+        environments: "native" and ids of its boards.
+        on_line: called with every line that PlatformIO prints.
+        on_environment: called after each environment.
+
+    Returns:
+        what was built, and the error that says what was not and why.
+    """
+    builds: list[Build] = []
+    failures: dict[str, UserError] = {}
+    for environment in environments:
+        try:
+            builds += build(project, [environment], on_line)
+        except (MissingToolError, TargetError, VerificationError) as error:
+            failures[environment] = error
+        if on_environment is not None:
+            on_environment()
+    if not failures:
+        return builds, None
+    first = next(iter(failures.values()))
+    if len(environments) == 1:
+        return builds, first
+    built = ", ".join(one.environment for one in builds) or "nothing"
+    reasons = "; ".join(f"{environment} ({error})" for environment, error in failures.items())
+    return builds, type(first)(f"built: {built}; not built: {reasons}")
 
 
 def _run_self_test(program: Path) -> None:

@@ -7,6 +7,7 @@ stream of bytes; they differ only in how the stream is opened.
 from bs4nn_tc.targets import bridge
 from bs4nn_tc.targets.application import Answer, ApplicationTarget, Identity, Trace
 from bs4nn_tc.targets.emulator import instructions, open_emulator
+from bs4nn_tc.targets.kinds import Kind, emulated_boards, open_target
 from bs4nn_tc.targets.native import open_native
 from bs4nn_tc.targets.serial_port import open_serial
 
@@ -14,10 +15,13 @@ __all__ = [
     "Answer",
     "ApplicationTarget",
     "Identity",
+    "Kind",
     "Trace",
     "bridge",
+    "emulated_boards",
     "instructions",
     "open_emulator",
     "open_native",
     "open_serial",
+    "open_target",
 ]

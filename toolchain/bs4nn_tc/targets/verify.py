@@ -1,7 +1,8 @@
-"""Any target against the reference, bit for bit: the first differing image, layer and neuron."""
+"""Any target, or all that a project is for, against the reference, bit for bit: the first difference by its neuron."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.errors import TargetError, UserError, VerificationError
+from bs4nn_tc.device import building
+from bs4nn_tc.device.boards import Board
+from bs4nn_tc.device.codegen.project import Project
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.reference import Result
-from bs4nn_tc.targets import ApplicationTarget
+from bs4nn_tc.targets.application import ApplicationTarget
+from bs4nn_tc.targets.kinds import Kind, emulated_boards, open_target
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,66 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {**asdict(self), "verified": self.verified}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a project is verified.
+
+    Attributes:
+        kind: of the target.
+        board: the emulated board; None for the other kinds.
+        ports: of boards on serial ports, which share the images; None is the only board that is plugged in.
+    """
+
+    kind: Kind
+    board: Board | None = None
+    ports: tuple[str | None, ...] = (None,)
+
+    @property
+    def environment(self) -> str | None:
+        """What has to be built of the project; None where the firmware is there already."""
+        if self.kind is Kind.SERIAL:
+            return None
+        return building.NATIVE if self.board is None else self.board.id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found in all places.
+
+    Attributes:
+        reports: one a target that could be asked.
+        failure: why no more targets were asked; None where all were.
+        wanted: comparisons of an image that were to be made, in all places.
+    """
+
+    reports: tuple[Verification, ...]
+    failure: UserError | None
+    wanted: int
+
+    @property
+    def verified(self) -> bool:
+        """Everything was equal everywhere."""
+        return self.failure is None and all(report.verified for report in self.reports)
+
+    def check(self) -> None:
+        """Raise for the worst that was found.
+
+        Raises:
+            VerificationError: a target differs from the reference.
+            TargetError: a target stopped on the way.
+            UserError: one could not be opened.
+        """
+        for report in self.reports:
+            if report.first_difference is not None:
+                raise VerificationError(f"{report.target} {report.board} differs: {report.first_difference}")
+        for report in self.reports:
+            if report.stopped is not None:
+                compared = sum(other.images for other in self.reports)
+                raise TargetError(f"{report.stopped}; {compared:,} of {self.wanted:,} images had been compared by then")
+        if self.failure is not None:
+            raise self.failure
 
 
 def verify(
@@ -159,6 +224,64 @@ def verify_several(
 
     with ThreadPoolExecutor(len(targets)) as pool:
         return list(pool.map(work, targets, bounds[:-1].tolist(), bounds[1:].tolist()))
+
+
+def places(made: Project, kind: Kind | None, ports: Sequence[str] = ()) -> list[Place]:
+    """Where a project can be verified.
+
+    Args:
+        made: the project.
+        kind: of the targets; None for this computer and every emulated board.
+        ports: of boards on serial ports; without any, the only one that is plugged in.
+
+    Raises:
+        UserError: it was generated for no emulated board, and one is asked for.
+    """
+    if kind is Kind.SERIAL:
+        return [Place(kind, ports=tuple(ports) or (None,))]
+    emulated = [Place(Kind.EMULATOR, board) for board in emulated_boards(made)]
+    if kind is Kind.EMULATOR and not emulated:
+        raise UserError(f"{made.folder} was generated for no emulated board; generate it with --board qemu-m4")
+    native = [Place(Kind.NATIVE)]
+    return native + emulated if kind is None else native if kind is Kind.NATIVE else emulated
+
+
+def verify_project(
+    made: Project,
+    where: Sequence[Place],
+    images: NDArray[np.uint8],
+    expected: Result,
+    traces: bool,
+    bar: Callable[[str, int], contextlib.AbstractContextManager[Callable[[], None]]],
+) -> Outcome:
+    """Verify a project, built, in one place after another, until one of them cannot be asked.
+
+    Args:
+        made: the project.
+        where: the places.
+        images: (N, pixels) uint8.
+        expected: the reference's result on them.
+        traces: also compare all firing times and potentials.
+        bar: shows progress: given a text and how many images there are, yields what is called after every image.
+
+    Raises:
+        UserError: the very first place cannot be asked, or has another network.
+    """
+    network = made.network
+    reports: list[Verification] = []
+    failure = None
+    for place in where:
+        try:
+            with contextlib.ExitStack() as stack:
+                opened = [stack.enter_context(open_target(place.kind, made, place.board, port)) for port in place.ports]
+                advance = stack.enter_context(bar(", ".join(one.label for one in opened), len(images)))
+                reports += verify_several(opened, place.kind.value, network, images, expected, traces, advance)
+        except UserError as error:
+            if not reports:
+                raise
+            failure = error
+            break
+    return Outcome(tuple(reports), failure, len(where) * len(images))
 
 
 def _compare_answer(

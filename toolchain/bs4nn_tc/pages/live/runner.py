@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from bs4nn_tc import targets
@@ -14,17 +13,9 @@ from bs4nn_tc.device.boards import Board, load_board
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets import ApplicationTarget
+from bs4nn_tc.targets import ApplicationTarget, Kind
 
 DEFAULT_BOARD = "qemu-m4"
-
-
-class Kind(StrEnum):
-    """What `live` runs a network on."""
-
-    NATIVE = "native"
-    EMULATOR = "emulator"
-    SERIAL = "serial"
 
 
 @dataclass(frozen=True)
@@ -46,14 +37,7 @@ class Runner:
     open: Callable[[], ApplicationTarget]
 
 
-def prepare(
-    path: Path,
-    kind: Kind | None,
-    board_id: str | None,
-    port: str | None,
-    folder: Path,
-    on_build: Callable[[], None] | None = None,
-) -> Runner:
+def prepare(path: Path, kind: Kind | None, board_id: str | None, port: str | None, folder: Path) -> Runner:
     """Everything that has to be there before the target can be opened: a project, built.
 
     Args:
@@ -62,7 +46,6 @@ def prepare(
         board_id: an emulated board; None for the project's first one, or `DEFAULT_BOARD`.
         port: of a serial board; None for the only one that is plugged in.
         folder: a new or empty folder for the project of a network file.
-        on_build: called before something is compiled.
 
     Raises:
         UserError: no network or project, or one that was not generated for what is asked for.
@@ -71,33 +54,31 @@ def prepare(
     """
     made = project.open_project(path) if path.is_dir() else None
     network = network_file.load(path) if made is None else made.network
-    if kind is None:
-        kind = Kind.SERIAL if port is not None else _usual_kind(made)
+    kind = kind or _usual_kind(made, port)
+    _check_goes_with(kind, board_id, port)
+    name = path.name if made is None else made.name
+    if kind is Kind.SERIAL:  # its firmware is there already, or `flash` brings it
+        return Runner(network, name, kind, None, lambda: targets.open_target(kind, made, port=port))
+    board = _emulated_board(made, board_id) if kind is Kind.EMULATOR else None
+    built = made or project.generate(network, "live", [] if board is None else [board], folder)
+    building.build(built, [building.NATIVE if board is None else board.id])
+    return Runner(network, name, kind, board, lambda: targets.open_target(kind, built, board, counting=True))
+
+
+def _usual_kind(made: project.Project | None, port: str | None) -> Kind:
+    """A port's board, else an emulated one where there is one, else the project's real one, else this computer."""
+    if port is not None:
+        return Kind.SERIAL
+    if made is None or targets.emulated_boards(made):
+        return Kind.EMULATOR
+    return Kind.SERIAL if made.boards else Kind.NATIVE
+
+
+def _check_goes_with(kind: Kind, board_id: str | None, port: str | None) -> None:
     if board_id is not None and kind is not Kind.EMULATOR:
         raise UserError(f"--board chooses an emulated board; it does not go with --target {kind.value}")
     if port is not None and kind is not Kind.SERIAL:
         raise UserError(f"--port names a serial port; it goes with --target serial, not with {kind.value}")
-    name = path.name if made is None else made.name
-    if kind is Kind.SERIAL:  # its firmware is there already, or `flash` brings it
-        return Runner(network, name, kind, None, lambda: targets.open_serial(port))
-    board = _emulated_board(made, board_id) if kind is Kind.EMULATOR else None
-    if made is None:
-        made = project.generate(network, "live", [] if board is None else [board], folder)
-    environment = building.NATIVE if board is None else board.id
-    if on_build is not None:
-        on_build()
-    building.build(made, [environment])
-    program = building.program_path(made, environment)
-    if board is None:
-        return Runner(network, name, kind, None, lambda: targets.open_native(program))
-    return Runner(network, name, kind, board, lambda: targets.open_emulator(board, program, counting=True))
-
-
-def _usual_kind(made: project.Project | None) -> Kind:
-    """An emulated board where there is one, else the real one that the project is for, else this computer."""
-    if made is None or any(load_board(board).emulator is not None for board in made.boards):
-        return Kind.EMULATOR
-    return Kind.SERIAL if made.boards else Kind.NATIVE
 
 
 def _emulated_board(made: project.Project | None, board_id: str | None) -> Board:
@@ -111,7 +92,7 @@ def _emulated_board(made: project.Project | None, board_id: str | None) -> Board
         if board.emulator is None:
             raise UserError(f"{board.id} is a real board: flash it, and use --target serial")
         return board
-    there = [known for known in made.boards if load_board(known).emulator is not None]
+    there = [board.id for board in targets.emulated_boards(made)]
     chosen = board_id or (there[0] if there else None)
     if chosen is None or chosen not in there:
         asked = f"the emulated board '{chosen}'" if chosen else "no emulated board"
