@@ -18,8 +18,8 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 from numpy.typing import NDArray
 
+from bs4nn_tc.base import tools
 from bs4nn_tc.base.errors import TargetError
-from bs4nn_tc.device import platformio
 from bs4nn_tc.device.boards import Board, load_board
 
 HERE = Path(__file__).resolve().parent
@@ -117,7 +117,7 @@ def measure(peer: Peer, board: Board, images: NDArray[np.uint8], machine: Board 
 
 def _build(peer: Peer, core: str, machine: Board, folder: Path) -> Path:
     """The ELF file of main.c with the peer."""
-    compiler = platformio.require(platformio.ARM_COMPILER)
+    (compiler,) = tools.require(tools.ARM_COMPILER)
     fpu = FPU.get(core) if peer.uses_float else None
     target = [f"-mcpu={core}", *((f"-mfpu={fpu}", "-mfloat-abi=hard") if fpu else ("-mfloat-abi=soft",)), *FLAGS]
     includes = [f"-I{HERE}", f"-I{BOARD_LIBRARY / 'src'}"]
@@ -153,7 +153,7 @@ def _build(peer: Peer, core: str, machine: Board, folder: Path) -> Path:
 def _run(firmware: Path, machine: Board, images: NDArray[np.uint8], shift: int) -> NDArray[np.int32]:
     """(N, 12): answer, ticks and ten scores an image."""
     assert machine.emulator is not None
-    emulator = [platformio.require(platformio.QEMU), *machine.emulator.arguments]
+    emulator = [*tools.require(tools.emulator(machine.emulator.program)), *machine.emulator.arguments]
     command = [*emulator, "-icount", f"shift={shift},sleep=off", "-kernel", str(firmware)]
     done = subprocess.run(command, input=images.tobytes(), capture_output=True, check=False)
     if done.returncode or len(done.stdout) != 48 * len(images):

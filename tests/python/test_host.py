@@ -16,7 +16,7 @@ from conftest import networks_and_images, random_network
 from hypothesis import given, settings
 
 import bs4nn_tc
-from bs4nn_tc.base import compiled
+from bs4nn_tc.base import tools
 from bs4nn_tc.host import library
 from bs4nn_tc.host.network import Dropout
 from bs4nn_tc.model import reference
@@ -176,7 +176,7 @@ def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], tim
 def test_the_sources_compile_without_a_warning(tmp_path: Path) -> None:
     for source in sorted(SOURCES.glob("*.c")):
         flags = ("-std=gnu99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-c")
-        command = [*compiled.find_compiler(), *flags, str(source), "-o", str(tmp_path / "object.o")]
+        command = [*tools.require(tools.HOST_COMPILER), *flags, str(source), "-o", str(tmp_path / "object.o")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -319,7 +319,7 @@ def test_without_a_compiler_the_package_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_compiler_that_makes_nothing_useful_is_one_line(tmp_path: Path, built: Path, does: str, words: str) -> None:
-    compiler = compiler_that(tmp_path, does.format(built=built, cc=compiled.find_compiler()[0]))
+    compiler = compiler_that(tmp_path, does.format(built=built, cc=tools.require(tools.HOST_COMPILER)[0]))
     said = probe(tmp_path / "cache", compiler)
     assert said.startswith("4 ")
     assert words in said
@@ -344,7 +344,7 @@ def test_code_that_this_processor_does_not_know_is_compiled_again_without(tmp_pa
     """A machine that says it had vectors which it does not."""
     source = "#include <signal.h>\n__attribute__((constructor)) static void f(void) { raise(SIGILL); }"
     (tmp_path / "illegal.c").write_text(source)
-    illegal = f'{compiled.find_compiler()[0]} -shared -fPIC {tmp_path}/illegal.c -o "$out"'
+    illegal = f'{tools.require(tools.HOST_COMPILER)[0]} -shared -fPIC {tmp_path}/illegal.c -o "$out"'
     does = f'case "$(tail -1 {tmp_path}/calls.txt)" in *native*) {illegal};; *) cp {built} "$out";; esac'
     assert probe(tmp_path / "cache", compiler_that(tmp_path, does)) == "loaded"
     assert len((tmp_path / "calls.txt").read_text().splitlines()) == 3

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bs4nn_tc.base import resources
+from bs4nn_tc.base import resources, tools
 from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.device import boards, platformio
 
@@ -26,7 +26,7 @@ EMULATED = [board.id for board in boards.list_boards() if board.emulator is not 
 NO_HANG_SECONDS = 20.0
 
 needs_emulation = pytest.mark.skipif(
-    platformio.find(platformio.ARM_COMPILER) is None or platformio.find(platformio.QEMU) is None,
+    tools.find(tools.ARM_COMPILER) is None or tools.find(tools.emulator("qemu-system-arm")) is None,
     reason="needs gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm",
 )
 
@@ -200,18 +200,18 @@ def test_a_real_board_off_line_is_refused_at_once(echo: Path) -> None:
 @pytest.mark.parametrize(
     ("tool", "package"),
     [
-        (platformio.HOST_COMPILER, "gcc"),
-        (platformio.ARM_COMPILER, "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
-        (platformio.QEMU, "qemu-system-arm"),
+        (tools.HOST_COMPILER, "gcc libc6-dev"),
+        (tools.ARM_COMPILER, "gcc-arm-none-eabi libnewlib-arm-none-eabi"),
+        (tools.emulator("qemu-system-arm"), "qemu-system-arm"),
     ],
 )
 def test_require_names_the_package(
-    tool: platformio.Tool, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: tools.Tool, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert platformio.find(tool) is None
+    assert tools.find(tool) is None
     with pytest.raises(MissingToolError, match=f"apt-get install {package}$"):
-        platformio.require(tool)
+        tools.require(tool)
 
 
 def test_the_first_name_on_path_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_the_first_name_on_path_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     compiler.write_text("#!/bin/sh\n", encoding="utf-8")
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert platformio.require(platformio.HOST_COMPILER) == str(compiler)
+    assert tools.require(tools.HOST_COMPILER) == [str(compiler)]
 
 
 # ---- On line or off ----

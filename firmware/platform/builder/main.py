@@ -26,7 +26,7 @@ def refuse(message):
 def set_up_host():
     given = {flags: env.get(flags, []) for flags in ("CFLAGS", "CCFLAGS", "CXXFLAGS", "LINKFLAGS")}
     wanted = os.environ.get("CC")  # "ccache gcc" is a compiler, too
-    candidates = [wanted] if wanted else ["gcc", "cc", "clang"]
+    candidates = [wanted] if wanted else ["gcc", "cc", "clang"]  # in the order of bs4nn-tc's base/tools.py
     compiler = next((c for c in candidates if shutil.which(c.split()[0])), None)
     if compiler is None and not nobuild:
         refuse(f"a C compiler ({', '.join(candidates)}) is not installed; on Debian: apt-get install gcc")
@@ -38,9 +38,10 @@ def set_up_host():
 
 def set_up_board(board):
     package = platform.get_package_dir("toolchain-gccarmnoneeabi")
-    if package:
+    on_path = shutil.which("arm-none-eabi-gcc")
+    if package and not on_path:
         env.PrependENVPath("PATH", str(Path(package) / "bin"))
-    elif not shutil.which("arm-none-eabi-gcc") and not nobuild:
+    elif not on_path and not nobuild:
         refuse(
             "arm-none-eabi-gcc is not installed; on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
         )

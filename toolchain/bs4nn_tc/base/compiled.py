@@ -13,8 +13,6 @@ import hashlib
 import math
 import os
 import platform
-import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +30,8 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from numpy.typing import NDArray
 
-from bs4nn_tc.base.errors import MissingToolError, TargetError
+from bs4nn_tc.base import tools
+from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import cache_folder, disk_errors
 from bs4nn_tc.base.text import printable
 
@@ -65,28 +64,6 @@ class Sources:
     def prefix(self) -> str:
         """Of its files in the cache."""
         return f"{self.name.split()[0]}-"
-
-
-def find_compiler() -> list[str]:
-    """The C compiler, as a command with the arguments that it always gets: $CC, or the first of cc, gcc, clang.
-
-    Raises:
-        MissingToolError: there is none.
-    """
-    named = os.environ.get("CC", "").strip()
-    try:
-        # A path with spaces in it is one program; "gcc -O1" and "ccache gcc" are several words, as a shell has them.
-        words = [[named]] if shutil.which(named) else [shlex.split(named)]
-    except ValueError:  # a quotation mark without a second
-        words = [[named]]
-    for program, *arguments in words if named else [["cc"], ["gcc"], ["clang"]]:
-        path = shutil.which(program)
-        if path is not None:
-            return [path, *arguments]
-    raise MissingToolError(
-        f"no C compiler is installed ({named or 'cc, gcc or clang'}; needed for training); "
-        "on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
-    )
 
 
 def _processor() -> str:
@@ -242,7 +219,7 @@ def load(sources: Sources) -> ctypes.CDLL:
 
 @functools.cache
 def _load(sources: Sources) -> ctypes.CDLL:
-    compiler = find_compiler()
+    compiler = tools.require(tools.HOST_COMPILER)
     key = hashlib.sha256()
     for path in sources.files:
         key.update(path.read_bytes())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bs4nn_tc.base import plain_json, resources
+from bs4nn_tc.base import plain_json, resources, tools
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import read_file
 from bs4nn_tc.base.text import printable
@@ -219,8 +219,7 @@ def _platform_folders() -> Iterator[Path]:
     """Where PlatformIO keeps platforms, in its own order."""
     if named := os.environ.get("PLATFORMIO_PLATFORMS_DIR"):
         yield Path(named)
-    core = os.environ.get("PLATFORMIO_CORE_DIR")
-    yield (Path(core) if core else Path.home() / ".platformio") / "platforms"
+    yield tools.platformio_folder() / "platforms"
 
 
 def load_board(board_id: str) -> Board:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bs4nn_tc.base import remedies, resources
+from bs4nn_tc.base import remedies, resources, tools
 from bs4nn_tc.device import boards, pio_output, platformio
 from bs4nn_tc.device.kernels import FAST
 
@@ -60,18 +60,19 @@ class Finding:
         return asdict(self)
 
 
-def _version_line(path: str) -> str:
+def _version_line(command: list[str]) -> str:
     try:
-        done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return path
-    return (done.stdout.splitlines() or [path])[0]
+        return command[0]
+    return (done.stdout.splitlines() or command)[0]
 
 
-def _program(tool: platformio.Tool, needed: bool) -> Finding:
-    path = platformio.find(tool)
+def _program(tool: tools.Tool) -> Finding:
+    """A program without which the main road is closed."""
+    command = tools.find(tool)
     remedy = f"sudo apt-get install {tool.packages}"
-    return Finding(tool.names[0], _version_line(path) if path else "", needed, tool.purpose, remedy)
+    return Finding(tool.names[0], _version_line(command) if command else "", True, tool.purpose, remedy)
 
 
 def _attempt(command: list[str], program: str, libraries: tuple[str, ...] = ()) -> str:
@@ -89,7 +90,7 @@ def _attempt(command: list[str], program: str, libraries: tuple[str, ...] = ()) 
     return pio_output.reason(done.stderr.splitlines()) if done.returncode else ""
 
 
-def _why_not_for(compiler: str, board: boards.Board) -> str:
+def _why_not_for(compiler: list[str], board: boards.Board) -> str:
     """Make a bare firmware as the platform of a project does (firmware/platform/builder/main.py); why that fails."""
     flags = json.loads((resources.FIRMWARE / "platform" / "cortex_m.json").read_text(encoding="utf-8"))
     port = resources.FIRMWARE / "lib" / "board"
@@ -102,7 +103,7 @@ def _why_not_for(compiler: str, board: boards.Board) -> str:
     }
     sources = [*sorted((port / "src").glob("*.c")), *(path for path in FAST.sources if path.suffix == ".S")]
     command = [
-        compiler,
+        *compiler,
         *(f"-mcpu={board.core}", *flags["machine"], *flags["compile"], "-std=c99"),
         *(f"-DBOARD_PORT_{board.port.upper()}", f"-I{port / 'src'}", *map(str, sources)),
         *(*flags["link"], "-T", str(port / "board.ld"), *(f"-Wl,--defsym={key}={memory[key]}" for key in memory)),
@@ -113,19 +114,19 @@ def _why_not_for(compiler: str, board: boards.Board) -> str:
 def _linking() -> list[Finding]:
     """Whether the compilers that are there make programs: headers, libraries or cores may be missing."""
     findings = []
-    if compiler := platformio.find(platformio.HOST_COMPILER):
-        reason = _attempt([compiler], _HOST_PROGRAM)
-        remedy = f"{compiler} makes none: {reason}; on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
+    if compiler := tools.find(tools.HOST_COMPILER):
+        reason = _attempt(compiler, _HOST_PROGRAM)
+        remedy = f"{compiler[0]} makes none: {reason}; on Debian or Ubuntu: sudo apt-get install gcc libc6-dev"
         findings.append(
             Finding("programs for this computer", "" if reason else "linked", True, "the native target", remedy)
         )
-    if compiler := platformio.find(platformio.ARM_COMPILER):
+    if compiler := tools.find(tools.ARM_COMPILER):
         emulated = [board for board in boards.list_boards() if board.emulator is not None]
         reasons = {board.core: _why_not_for(compiler, board) for board in emulated}
         failed = [core for core, reason in reasons.items() if reason]
         found = "" if failed else f"linked: {', '.join(reasons)}"
         why = "; ".join(dict.fromkeys(reasons[core] for core in failed))
-        remedy = f"{compiler} makes none for {', '.join(failed)}: {why}; put another tool chain first on PATH"
+        remedy = f"{compiler[0]} makes none for {', '.join(failed)}: {why}; put another tool chain first on PATH"
         findings.append(Finding("programs for Cortex-M", found, True, "emulated boards", remedy))
     return findings
 
@@ -141,14 +142,15 @@ def _package(name: str, needed: bool, purpose: str) -> Finding:
 def examine() -> list[Finding]:
     """Look for everything; nothing is installed or changed."""
     registry = platformio.registry_is_reachable()
+    emulators = dict.fromkeys(board.emulator.program for board in boards.list_boards() if board.emulator is not None)
     return [
         Finding("python", sys.version.split()[0], True, "everything", ""),
         _package("platformio", True, "building and flashing"),
         _package("scons", True, "PlatformIO's build engine"),
-        _program(platformio.HOST_COMPILER, True),
-        _program(platformio.ARM_COMPILER, True),
+        _program(tools.HOST_COMPILER),
+        _program(tools.ARM_COMPILER),
         *_linking(),
-        _program(platformio.QEMU, True),
+        *map(_program, map(tools.emulator, emulators)),
         _package("scikit-learn", False, "the bundled digits data set"),
         _package("pillow", False, "folders of images"),
         _package("torchvision", False, "downloading MNIST and Fashion-MNIST"),

@@ -15,7 +15,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +22,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from bs4nn_tc.base import remedies
+from bs4nn_tc.base import remedies, tools
 from bs4nn_tc.base.errors import MissingToolError, TargetError, UserError
 from bs4nn_tc.base.files import cache_folder, disk_errors, write_atomically
 from bs4nn_tc.device import pio_output
@@ -46,42 +44,6 @@ OFFLINE_LAUNCHER = (
     "sys.argv[0] = 'pio'\n"
     "sys.exit(main())\n"
 )
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program of the system: its names, Debian's packages for it, and what it is for."""
-
-    names: tuple[str, ...]
-    packages: str
-    purpose: str
-
-
-HOST_COMPILER = Tool(("gcc", "cc", "clang"), "gcc", "training, and the native target")
-ARM_COMPILER = Tool(
-    ("arm-none-eabi-gcc",), "gcc-arm-none-eabi libnewlib-arm-none-eabi", "building for emulated Cortex-M boards"
-)
-QEMU = Tool(("qemu-system-arm",), "qemu-system-arm", "running emulated boards")
-
-
-def find(tool: Tool) -> str | None:
-    """Path of the first program of that tool on PATH."""
-    return next((path for name in tool.names if (path := shutil.which(name))), None)
-
-
-def require(tool: Tool) -> str:
-    """Path of the tool.
-
-    Raises:
-        MissingToolError: it is not installed; names the package to install.
-    """
-    path = find(tool)
-    if path is None:
-        raise MissingToolError(
-            f"{tool.names[0]} is not installed (needed for {tool.purpose}); "
-            f"on Debian or Ubuntu: sudo apt-get install {tool.packages}"
-        )
-    return path
 
 
 @functools.cache
@@ -217,6 +179,10 @@ def run(
         # PlatformIO notes a linked platform by its name in one folder for all projects; two that build at the
         # same time would take it away from each other.
         variables["PLATFORMIO_PLATFORMS_DIR"] = str((project / ".pio" / "platforms").absolute())
+        # Its compiler is looked for on PATH, and PlatformIO may have it elsewhere than in the core folder above.
+        compiler = tools.find(tools.ARM_COMPILER)
+        folders = [str(Path(compiler[0]).parent)] if compiler is not None else []
+        variables["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), *folders])
     lines: list[str] = []
     process = subprocess.Popen(
         command,

@@ -22,10 +22,10 @@ from elftools.elf.elffile import ELFFile
 from numpy.typing import NDArray
 
 from bs4nn_tc import targets
-from bs4nn_tc.base import resources
+from bs4nn_tc.base import resources, tools
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import write_atomically
-from bs4nn_tc.device import building, cores, platformio
+from bs4nn_tc.device import building, cores
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.device.codegen import memory, pack, project
 from bs4nn_tc.device.kernels import FAST, Kernel
@@ -174,7 +174,7 @@ def _compile(core: str, kernel: Kernel, source: Path, folder: Path) -> Path:
     """Compile a source of a kernel, with its call graph beside it; returns the object file."""
     target = folder / f"{source.stem}.o"
     flags = [f"-mcpu={core}", *_FLAGS, kernel.optimization, *kernel.defines, f"-I{resources.KERNEL}"]
-    command = [platformio.require(platformio.ARM_COMPILER), *flags, "-fcallgraph-info=su", "-c", str(source)]
+    command = [*tools.require(tools.ARM_COMPILER), *flags, "-fcallgraph-info=su", "-c", str(source)]
     command += ["-o", str(target)]
     subprocess.run(command, check=True, cwd=folder)
     return target

@@ -17,9 +17,9 @@ import tty
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bs4nn_tc.base import tools
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import disk_errors
-from bs4nn_tc.device import platformio
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.targets.door import LOOK_SECONDS, Door
 from bs4nn_tc.targets.emulator import COUNTING
@@ -54,7 +54,8 @@ class _EmulatedBoard:
         if board.emulator is None:
             raise TargetError(f"{board.id} is a real board; plug it in")
         options = [*board.emulator.arguments, *COUNTING]
-        self._command = [platformio.require(platformio.QEMU), *options, "-kernel", str(firmware)]
+        program = tools.require(tools.emulator(board.emulator.program))
+        self._command = [*program, *options, "-kernel", str(firmware)]
         self._firmware = firmware
         if not firmware.is_file():
             raise TargetError(f"{firmware} is missing; flash the board (bs4nn-tc flash)")

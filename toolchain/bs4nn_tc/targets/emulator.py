@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bs4nn_tc.base import tools
 from bs4nn_tc.base.errors import TargetError
-from bs4nn_tc.device import platformio
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.targets.application import ApplicationTarget
 from bs4nn_tc.targets.stream import ProcessStream
@@ -35,7 +35,7 @@ def open_emulator(board: Board, firmware: Path, counting: bool = False) -> Appli
     if not firmware.is_file():
         raise TargetError(f"{firmware} is missing; build the project first (bs4nn-tc build)")
     options = [*board.emulator.arguments, *(COUNTING if counting else ())]
-    command = [platformio.require(platformio.QEMU), *options, "-kernel", str(firmware)]
+    command = [*tools.require(tools.emulator(board.emulator.program)), *options, "-kernel", str(firmware)]
     return ApplicationTarget(ProcessStream(command, f"QEMU ({board.id})"), f"emulator {board.id}")
 
 
