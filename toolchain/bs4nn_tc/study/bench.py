@@ -27,8 +27,8 @@ from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.device import building, cores
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import memory, pack, project
-from bs4nn_tc.device.kernels import FAST, Kernel
+from bs4nn_tc.device.codegen import memory, project
+from bs4nn_tc.device.kernels import FAST, KERNELS, Kernel
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import hard_images
 from bs4nn_tc.targets.application import ApplicationTarget, LapTooLongError
@@ -109,11 +109,9 @@ def measure(
     """
     if board.emulator is None:
         raise TargetError(f"{board.id} is a real board; instructions are counted on emulated ones (bs4nn-tc boards)")
-    packed = pack.pack(network)
-    kernel = kernel or memory.choose_kernel(memory.plan(network, packed, "bench"), [board])
-    kernel = kernel.in_c if portable else kernel
     with tempfile.TemporaryDirectory(prefix="bs4nn-bench-") as folder:
-        made = project.generate(network, "bench", [board], Path(folder) / "project", kernel=kernel)
+        where = Path(folder) / "project"
+        made = project.generate(network, "bench", [board], where, kernel=kernel, portable=portable)
         building.build(made, [board.id])
         counts = []
         with targets.open_emulator(board, building.program_path(made, board.id), counting=True) as target:
@@ -127,11 +125,12 @@ def measure(
         code = sum(map(_object_bytes, compiled))
     counted = np.array(counts)
     mean = float(counted.mean())
+    used = KERNELS[made.kernel].in_c if portable else KERNELS[made.kernel]
     cycle_milliseconds = 1e3 / board.f_cpu
     return Cost(
         board=board.id,
         core=board.core,
-        kernel=kernel.name,
+        kernel=made.kernel,
         portable=portable,
         images=len(images),
         instructions_mean=mean,
@@ -145,8 +144,8 @@ def measure(
         ),
         code_bytes=code,
         constant_bytes=sum(item.bytes for item in made.items if item.memory == "flash"),
-        workspace_bytes=4 * packed.workspace_words,
-        stack_bytes=stack_bytes(board.core, kernel),
+        workspace_bytes=next(item.bytes for item in made.items if item.symbol == memory.WORKSPACE),
+        stack_bytes=stack_bytes(board.core, used),
         milliseconds=(mean * cycle_milliseconds, 2 * mean * cycle_milliseconds),
     )
 

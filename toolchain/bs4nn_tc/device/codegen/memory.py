@@ -20,6 +20,8 @@ from bs4nn_tc.model.network import Network
 LAYER_STRUCT_BYTES = 24
 NETWORK_STRUCT_BYTES = 32
 DIGEST_BYTES = 32
+# The C object that is the kernel's memory.
+WORKSPACE = "application_workspace"
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
             items.append(Item(part(f"layer{number}_start"), f"layer {number} thresholds", "flash", layer.start.nbytes))
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
-        Item("application_workspace", "kernel workspace", "ram", 4 * packed.workspace_words),
+        Item(WORKSPACE, "kernel workspace", "ram", 4 * packed.workspace_words),
         Item("application_pixels", "image buffer", "ram", network.inputs),
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),

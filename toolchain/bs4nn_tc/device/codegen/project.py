@@ -90,7 +90,13 @@ def open_project(folder: Path) -> Project:
 
 
 def generate(
-    network: Network, name: str, boards: list[Board], folder: Path, force: bool = False, kernel: Kernel | None = None
+    network: Network,
+    name: str,
+    boards: list[Board],
+    folder: Path,
+    force: bool = False,
+    kernel: Kernel | None = None,
+    portable: bool = False,
 ) -> Project:
     """Write the project, all of it or nothing.
 
@@ -101,6 +107,7 @@ def generate(
         folder: new, empty, or an earlier project of this tool in which nothing was changed by hand.
         force: replace an earlier project even if files in it were changed.
         kernel: None for the fast one where the network fits every board with it, else one with which it does.
+        portable: of the kernel its C alone, on every core.
 
     Raises:
         UserError: a bad name, a network that does not fit a board, a folder that holds something
@@ -112,6 +119,7 @@ def generate(
     kernel = kernel or memory.choose_kernel(plan, boards)
     for board in boards:
         memory.check_fits(plan, network.shape_text, board, kernel)
+    kernel = kernel.in_c if portable else kernel
     put_back(folder)
     with disk_errors(folder, "read"):
         _check_folder(folder, force)
