@@ -95,6 +95,9 @@ DataDirOption = Annotated[
     Path | None, typer.Option(help="Where MNIST and Fashion-MNIST lie, in torchvision's layout. [default: data]")
 ]
 ImagesOption = Annotated[int | None, typer.Option(min=1, help="Only the first N test images.")]
+PortOption = Annotated[
+    str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 

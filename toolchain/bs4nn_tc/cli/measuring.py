@@ -17,6 +17,7 @@ from bs4nn_tc.cli.common import (
     JsonOption,
     KernelOption,
     NetworkArgument,
+    PortOption,
     ProjectArgument,
     QuietOption,
     TestDatasetOption,
@@ -106,9 +107,7 @@ def profile(
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
-    port: Annotated[
-        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
-    ] = None,
+    port: PortOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -22,6 +22,7 @@ from bs4nn_tc.cli.common import (
     DataDirOption,
     ImagesOption,
     JsonOption,
+    PortOption,
     ProjectArgument,
     QuietOption,
     TestDatasetOption,
@@ -50,19 +51,22 @@ def _kind_or_all(text: str) -> Kind | None:
     return None if text == "all" else Kind(text)
 
 
+KindOrAllOption = Annotated[
+    Kind | None,
+    typer.Option(
+        parser=_kind_or_all,
+        metavar=f"[{'|'.join(['all', *Kind])}]",
+        show_default=False,
+        help="`all` is native and every emulated board. [default: all]",
+    ),
+]
+
+
 @app.command(epilog="Example: bs4nn-tc verify digits-project --target emulator --dataset digits", rich_help_panel=RUN)
 def verify(
     folder: ProjectArgument = HERE,
     dataset: TestDatasetOption = None,
-    target: Annotated[
-        Kind | None,
-        typer.Option(
-            parser=_kind_or_all,
-            metavar=f"[{'|'.join(['all', *Kind])}]",
-            show_default=False,
-            help="`all` is native and every emulated board. [default: all]",
-        ),
-    ] = None,
+    target: KindOrAllOption = None,
     data_dir: DataDirOption = None,
     images: ImagesOption = None,
     port: Annotated[
@@ -181,9 +185,7 @@ def live(
     board: Annotated[
         str | None, typer.Option(help="An emulated board. [default: qemu-m4, or the first one of the project]")
     ] = None,
-    port: Annotated[
-        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
-    ] = None,
+    port: PortOption = None,
     dataset: TestDatasetOption = None,
     data_dir: DataDirOption = None,
     host: Annotated[
@@ -217,9 +219,7 @@ def live(
 
 @app.command(epilog="Example: bs4nn-tc monitor --port /dev/ttyACM0", rich_help_panel=RUN)
 def monitor(
-    port: Annotated[
-        str | None, typer.Option(help="Serial port, socket:// or rfc2217:// URL. [default: the only board there is]")
-    ] = None,
+    port: PortOption = None,
 ) -> None:
     """Say who is there, then print what the board says to people, until Ctrl-C."""
     with open_serial(port) as target:
