@@ -77,8 +77,8 @@ HERE = Path()
 DatasetOption = Annotated[
     str,
     typer.Option(
-        help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class; any with -14x14 after it: "
-        "at that size."
+        help="mnist, fashion-mnist, digits, an IDX folder, or a folder of images by class; smaller with a size after "
+        "its name, e.g. mnist-14x14."
     ),
 ]
 SizeOption = Annotated[
