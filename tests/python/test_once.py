@@ -8,15 +8,18 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+import typer.main
 from conftest import Tool, random_network
 
+from bs4nn_tc import cli
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli import measuring, targets
-from bs4nn_tc.data import datasets
+from bs4nn_tc.data import bundled
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import pack, project
 from bs4nn_tc.model import network_file
 from bs4nn_tc.pages.live import runner, session
+from bs4nn_tc.study import sweep as study_sweep
 
 
 def far_enough(*_: object, **__: object) -> NoReturn:
@@ -50,41 +53,41 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("verb", "what", "module", "name"),
-    [
-        ("evaluate", "net.bs4nn", None, ""),
-        ("verify", "project", building, "build_each"),
-        ("bench", "net.bs4nn", building, "build"),
-        ("profile", "project", measuring, "open_serial"),
-        ("live", "net.bs4nn", session.Session, "start"),
-        ("report", "net.bs4nn", pack, "pack"),
-    ],
-)
+# Every verb that takes a data set, and where it is stopped: before a target would be built or asked.
+CALLS = {
+    "train": ("--hidden 8 --epochs 1 --run run -o t.bs4nn", None, ""),
+    "sweep": ("--hidden 8 --epochs 1 -o sweep", study_sweep, "run"),
+    "evaluate": ("net.bs4nn --images 9", None, ""),
+    "tune": ("net.bs4nn --max-steps 9 -o tuned.bs4nn", None, ""),
+    "refine": ("net.bs4nn -o refined.bs4nn", None, ""),
+    "reorder": ("net.bs4nn -o reordered.bs4nn", None, ""),
+    "experiment": ("net.bs4nn spikes -o figures", None, ""),
+    "report": ("net.bs4nn -o net.html", pack, "pack"),
+    "bench": ("net.bs4nn --board qemu-m0", building, "build"),
+    "verify": ("project", building, "build_each"),
+    "profile": ("project", measuring, "open_serial"),
+    "live": ("net.bs4nn --http-port 0", session.Session, "start"),
+}
+
+
+def test_calls_of_all_verbs_that_take_a_data_set_are_here() -> None:
+    verbs = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert {name for name, verb in verbs.items() if any(one.name == "dataset" for one in verb.params)} == set(CALLS)
+
+
+@pytest.mark.parametrize("verb", CALLS)
 def test_a_verb_loads_its_data_set_once(
-    verb: str,
-    what: str,
-    module: object,
-    name: str,
-    files: Path,
-    tool: Tool,
-    counted: Callable[[object, str], list[object]],
-    monkeypatch: pytest.MonkeyPatch,
+    verb: str, files: Path, tool: Tool, counted: Callable[[object, str], list[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Up to where a target would be built or asked."""
+    words, module, name = CALLS[verb]
     if module is not None:
         monkeypatch.setattr(module, name, far_enough)
     monkeypatch.setattr(runner, "prepare", lambda path, *_: runner.Runner(network_file.load(path), "net", *[None] * 3))
     monkeypatch.setattr(session.Session, "__init__", lambda *_: None)
     monkeypatch.setattr(session.Session, "close", lambda *_: None)
-    loads = counted(datasets, "load")
-    more: dict[str, tuple[str | Path, ...]] = {
-        "evaluate": ("--images", "20"),
-        "bench": ("--board", "qemu-m0"),
-        "live": ("--http-port", "0"),
-    }
-    more["report"] = ("-o", files / "r.html")
-    status, _, said = tool(verb, files / what, "--dataset", "digits", *more.get(verb, ()))
+    monkeypatch.chdir(files)
+    loads = counted(bundled, "load")
+    status, _, said = tool(verb, *words.split(), "--dataset", "digits")
     assert len(loads) == 1, said
     assert status == 0 if module is None else "far enough" in said
 
