@@ -19,7 +19,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.networks import _network_and_names
 from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import host_network
-from bs4nn_tc.model import importers, network_file, reference
+from bs4nn_tc.model import importers, network_file, real_reference, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.study import experiments, tuning
@@ -69,14 +69,16 @@ def test_alphas_and_proxies_are_the_papers(material: experiments.Material, refer
 def test_real_valued_weights_that_are_signs_answer_as_signs(delay: int) -> None:
     rng = np.random.default_rng(delay)
     network = random_network(rng, (30, 20, 4), time_steps=16, delay=delay)
-    images, labels = rng.integers(0, 256, (60, 30)).astype(np.uint8), np.arange(60) % 4
+    images = rng.integers(0, 256, (60, 30)).astype(np.uint8)
     images[0] = 0
     thresholds = [layer.thresholds - (0.5 if delay else 0.0) for layer in network.layers]
-    weights = tuple(layer.signs.astype(np.float32) for layer in network.layers)
-    answers, _, times = experiments._run_real(network, weights, thresholds, images, labels)
+    weights = [layer.signs.T.astype(np.float32) for layer in network.layers]
+    rules = real_reference.Rules(network.time_steps, network.delay, network.readout_step)
+    answered = real_reference.run_weights(weights, thresholds, network.input.firing_times(images, 16), rules)
     expected = reference.run(network, images)
-    assert np.array_equal(answers, expected.answer)
-    assert np.array_equal(times, expected.response_time)
+    assert np.array_equal(answered.answer, expected.answer)
+    assert np.array_equal(answered.response_time, expected.response_time)
+    assert np.array_equal(answered.spikes, expected.spikes)
 
 
 def test_one_image_and_sixteen_neurons() -> None:
