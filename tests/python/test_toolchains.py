@@ -164,6 +164,29 @@ def test_no_c_library_and_no_specs_are_needed(board_id: str, tmp_path: Path, mon
     assert done.returncode == 0
 
 
+def test_a_compiler_that_platformio_has_installed_is_found_by_a_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build's own core folder has none."""
+    made = _for("qemu-m0", tmp_path / "small")
+    bin_folder = tmp_path / "packages" / "toolchain-gccarmnoneeabi" / "bin"
+    bin_folder.mkdir(parents=True)
+    (bin_folder / "arm-none-eabi-gcc").write_text("#!/bin/sh\n")
+    (bin_folder / "arm-none-eabi-gcc").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PLATFORMIO_PACKAGES_DIR", str(tmp_path / "packages"))
+    environments: list[dict[str, str]] = []
+
+    def started(*_: object, env: dict[str, str], **__: object) -> None:
+        environments.append(env)
+        raise OSError("far enough")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(OSError, match="far enough"):
+        platformio.run(made.folder, ["run"], "qemu-m0")
+    assert environments[0]["PATH"].split(os.pathsep) == [str(tmp_path), str(bin_folder)]
+
+
 def _finding(name: str) -> doctor.Finding:
     return next(finding for finding in doctor.examine() if finding.what == name)
 
