@@ -17,6 +17,28 @@ from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import Trace
 
 
+def facts(network: Network, shape: tuple[int, int], class_names: list[str]) -> dict[str, Any]:
+    """What a replay knows of the network from the start, for JSON.
+
+    Args:
+        network: the network.
+        shape: (rows, columns) of its images.
+        class_names: one an output neuron.
+    """
+    return {
+        "class_names": class_names,
+        "layers": [layer.neurons for layer in network.layers],
+        "thresholds": network.layers[-1].thresholds.tolist(),
+        "time_steps": network.time_steps,
+        "delay": network.delay,
+        "readout_step": network.readout_step,
+        "intensity_max": network.input.intensity_max,
+        "synapses": network.synapses,
+        "rows": shape[0],
+        "columns": shape[1],
+    }
+
+
 def describe(network: Network, image: NDArray[np.uint8], trace: Trace) -> dict[str, Any]:
     """One image as a target has traced it, for the page.
 

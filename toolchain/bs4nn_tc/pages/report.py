@@ -78,32 +78,8 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
     result = reference.run(network, dataset.test_images)
     images, labels = dataset.test_images, dataset.test_labels
     material = experiments.Material(network, images, labels, dataset.class_names, dataset.name, dataset.image_shape)
-    pictures = []
-    for what, make in experiments.EXPERIMENTS.items():
-        if what in experiments.DEMANDING:
-            continue
-        outcome = make(material)
-        told = len(outcome.rows) * len(outcome.headings) <= MOST_CELLS
-        # A matrix is a table, coloured, if it is not too large for one.
-        drawn = "" if outcome.kind == "matrix" and told else base64.b64encode(figures.render(outcome, "svg")).decode()
-        pictures.append((outcome, drawn, told))
-    errors = np.flatnonzero(result.answer != dataset.test_labels)
-    wrong: list[dict[str, Any]] = [
-        {
-            "index": int(index),
-            "label": dataset.class_names[dataset.test_labels[index]],
-            "answer": _class_name(dataset, int(result.answer[index])),
-            "picture": _picture(dataset.test_images[index], dataset.image_shape, dataset.intensity_max),
-        }
-        for index in errors[:WRONG_SHOWN]
-    ]
-    source = f"--dataset {_in_shell(dataset.name)} --data-dir DIR"
-    file_name = _in_shell(file_name)
-    board_options = "".join(f" --board {board.id}" for board in counted)
-    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment {file_name} all {source}"]
-    if counted:
-        commands.append(f"bs4nn-tc bench {file_name}{board_options} {source} --images {BENCH_IMAGES}")
-        commands.append(f"bs4nn-tc generate {file_name}{board_options} -o project && bs4nn-tc verify project {source}")
+    errors = np.flatnonzero(result.answer != labels)
+    class_names = [_class_name(dataset, answer) for answer in range(network.outputs)]
     text = (
         render.environment()
         .get_template("report.html.j2")
@@ -117,31 +93,51 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
             plan=plan,
             fitting=_fitting(network, plan),
             costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],
-            pictures=pictures,
-            facts=_facts(network, dataset),
+            pictures=_pictures(material),
+            facts=replay.facts(network, dataset.image_shape, class_names),
             samples=_samples(network, dataset, result),
-            wrong=wrong,
+            wrong=[_wrong(dataset, int(index), int(result.answer[index])) for index in errors[:WRONG_SHOWN]],
             wrong_count=int(errors.size),
-            commands=commands,
+            commands=_commands(file_name, dataset, counted),
         )
     )
     write_atomically(path, text.encode())
 
 
-def _facts(network: Network, dataset: Dataset) -> dict[str, Any]:
-    """What the replay knows of the network, for JSON."""
+def _pictures(material: experiments.Material) -> list[tuple[experiments.Experiment, str, bool]]:
+    """Experiments, each with its figure (base64 of an SVG; "" for none) and whether its table is shown."""
+    pictures = []
+    for what, make in experiments.EXPERIMENTS.items():
+        if what in experiments.DEMANDING:
+            continue
+        outcome = make(material)
+        told = len(outcome.rows) * len(outcome.headings) <= MOST_CELLS
+        # A matrix is a table, coloured, if it is not too large for one.
+        drawn = "" if outcome.kind == "matrix" and told else base64.b64encode(figures.render(outcome, "svg")).decode()
+        pictures.append((outcome, drawn, told))
+    return pictures
+
+
+def _wrong(dataset: Dataset, index: int, answer: int) -> dict[str, Any]:
+    """A test image that is answered wrong."""
     return {
-        "class_names": [_class_name(dataset, answer) for answer in range(network.outputs)],
-        "layers": [layer.neurons for layer in network.layers],
-        "thresholds": network.layers[-1].thresholds.tolist(),
-        "time_steps": network.time_steps,
-        "delay": network.delay,
-        "readout_step": network.readout_step,
-        "intensity_max": network.input.intensity_max,
-        "synapses": network.synapses,
-        "rows": dataset.image_shape[0],
-        "columns": dataset.image_shape[1],
+        "index": index,
+        "label": dataset.class_names[dataset.test_labels[index]],
+        "answer": _class_name(dataset, answer),
+        "picture": _picture(dataset.test_images[index], dataset.image_shape, dataset.intensity_max),
     }
+
+
+def _commands(file_name: str, dataset: Dataset, counted: list[boards.Board]) -> list[str]:
+    """What gives every number of the report again."""
+    source = f"--dataset {_in_shell(dataset.name)} --data-dir DIR"
+    file_name = _in_shell(file_name)
+    board_options = "".join(f" --board {board.id}" for board in counted)
+    commands = [f"bs4nn-tc evaluate {file_name} {source}", f"bs4nn-tc experiment {file_name} all {source}"]
+    if counted:
+        commands.append(f"bs4nn-tc bench {file_name}{board_options} {source} --images {BENCH_IMAGES}")
+        commands.append(f"bs4nn-tc generate {file_name}{board_options} -o project && bs4nn-tc verify project {source}")
+    return commands
 
 
 def _samples(network: Network, dataset: Dataset, result: reference.Result) -> list[dict[str, Any]]:

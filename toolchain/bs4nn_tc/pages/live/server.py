@@ -38,6 +38,7 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
 from bs4nn_tc.model import described
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards
 from bs4nn_tc.pages.live.session import Session
 
@@ -77,26 +78,18 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     trained_on = described.trained_on(network) if dataset is None else dataset.name
     framing = data_facts.framing(trained_on, dataset)
     named = () if dataset is None else dataset.class_names
+    class_names = [named[i] if i < len(named) else str(i) for i in range(network.outputs)]
     return {
+        **replay.facts(network, (rows, columns), class_names),
         "version": bs4nn_tc.__version__,
         "name": printable(session.runner.name),
         "shape": network.shape_text,
         "digest": network.digest,
-        "layers": [layer.neurons for layer in network.layers],
-        "synapses": network.synapses,
-        "time_steps": network.time_steps,
-        "delay": network.delay,
-        "readout_step": network.readout_step,
-        "thresholds": network.layers[-1].thresholds.tolist(),
-        "intensity_max": network.input.intensity_max,
-        "rows": rows,
-        "columns": columns,
         # What a drawing is scaled into before it is centred.
         "box": [max(1, round(rows * framing.box)), max(1, round(columns * framing.box))],
         # Where its centre of mass goes, in pixels from the corner.
         "centre": [round(rows * framing.centre[0], 6), round(columns * framing.centre[1], 6)],
         "dark_ink": framing.dark_ink,
-        "class_names": [named[i] if i < len(named) else str(i) for i in range(network.outputs)],
         "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
         "target": session.runner.kind.value,
