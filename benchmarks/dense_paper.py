@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.host.network import PaperStep
+from bs4nn_tc.host.structures import PaperStep
 
 
 def learn_image(

@@ -24,7 +24,8 @@ from bs4nn_tc.base.errors import MissingToolError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.boards import load_board
 from bs4nn_tc.device.kernels import FAST, SMALL
-from bs4nn_tc.host.network import PaperStep, host_network
+from bs4nn_tc.host.network import host_network
+from bs4nn_tc.host.structures import PaperStep
 from bs4nn_tc.model import importers, reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.study import bench

@@ -18,7 +18,8 @@ from hypothesis import given, settings
 import bs4nn_tc
 from bs4nn_tc.base import tools
 from bs4nn_tc.host import library
-from bs4nn_tc.host.network import Dropout
+from bs4nn_tc.host.network import Surrogate
+from bs4nn_tc.host.structures import Dropout
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Layer, Network
 from bs4nn_tc.training import ordering
@@ -156,8 +157,7 @@ def test_gradients_are_those_of_a_dense_computation(hidden: tuple[int, ...], tim
         loss = host.surrogate_gradients(
             images,
             labels,
-            scale=0.3,
-            windows=windows,
+            Surrogate(0.3, windows),
             gradients=got,
             threshold_gradients=of_thresholds,
             dropout=Dropout(),

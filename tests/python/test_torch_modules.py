@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.data import datasets
-from bs4nn_tc.host.network import Dropout, host_network
+from bs4nn_tc.host.network import Surrogate, host_network
+from bs4nn_tc.host.structures import Dropout
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Layer, Network
@@ -83,8 +84,7 @@ def test_gradients_are_those_of_the_compiled_trainer(hidden: tuple[int, ...], ti
     loss = host.surrogate_gradients(
         images,
         labels.astype(np.int32),
-        scale=0.3,
-        windows=[7.0] * len(hidden),
+        Surrogate(0.3, [7.0] * len(hidden)),
         gradients=expected,
         threshold_gradients=[np.zeros(neurons, np.float32) for neurons in hidden],
         dropout=Dropout(),

@@ -28,8 +28,10 @@ from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, PaperStep, warp
-from bs4nn_tc.host.real import RealHost, RealRules
+from bs4nn_tc.host.network import HostNetwork
+from bs4nn_tc.host.real import RealHost
+from bs4nn_tc.host.structures import Dropout, PaperStep, RealRules
+from bs4nn_tc.host.surrogate import WARP_POINTS, AdamStep, warp
 from bs4nn_tc.model import network_file, real_network, reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
@@ -220,7 +222,7 @@ def test_paper_with_dropout_learns_as_without_the_silent_neurons(window: float) 
             (fewer, LOWERED, Dropout()),
         ):
             host = host_of(layers, thresholds, 1)
-            host.paper_learn(layers, np.full(3, 4.0), step, image, np.array([2], np.int32), np.zeros(1, int), dropout)
+            host.paper_learn(layers, np.full(3, 4.0), step, image, np.array([2], np.int32), dropout)
         assert_only_the_others_learn(start, weights, fewer, left)
         learned += int((weights[0] != start[0]).any())
     assert learned > 0
@@ -241,7 +243,7 @@ def test_s4nn_with_dropout_learns_as_without_the_silent_neurons(window: float) -
         ):
             host = RealHost(RealNetwork(tuple(layers), thresholds, 16, 255))
             fired = np.zeros(host.hidden_neurons, np.int64)
-            host.learn(image, np.array([2], np.int32), np.zeros(1, int), rules, dropout, fired)
+            host.learn(image, np.array([2], np.int32), rules, dropout, fired)
         assert_only_the_others_learn(start, weights, fewer, left)
         learned += int((weights[0] != start[0]).any())
     assert learned > 0
@@ -336,7 +338,6 @@ def test_paper_learning_equals_a_slow_computation(
     step = PaperStep(20.0, 0.2, 0.05, decay, 2, early_target, 1, 1, silent_target, window, balanced)
     images = (rng.integers(0, 256, (12, 50)) * (rng.random((12, 50)) < 0.6)).astype(np.uint8)
     labels = (np.arange(12) % 5).astype(np.int32)
-    order = np.arange(12, dtype=np.int64)
 
     proxies, alphas = [start.copy() for start in starts], np.full(2, 4.0)
     host = HostNetwork(
@@ -347,7 +348,7 @@ def test_paper_learning_equals_a_slow_computation(
         delay=1,
         readout_step=time_steps - 3,
     )
-    host.paper_learn(proxies, alphas, step, images, labels, order, Dropout())
+    host.paper_learn(proxies, alphas, step, images, labels, Dropout())
 
     wanted, wanted_alphas = [start.astype(np.float64) for start in starts], np.full(2, 4.0)
     for image, label in zip(images, labels, strict=True):
@@ -489,7 +490,7 @@ def test_s4nn_learns_by_its_equations(sizes: tuple[int, ...], limit: float, wind
             masked = (times[layer][:, None] < until[None, :]) * error
             wanted[layer] = np.clip(wanted[layer] - rate * masked, -limit, limit)
             error = (wanted[layer] * masked).sum(axis=1)
-        host.learn(image[None], labels[number : number + 1], np.zeros(1, np.int64), rules, Dropout(), fired)
+        host.learn(image[None], labels[number : number + 1], rules, Dropout(), fired)
         for mine, theirs in zip(network.weights, wanted, strict=True):
             np.testing.assert_allclose(mine, theirs, atol=1e-3)
     assert learned

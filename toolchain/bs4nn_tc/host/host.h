@@ -1,5 +1,5 @@
 /*
- * host.h - inner loops of the trainer, called from Python (host/library.py mirrors these structures).
+ * host.h - inner loops of the trainer, called from Python (host/structures.py mirrors these structures).
  *
  * All memory belongs to the caller but for scratch that a call frees again. Nothing here keeps state
  * between calls, so several threads may call at once.
@@ -30,24 +30,38 @@ typedef struct {
     host_layer_t layers[HOST_MAX_LAYERS];
 } host_network_t;
 
+/* Images to run or to learn from. */
+typedef struct {
+    const uint8_t *images; /* (N, inputs) */
+    const int32_t *labels; /* (N), or NULL where nobody asks for them */
+    int64_t count;         /* N */
+} host_images_t;
+
 /* ---- host_times.c ---- */
 
-/*
- * Classify `count` images (count, inputs) by SPEC.md.
- * `lenient` is 1 where the label is among the first to fire. `spikes` are input and hidden spikes to
- * decision. `fired` counts, for every hidden neuron of all layers one after another, on how many images it
- * fired before the decision. Returns 0, or -1 without memory.
- */
-int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
+/* What an evaluation leaves. */
+typedef struct {
+    int32_t *answer;        /* (N) */
+    int32_t *response_time; /* (N) T on a silent image */
+    uint8_t *lenient;       /* (N) 1 where the label is among the first to fire */
+    int32_t *spikes;        /* (N) input and hidden spikes to decision */
+    int64_t *fired;         /* (hidden neurons of all layers) on how many images each fired before the decision */
+} host_answers_t;
 
-/*
- * Run `count` images (count, inputs) to the last step: every firing time (count, neurons of all layers), T =
- * never, the potentials at the readout step (count, outputs), and the answers. `spikes` are input and hidden
- * spikes to decision. Returns 0, or -1 without memory.
- */
-int host_times(const host_network_t *network, const uint8_t *images, int32_t count, uint16_t *times, int32_t *readout,
-               int32_t *answer, int32_t *response_time, int32_t *spikes);
+/* Classify images by SPEC.md; they have labels. Returns 0, or -1 without memory. */
+int host_evaluate(const host_network_t *network, const host_images_t *images, const host_answers_t *answers);
+
+/* What a run to the last step leaves. */
+typedef struct {
+    int32_t *answer;        /* (N) */
+    int32_t *response_time; /* (N) T on a silent image */
+    int32_t *spikes;        /* (N) input and hidden spikes to decision */
+    uint16_t *times;        /* (N, neurons of all layers) every firing time, T = never */
+    int32_t *readout;       /* (N, outputs) potentials at the readout step */
+} host_result_t;
+
+/* Run images to the last step. Returns 0, or -1 without memory. */
+int host_times(const host_network_t *network, const host_images_t *images, const host_result_t *result);
 
 /*
  * Dropout, in all recipes: hidden neurons that stay silent on an image while it is learned from. Layers above them get so
@@ -66,34 +80,58 @@ static inline const uint8_t *host_silent(const host_dropout_t *dropout, int64_t 
 
 /* ---- host_forward.c: the forward pass of "best" and "paper" ---- */
 
+/* What is known when a run stops. */
+typedef struct {
+    int32_t *answer;        /* (N) */
+    int32_t *response_time; /* (N) T on a silent image */
+    uint16_t *times;        /* (N, neurons of all layers) firing times, T = not fired by then */
+    int32_t *potentials;    /* (N, outputs) of the output neurons */
+} host_stopped_t;
+
 /*
- * Run `count` images (count, inputs) as the recipes do while they learn: until `margin` steps after the first output
- * spike, and on until output neuron awaited[n] has fired (`awaited` may be NULL). times (count, neurons of all layers)
- * are those known by then, T = not fired; potentials (count, outputs) those of the output neurons then. Returns 0, or
- * -1 without memory.
+ * Run images as the recipes do while they learn: until `margin` steps after the first output spike, and, where they
+ * have labels, on until the output neuron of the label has fired. Returns 0, or -1 without memory.
  */
-int host_forward(const host_network_t *network, const uint8_t *images, int32_t count, int32_t margin,
-                 const int32_t *awaited, uint16_t *times, int32_t *potentials, int32_t *answer,
-                 int32_t *response_time);
+int host_forward(const host_network_t *network, const host_images_t *images, int32_t margin,
+                 const host_stopped_t *stopped);
 
 /* ---- host_surrogate.c: the recipe "best" ---- */
 
-/*
- * Gradients of the cross-entropy of softmax(scale * output potentials at the deciding step), summed over
- * `count` images and added to gradients[l] (inputs, neurons). Adds the losses to *loss. windows[l] is the
- * half width of hidden layer l's surrogate, in units of potential. threshold_gradients[l] (neurons) are those of
- * hidden layer l's thresholds. Returns 0, or -1 without memory.
- */
-int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, const host_dropout_t *dropout, float scale, const float *windows,
-                             float *const *gradients, float *const *threshold_gradients, double *loss);
+/* The loss, and what becomes of it. */
+typedef struct {
+    float scale;                           /* of the output potentials at the deciding step, before the softmax */
+    float windows[HOST_MAX_LAYERS];        /* half width of a hidden layer's surrogate, in units of potential */
+    float *gradients[HOST_MAX_LAYERS];     /* (inputs, neurons) a layer, of the signs; what is found is added */
+    float *threshold_gradients[HOST_MAX_LAYERS]; /* (neurons) a hidden layer, likewise */
+    double loss;                           /* the cross-entropies are added */
+} host_surrogate_t;
 
 /*
- * One step of Adam on `count` proxy weights: the gradient is the sum of `parts` arrays, which are
- * cleared. Proxies are clipped to -1 .. 1. Returns the number of signs that flipped.
+ * Gradients of the cross-entropy of softmax(scale * output potentials at the deciding step), summed over images, which
+ * have labels. Returns 0, or -1 without memory.
  */
-int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, float *const *gradients, int32_t parts,
-                  int64_t count, float gradient_scale, float rate, float mean_correction, float square_correction);
+int host_surrogate_gradients(const host_network_t *network, const host_images_t *images,
+                             const host_dropout_t *dropout, host_surrogate_t *surrogate);
+
+/* What Adam moves: `count` proxy weights, with the running means of their gradients and of the squares of these. */
+typedef struct {
+    float *proxies; /* clipped to -1 .. 1 */
+    float *mean;
+    float *square;
+    int8_t *signs;  /* of the proxies */
+    int64_t count;
+} host_moments_t;
+
+/* One step of Adam. */
+typedef struct {
+    float gradient_scale; /* on the summed gradients */
+    float rate;
+    float mean_correction;   /* for the start of the means at zero, ... */
+    float square_correction; /* ... and of the squares */
+} host_adam_t;
+
+/* One step; the gradient is the sum of `parts` arrays, which are cleared. Returns the number of signs that flipped. */
+int64_t host_adam(const host_moments_t *moments, float *const *gradients, int32_t parts, const host_adam_t *step);
 
 /* Control points of a displacement field in each direction, evenly from edge to edge. */
 #define HOST_WARP_POINTS 5
@@ -121,16 +159,20 @@ typedef struct {
     int32_t balanced;      /* 1: where somebody fires, the errors of the output neurons sum to zero */
 } host_paper_t;
 
+/* What is learned, a layer each. */
+typedef struct {
+    float *proxies[HOST_MAX_LAYERS];      /* (inputs, neurons) */
+    int8_t *signs[HOST_MAX_LAYERS];       /* those that the network points to */
+    int32_t *thresholds[HOST_MAX_LAYERS]; /* likewise; they follow the alphas */
+    double *alphas;                       /* (layers) */
+    int64_t flips;                        /* of signs, counted */
+} host_paper_weights_t;
+
 /*
- * Learn from `count` images one after another (stochastic gradient descent, equations 5 to 16):
- * proxies[l] and signs (which network points to) and alphas[l] change in place, thresholds follow.
- * `order` holds the indices of the images. Returns the number of images answered right before the
- * update (ties forgiven), or -1 without memory.
+ * Learn from images one after another (stochastic gradient descent, equations 5 to 16). Returns the number of images answered right before the update (ties forgiven), or -1 without memory.
  */
-int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
-                         int32_t *const *thresholds, double *alphas, const host_paper_t *options,
-                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                         const host_dropout_t *dropout, int64_t *flips);
+int64_t host_paper_learn(const host_network_t *network, host_paper_weights_t *weights, const host_paper_t *options,
+                         const host_images_t *images, const host_dropout_t *dropout);
 
 /*
  * Errors of the output neurons (outputs) that sum to zero: the smaller side is raised to the larger one, which is how
@@ -150,14 +192,13 @@ typedef struct {
     const uint16_t *step_of_intensity;        /* (256) firing time of a pixel; time_steps = never */
     int32_t sizes[HOST_MAX_LAYERS + 1];       /* inputs, then the neurons of every layer */
     float thresholds[HOST_MAX_LAYERS];        /* a neuron fires one step after its potential exceeds it */
-    const float *weights[HOST_MAX_LAYERS];    /* (inputs, neurons) */
+    float *weights[HOST_MAX_LAYERS];          /* (inputs, neurons) */
 } host_s4nn_t;
 
 /*
  * As host_evaluate; silent images are answered by the potentials at step T - 3.
  */
-int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                       int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired);
+int host_s4nn_evaluate(const host_s4nn_t *network, const host_images_t *images, const host_answers_t *answers);
 
 typedef struct {
     float rate;                    /* of the weights */
@@ -168,12 +209,11 @@ typedef struct {
 } host_s4nn_rules_t;
 
 /*
- * Learn from `count` images one after another: weights[l] (which network points to) change in place. `order` holds
- * the indices of the images, and `fired` counts on how many images every hidden neuron fired. Returns the number of
- * images answered right before the update (ties forgiven), or -1 without memory.
+ * Learn from images one after another: the weights of the network change. `fired` counts on how many
+ * images every hidden neuron fired. Returns the number of images answered right before the update (ties forgiven), or
+ * -1 without memory.
  */
-int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
-                        const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+int64_t host_s4nn_learn(const host_s4nn_t *network, const host_s4nn_rules_t *rules, const host_images_t *images,
                         const host_dropout_t *dropout, int64_t *fired);
 
 #endif /* BS4NN_HOST_H */

@@ -279,17 +279,19 @@ void run_image(run_t *run, const uint8_t *image, int32_t margin, int32_t awaited
     finish(run);
 }
 
-int host_forward(const host_network_t *network, const uint8_t *images, int32_t count, int32_t margin,
-                 const int32_t *awaited, uint16_t *times, int32_t *potentials, int32_t *answer,
-                 int32_t *response_time)
+int host_forward(const host_network_t *network, const host_images_t *images, int32_t margin,
+                 const host_stopped_t *stopped)
 {
     run_t run;
+    uint16_t *times = stopped->times;
+    int32_t *potentials = stopped->potentials;
     int32_t last = network->layer_count - 1;
     if (run_open(&run, network) != 0) {
         return -1;
     }
-    for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images, margin, awaited != NULL ? awaited[n] : NOBODY);
+    for (int64_t n = 0; n < images->count; n++) {
+        run_image(&run, images->images + n * network->layers[0].inputs, margin,
+                  images->labels != NULL ? images->labels[n] : NOBODY);
         for (int32_t l = 0; l <= last; l++) {
             for (int32_t j = 0; j < network->layers[l].neurons; j++) {
                 *times++ = (uint16_t)run.layers[l].time[j];
@@ -298,9 +300,8 @@ int host_forward(const host_network_t *network, const uint8_t *images, int32_t c
         for (int32_t j = 0; j < network->layers[last].neurons; j++) {
             *potentials++ = run.layers[last].potential[j];
         }
-        answer[n] = run.answer;
-        response_time[n] = run.response_time;
-        images += network->layers[0].inputs;
+        stopped->answer[n] = run.answer;
+        stopped->response_time[n] = run.response_time;
     }
     run_close(&run);
     return 0;

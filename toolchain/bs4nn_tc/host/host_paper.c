@@ -19,7 +19,31 @@ typedef struct {
     float *masked;  /* errors of the neurons that an input fired before */
     int32_t *until; /* the step from which on inputs do not count for a neuron, where that is not its firing time */
     float *lift;    /* d(potential) / d(alpha) of the neurons, weighted by their errors */
+    float rate;     /* of the proxies, see host_paper_learn */
+    float *memory;
 } scratch_t;
+
+/* Memory for layers of so many neurons and inputs at the most. Returns 0, or -1 without memory. */
+static int open_scratch(scratch_t *scratch, size_t widest)
+{
+    float *memory = malloc(4 * widest * sizeof *memory);
+    scratch->memory = memory;
+    scratch->until = malloc(widest * sizeof *scratch->until);
+    if (memory == NULL || scratch->until == NULL) {
+        return -1;
+    }
+    scratch->error = memory;
+    scratch->below = memory + widest;
+    scratch->masked = memory + 2 * widest;
+    scratch->lift = memory + 3 * widest;
+    return 0;
+}
+
+static void close_scratch(scratch_t *scratch)
+{
+    free(scratch->memory);
+    free(scratch->until);
+}
 
 void host_balance(float *error, int32_t outputs, int32_t label)
 {
@@ -136,9 +160,13 @@ static int64_t learn_row(float *restrict proxies, int8_t *restrict signs, const 
     return flips;
 }
 
-static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *options, float rate, float *proxies,
-                           int8_t *signs, double *alpha, scratch_t *scratch)
+/* Move the proxies and the alpha of layer l against its errors, and leave the errors of the layer below. */
+static void learn_layer(const run_t *run, int32_t l, const host_paper_t *options, host_paper_weights_t *weights,
+                        scratch_t *scratch)
 {
+    float *proxies = weights->proxies[l];
+    int8_t *signs = weights->signs[l];
+    const float rate = scratch->rate;
     const host_layer_t *layer = &run->network->layers[l];
     const int32_t *above = run->wants_peaks && l + 1 < run->network->layer_count ? scratch->until : run->layers[l].time;
     const int32_t *times = l == 0 ? run->input_time : run->layers[l - 1].time;
@@ -172,8 +200,8 @@ static int64_t learn_layer(const run_t *run, int32_t l, const host_paper_t *opti
     for (int32_t j = 0; j < layer->neurons; j++) {
         lift += scratch->lift[j];
     }
-    *alpha -= (double)options->alpha_rate * lift / ((double)layer->inputs * (double)layer->neurons);
-    return flips;
+    weights->alphas[l] -= (double)options->alpha_rate * lift / ((double)layer->inputs * (double)layer->neurons);
+    weights->flips += flips;
 }
 
 static void set_thresholds(const host_layer_t *layer, const host_paper_t *options, double alpha, int32_t *thresholds)
@@ -194,10 +222,31 @@ static void multiply_proxies(const host_network_t *network, float *const *proxie
     }
 }
 
-int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t *const *signs,
-                         int32_t *const *thresholds, double *alphas, const host_paper_t *options,
-                         const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
-                         const host_dropout_t *dropout, int64_t *flips)
+/* Learn from the errors of the output neurons, layer by layer. */
+static void go_down(run_t *run, const host_paper_t *options, host_paper_weights_t *weights, scratch_t *scratch)
+{
+    const host_network_t *network = run->network;
+    const int32_t last = network->layer_count - 1;
+    for (int32_t l = last; l >= 0; l--) {
+        if (l < last && run->wants_peaks) {
+            narrow(run, l, options->window, scratch->error, scratch->until);
+        }
+        if (!host_normalise(scratch->error, network->layers[l].neurons)) {
+            break;
+        }
+        learn_layer(run, l, options, weights, scratch);
+        float *swapped = scratch->error;
+        scratch->error = scratch->below;
+        scratch->below = swapped;
+        if (!(weights->alphas[l] > 0.0)) { /* the threshold theta / alpha would be gone: let the caller say so */
+            break;
+        }
+        set_thresholds(&network->layers[l], options, weights->alphas[l], weights->thresholds[l]);
+    }
+}
+
+int64_t host_paper_learn(const host_network_t *network, host_paper_weights_t *weights, const host_paper_t *options,
+                         const host_images_t *images, const host_dropout_t *dropout)
 {
     run_t run;
     scratch_t scratch;
@@ -210,54 +259,32 @@ int64_t host_paper_learn(host_network_t *network, float *const *proxies, int8_t 
         widest = neurons > widest ? neurons : widest;
         hidden += l < last ? network->layers[l].neurons : 0;
     }
-    float *memory = malloc(4 * widest * sizeof *memory);
-    scratch.until = malloc(widest * sizeof *scratch.until);
-    if (memory == NULL || scratch.until == NULL || run_open(&run, network) != 0) {
-        free(memory);
-        free(scratch.until);
+    if (open_scratch(&scratch, widest) != 0 || run_open(&run, network) != 0) {
+        close_scratch(&scratch);
         return -1;
     }
     run.wants_peaks = options->window > 0.0f;
     run.kept = dropout->kept;
-    scratch.error = memory;
-    scratch.below = memory + widest;
-    scratch.masked = memory + 2 * widest;
-    scratch.lift = memory + 3 * widest;
     /*
      * All proxies decay by the same factor with every image. That is kept apart, and put into them now and then:
      * their signs do not see it, nor do errors, which are normalised; only a step has to be the larger for it.
      */
     double decayed = 1.0;
-    for (int64_t n = 0; n < count; n++) {
+    for (int64_t n = 0; n < images->count; n++) {
+        const int32_t label = images->labels[n];
         decayed *= 1.0 - (double)options->rate * (double)options->lambda;
-        float rate = (float)((double)options->rate / decayed);
+        scratch.rate = (float)((double)options->rate / decayed);
         run.silent = host_silent(dropout, n, hidden);
-        run_image(&run, images + order[n] * network->layers[0].inputs, options->gamma - 1, labels[order[n]]);
-        right += output_error(&run, options, labels[order[n]], scratch.error);
-        for (int32_t l = last; l >= 0; l--) {
-            if (l < last && run.wants_peaks) {
-                narrow(&run, l, options->window, scratch.error, scratch.until);
-            }
-            if (!host_normalise(scratch.error, network->layers[l].neurons)) {
-                break;
-            }
-            *flips += learn_layer(&run, l, options, rate, proxies[l], signs[l], &alphas[l], &scratch);
-            float *swapped = scratch.error;
-            scratch.error = scratch.below;
-            scratch.below = swapped;
-            if (!(alphas[l] > 0.0)) { /* the threshold theta / alpha would be gone: let the caller say so */
-                break;
-            }
-            set_thresholds(&network->layers[l], options, alphas[l], thresholds[l]);
-        }
+        run_image(&run, images->images + n * network->layers[0].inputs, options->gamma - 1, label);
+        right += output_error(&run, options, label, scratch.error);
+        go_down(&run, options, weights, &scratch);
         if (decayed < 0.5) {
-            multiply_proxies(network, proxies, decayed);
+            multiply_proxies(network, weights->proxies, decayed);
             decayed = 1.0;
         }
     }
-    multiply_proxies(network, proxies, decayed);
+    multiply_proxies(network, weights->proxies, decayed);
     run_close(&run);
-    free(memory);
-    free(scratch.until);
+    close_scratch(&scratch);
     return right;
 }

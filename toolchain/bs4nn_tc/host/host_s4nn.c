@@ -195,33 +195,39 @@ static int32_t answer_of(const run_t *run, int32_t first)
     return best;
 }
 
-int host_s4nn_evaluate(const host_s4nn_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                       int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
+/* Count on how many images hidden neurons fire. */
+static void count_fired(const run_t *run, int64_t *fired)
+{
+    for (int32_t l = 1; l < run->network->layer_count; l++) {
+        for (int32_t k = 0; k < run->layers[l].count; k++) {
+            fired[run->layers[l].order[k]]++;
+        }
+        fired += run->network->sizes[l];
+    }
+}
+
+int host_s4nn_evaluate(const host_s4nn_t *network, const host_images_t *images, const host_answers_t *answers)
 {
     run_t run;
     const layer_run_t *output = &run.layers[network->layer_count];
     if (run_open(&run, network) != 0) {
         return -1;
     }
-    for (int32_t n = 0; n < count; n++) {
-        int32_t first = run_image(&run, images + (int64_t)n * network->sizes[0]);
-        response_time[n] = first;
-        answer[n] = answer_of(&run, first);
-        lenient[n] = first < network->time_steps ? output->time[labels[n]] == first : answer[n] == labels[n];
-        spikes[n] = 0;
+    for (int64_t n = 0; n < images->count; n++) {
+        int32_t label = images->labels[n];
+        int32_t first = run_image(&run, images->images + n * network->sizes[0]);
+        int32_t answer = answer_of(&run, first);
+        answers->response_time[n] = first;
+        answers->answer[n] = answer;
+        answers->lenient[n] = first < network->time_steps ? output->time[label] == first : answer == label;
+        answers->spikes[n] = 0;
         for (int32_t l = 0; l < network->layer_count; l++) { /* those that have arrived when the first one fires */
             const layer_run_t *below = &run.layers[l];
             for (int32_t k = 0; k < below->count && below->time[below->order[k]] < first; k++) {
-                spikes[n]++;
+                answers->spikes[n]++;
             }
         }
-        int64_t *counter = fired;
-        for (int32_t l = 1; l < network->layer_count; l++) {
-            for (int32_t k = 0; k < run.layers[l].count; k++) {
-                counter[run.layers[l].order[k]]++;
-            }
-            counter += network->sizes[l];
-        }
+        count_fired(&run, answers->fired);
     }
     free(run.memory);
     return 0;
@@ -283,8 +289,9 @@ static int output_error(run_t *run, int32_t first, int32_t label, const host_s4n
 }
 
 /* Move the weights of layer l against its errors, and leave the errors of the layer below. */
-static void learn_layer(run_t *run, int32_t l, float *weights, const host_s4nn_rules_t *rules)
+static void learn_layer(run_t *run, int32_t l, const host_s4nn_rules_t *rules)
 {
+    float *weights = run->network->weights[l - 1];
     float limit = rules->limits[l - 1];
     layer_run_t *layer = &run->layers[l];
     layer_run_t *below = &run->layers[l - 1];
@@ -321,8 +328,7 @@ static void learn_layer(run_t *run, int32_t l, float *weights, const host_s4nn_r
     }
 }
 
-int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_s4nn_rules_t *rules,
-                        const uint8_t *images, const int32_t *labels, const int64_t *order, int64_t count,
+int64_t host_s4nn_learn(const host_s4nn_t *network, const host_s4nn_rules_t *rules, const host_images_t *images,
                         const host_dropout_t *dropout, int64_t *fired)
 {
     run_t run;
@@ -334,26 +340,20 @@ int64_t host_s4nn_learn(host_s4nn_t *network, float *const *weights, const host_
     if (run_open(&run, network) != 0) {
         return -1;
     }
-    for (int64_t n = 0; n < count; n++) {
-        int32_t label = labels[order[n]];
+    for (int64_t n = 0; n < images->count; n++) {
+        int32_t label = images->labels[n];
         run.silent = host_silent(dropout, n, hidden);
         run.kept = dropout->kept;
-        int32_t first = run_image(&run, images + order[n] * network->sizes[0]);
+        int32_t first = run_image(&run, images->images + n * network->sizes[0]);
         int32_t awaited = run.layers[network->layer_count].time[label];
         int32_t last = first + rules->gamma - 1 > awaited ? first + rules->gamma - 1 : awaited;
         right += output_error(&run, first, label, rules);
-        int64_t *counter = fired;
-        for (int32_t l = 1; l < network->layer_count; l++) {
-            for (int32_t k = 0; k < run.layers[l].count; k++) {
-                counter[run.layers[l].order[k]]++;
-            }
-            counter += network->sizes[l];
-            if (rules->window > 0.0f) {
-                find_peaks(&run, l, last);
-            }
+        count_fired(&run, fired);
+        for (int32_t l = 1; rules->window > 0.0f && l < network->layer_count; l++) {
+            find_peaks(&run, l, last);
         }
         for (int32_t l = network->layer_count; l > 0; l--) {
-            learn_layer(&run, l, weights[l - 1], rules);
+            learn_layer(&run, l, rules);
         }
     }
     free(run.memory);

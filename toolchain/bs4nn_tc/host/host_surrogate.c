@@ -76,9 +76,8 @@ static void add_gradients(const run_t *run, int32_t l, const float *slope, float
     }
 }
 
-int host_surrogate_gradients(const host_network_t *network, const uint8_t *images, const int32_t *labels,
-                             int32_t count, const host_dropout_t *dropout, float scale, const float *windows,
-                             float *const *gradients, float *const *threshold_gradients, double *loss)
+int host_surrogate_gradients(const host_network_t *network, const host_images_t *images,
+                             const host_dropout_t *dropout, host_surrogate_t *surrogate)
 {
     run_t run;
     size_t widest = 0;
@@ -99,18 +98,19 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
     float *slope = memory;
     float *below = memory + widest;
     float *masked = memory + 2 * widest;
-    for (int32_t n = 0; n < count; n++) {
+    for (int64_t n = 0; n < images->count; n++) {
         run.silent = host_silent(dropout, n, hidden);
         const uint8_t *silent = run.silent != NULL ? run.silent + hidden : NULL; /* behind those of layer l */
-        run_image(&run, images + (int64_t)n * network->layers[0].inputs, 0, NOBODY);
-        *loss += output_slope(&run, labels[n], scale, slope);
+        run_image(&run, images->images + n * network->layers[0].inputs, 0, NOBODY);
+        surrogate->loss += output_slope(&run, images->labels[n], surrogate->scale, slope);
         for (int32_t l = last; l >= 0; l--) {
-            add_gradients(&run, l, slope, masked, gradients[l]);
+            add_gradients(&run, l, slope, masked, surrogate->gradients[l]);
             if (l > 0) {
                 silent = silent != NULL ? silent - network->layers[l - 1].neurons : NULL;
-                hidden_slope(&run, l - 1, silent, windows[l - 1], slope, below);
+                hidden_slope(&run, l - 1, silent, surrogate->windows[l - 1], slope, below);
+                float *threshold_gradients = surrogate->threshold_gradients[l - 1];
                 for (int32_t j = 0; j < network->layers[l - 1].neurons; j++) {
-                    threshold_gradients[l - 1][j] -= below[j];
+                    threshold_gradients[j] -= below[j];
                 }
                 float *swapped = slope;
                 slope = below;
@@ -123,9 +123,14 @@ int host_surrogate_gradients(const host_network_t *network, const uint8_t *image
     return 0;
 }
 
-int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, float *const *gradients, int32_t parts,
-                  int64_t count, float gradient_scale, float rate, float mean_correction, float square_correction)
+int64_t host_adam(const host_moments_t *moments, float *const *gradients, int32_t parts, const host_adam_t *step)
 {
+    float *proxies = moments->proxies;
+    float *mean = moments->mean;
+    float *square = moments->square;
+    int8_t *signs = moments->signs;
+    const int64_t count = moments->count;
+    const host_adam_t by = *step;
     const float keep_mean = 0.9f;
     const float keep_square = 0.999f;
     const float epsilon = 1e-8f;
@@ -140,11 +145,11 @@ int64_t host_adam(float *proxies, float *mean, float *square, int8_t *signs, flo
     }
     float *restrict sum = gradients[0];
     for (int64_t i = 0; i < count; i++) {
-        float gradient = sum[i] * gradient_scale;
+        float gradient = sum[i] * by.gradient_scale;
         mean[i] = keep_mean * mean[i] + (1.0f - keep_mean) * gradient;
         square[i] = keep_square * square[i] + (1.0f - keep_square) * gradient * gradient;
         float proxy = proxies[i]
-            - rate * (mean[i] * mean_correction) / (sqrtf(square[i] * square_correction) + epsilon);
+            - by.rate * (mean[i] * by.mean_correction) / (sqrtf(square[i] * by.square_correction) + epsilon);
         proxy = proxy > 1.0f ? 1.0f : proxy < -1.0f ? -1.0f : proxy;
         int8_t sign = proxy >= 0.0f ? 1 : -1;
         flips += sign != signs[i];

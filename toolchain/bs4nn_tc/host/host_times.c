@@ -168,42 +168,53 @@ static void set_lane(vector_t *vectors, int32_t j)
     ((uint64_t *)vectors)[j / 64] |= (uint64_t)1 << (j % 64);
 }
 
+/* A threshold over the fan-in is never reached, however far. */
+static int32_t reachable(const host_layer_t *given, int32_t j)
+{
+    return given->thresholds[j] <= given->inputs ? given->thresholds[j] : given->inputs + 1;
+}
+
+static void slice_narrow(sliced_t *layer, const host_layer_t *given)
+{
+    memset(&layer->thresholds, 0x7F, sizeof layer->thresholds); /* unused lanes never get there */
+    for (int32_t j = 0; j < given->neurons; j++) {
+        layer->thresholds[j] = (int16_t)reachable(given, j);
+        for (int32_t i = 0; i < given->inputs; i++) {
+            layer->signs[i][j] = given->signs[(int64_t)i * given->neurons + j];
+        }
+    }
+}
+
+/* The counter, lead and mask of neuron j. */
+static void start_lane(sliced_t *layer, int32_t j, int32_t distance)
+{
+    int32_t lead = distance >> 1;
+    uint32_t counter = (uint32_t)(lead - needed(layer, 0));
+    set_lane(layer->real, j);
+    if ((distance & 1) != 0) {
+        set_lane(layer->odd, j);
+        layer->odd_ones = 1;
+    }
+    for (int32_t p = 0; p < MAX_PLANES; p++) {
+        if ((counter >> p & 1u) != 0) {
+            set_lane(layer->start + j / LANES * MAX_PLANES + p, j % LANES);
+        }
+    }
+    layer->leads[j] = lead;
+    layer->spread = lead > layer->spread ? lead : layer->spread;
+}
+
 static void slice(sliced_t *layer, const host_layer_t *given)
 {
     if (layer->narrow) {
-        memset(&layer->thresholds, 0x7F, sizeof layer->thresholds); /* unused lanes never get there */
-        for (int32_t j = 0; j < given->neurons; j++) {
-            int32_t threshold = given->thresholds[j] <= given->inputs ? given->thresholds[j] : given->inputs + 1;
-            layer->thresholds[j] = (int16_t)threshold;
-            for (int32_t i = 0; i < given->inputs; i++) {
-                layer->signs[i][j] = given->signs[(int64_t)i * given->neurons + j];
-            }
-        }
+        slice_narrow(layer, given);
         return;
     }
-    /* A threshold over the fan-in is never reached, however far. */
-    int32_t highest = 0;
     for (int32_t j = 0; j < given->neurons; j++) {
-        int32_t threshold = given->thresholds[j] <= given->inputs ? given->thresholds[j] : given->inputs + 1;
-        highest = threshold > highest ? threshold : highest;
+        layer->threshold = reachable(given, j) > layer->threshold ? reachable(given, j) : layer->threshold;
     }
-    layer->threshold = highest;
     for (int32_t j = 0; j < given->neurons; j++) {
-        int32_t threshold = given->thresholds[j] <= given->inputs ? given->thresholds[j] : given->inputs + 1;
-        int32_t lead = (highest - threshold) >> 1;
-        set_lane(layer->real, j);
-        if (((highest - threshold) & 1) != 0) {
-            set_lane(layer->odd, j);
-            layer->odd_ones = 1;
-        }
-        uint32_t counter = (uint32_t)(lead - needed(layer, 0));
-        for (int32_t p = 0; p < MAX_PLANES; p++) {
-            if ((counter >> p & 1u) != 0) {
-                set_lane(layer->start + j / LANES * MAX_PLANES + p, j % LANES);
-            }
-        }
-        layer->leads[j] = lead;
-        layer->spread = lead > layer->spread ? lead : layer->spread;
+        start_lane(layer, j, layer->threshold - reachable(given, j));
     }
     for (int32_t i = 0; i < given->inputs; i++) {
         const int8_t *signs = given->signs + (int64_t)i * given->neurons;
@@ -648,22 +659,25 @@ static int open_run(times_run_t *run, const host_network_t *network)
     return 0;
 }
 
-int host_times(const host_network_t *network, const uint8_t *images, int32_t count, uint16_t *times, int32_t *readout,
-               int32_t *answer, int32_t *response_time, int32_t *spikes)
+int host_times(const host_network_t *network, const host_images_t *images, const host_result_t *result)
 {
     times_run_t run;
+    const uint8_t *image = images->images;
+    uint16_t *times = result->times;
+    int32_t *readout = result->readout;
     int32_t outputs = network->layers[network->layer_count - 1].neurons;
     if (open_run(&run, network) != 0) {
         return -1;
     }
-    for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images, times, readout);
-        int32_t step = decide(&run, readout, &answer[n], &response_time[n]);
-        spikes[n] = spikes_until(&run.inputs, step);
+    for (int64_t n = 0; n < images->count; n++) {
+        run_image(&run, image, times, readout);
+        int32_t step = decide(&run, readout, &result->answer[n], &result->response_time[n]);
+        int32_t spikes = spikes_until(&run.inputs, step);
         for (int32_t l = 0; l + 1 < network->layer_count; l++) {
-            spikes[n] += spikes_until(&run.layers[l].spikes, step);
+            spikes += spikes_until(&run.layers[l].spikes, step);
         }
-        images += network->layers[0].inputs;
+        result->spikes[n] = spikes;
+        image += network->layers[0].inputs;
         times += run.neurons;
         readout += outputs;
     }
@@ -671,33 +685,36 @@ int host_times(const host_network_t *network, const uint8_t *images, int32_t cou
     return 0;
 }
 
-int host_evaluate(const host_network_t *network, const uint8_t *images, const int32_t *labels, int32_t count,
-                  int32_t *answer, int32_t *response_time, uint8_t *lenient, int32_t *spikes, int64_t *fired)
+int host_evaluate(const host_network_t *network, const host_images_t *images, const host_answers_t *answers)
 {
     times_run_t run;
+    const uint8_t *image = images->images;
     if (open_run(&run, network) != 0) {
         return -1;
     }
     const spikes_t *outputs = &run.layers[network->layer_count - 1].spikes;
-    for (int32_t n = 0; n < count; n++) {
-        run_image(&run, images, run.times, run.readout);
-        int32_t step = decide(&run, run.readout, &answer[n], &response_time[n]);
-        lenient[n] = answer[n] == labels[n];
+    for (int64_t n = 0; n < images->count; n++) {
+        int32_t label = images->labels[n];
+        run_image(&run, image, run.times, run.readout);
+        int32_t step = decide(&run, run.readout, &answers->answer[n], &answers->response_time[n]);
+        int lenient = answers->answer[n] == label;
         for (int32_t s = 0; outputs->count > 0 && s < outputs->groups[0].end; s++) {
-            lenient[n] |= outputs->who[s] == labels[n];
+            lenient |= outputs->who[s] == label;
         }
-        spikes[n] = spikes_until(&run.inputs, step);
-        int64_t *counter = fired;
+        answers->lenient[n] = (uint8_t)lenient;
+        int32_t spikes = spikes_until(&run.inputs, step);
+        int64_t *counter = answers->fired;
         for (int32_t l = 0; l + 1 < network->layer_count; l++) {
             const spikes_t *sent = &run.layers[l].spikes;
             int32_t until = spikes_until(sent, step);
             for (int32_t s = 0; s < until; s++) {
                 counter[sent->who[s]]++;
             }
-            spikes[n] += until;
+            spikes += until;
             counter += network->layers[l].neurons;
         }
-        images += network->layers[0].inputs;
+        answers->spikes[n] = spikes;
+        image += network->layers[0].inputs;
     }
     free(run.memory);
     return 0;

@@ -1,85 +1,38 @@
-"""The host library's functions on arrays: evaluate, gradients, updates. host.h mirrors the structures."""
+"""A network in the host library: evaluated, run and learned from."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.base.compiled import in_threads, pointer, pointers
+from bs4nn_tc.base.compiled import in_threads, pointer
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.host import structures
 from bs4nn_tc.host.library import check_memory, library
+from bs4nn_tc.host.structures import MAX_LAYERS, Dropout, PaperStep, a_layer_each
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
-MAX_LAYERS = 16
 EVALUATION_THREADS = 2
 MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"
 
 
-class _Layer(ctypes.Structure):
-    _fields_ = (
-        ("inputs", ctypes.c_int32),
-        ("neurons", ctypes.c_int32),
-        ("signs", ctypes.c_void_p),
-        ("thresholds", ctypes.c_void_p),
-    )
+class Surrogate(NamedTuple):
+    """How the recipe "best" sees an error.
 
+    Attributes:
+        scale: of the output potentials in the softmax.
+        windows: half width of the surrogate's triangle, one a hidden layer.
+    """
 
-class _Network(ctypes.Structure):
-    _fields_ = (
-        ("layer_count", ctypes.c_int32),
-        ("time_steps", ctypes.c_int32),
-        ("delay", ctypes.c_int32),
-        ("readout_step", ctypes.c_int32),
-        ("step_of_intensity", ctypes.c_void_p),
-        ("layers", _Layer * MAX_LAYERS),
-    )
-
-
-class PaperStep(ctypes.Structure):
-    """`host_paper_t` of host.h: how the recipe "paper" learns from one image."""
-
-    _fields_ = (
-        ("threshold", ctypes.c_float),
-        ("rate", ctypes.c_float),
-        ("alpha_rate", ctypes.c_float),
-        ("decay", ctypes.c_float),
-        ("gamma", ctypes.c_int32),
-        ("early_target", ctypes.c_int32),
-        ("strict", ctypes.c_int32),
-        ("black_fires", ctypes.c_int32),
-        ("silent_target", ctypes.c_int32),
-        ("window", ctypes.c_float),
-        ("balanced", ctypes.c_int32),
-    )
-
-
-class Dropout(ctypes.Structure):
-    """`host_dropout_t` of host.h: hidden neurons that stay silent while images are learned from."""
-
-    _fields_ = (("silent", ctypes.c_void_p), ("kept", ctypes.c_float))
-
-    def __init__(self, silent: NDArray[np.uint8] | None = None, share: float = 0.0) -> None:
-        """Keep the array (no copy).
-
-        Args:
-            silent: (N, hidden neurons of all layers) uint8, 1 where one stays silent; None if nobody does.
-            share: of the hidden neurons that do.
-        """
-        super().__init__(None if silent is None else silent.ctypes.data, 1 - share)
-        self._array = silent
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator, count: int, hidden_neurons: int, share: float) -> Dropout:
-        """Draw, for each of `count` images, who stays silent; takes nothing from `rng` if share is 0."""
-        if share == 0:
-            return cls()
-        return cls((rng.random((count, hidden_neurons)) < share).astype(np.uint8), share)
+    scale: float
+    windows: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -116,14 +69,10 @@ def answers_of(
     def work(part: slice) -> int:
         counts = np.zeros(max(1, hidden_neurons), np.int64)
         fired.append(counts)
-        return function(
-            ctypes.byref(network),
-            pointer(images[part]),
-            pointer(labels[part]),
-            ctypes.c_int32(len(labels[part])),
-            *(pointer(array[part]) for array in (answer, response_time, lenient, spikes)),
-            pointer(counts),
-        )
+        own = structures.Images(images[part], labels[part])
+        arrays = (pointer(array[part]) for array in (answer, response_time, lenient, spikes))
+        answers = structures.Answers(*arrays, pointer(counts))
+        return function(ctypes.byref(network), ctypes.byref(own), ctypes.byref(answers))
 
     check_memory(in_threads(work, len(images), EVALUATION_THREADS))
     return HostAnswers(answer, response_time, lenient, spikes, np.sum(fired, axis=0))
@@ -178,7 +127,7 @@ class HostNetwork:
         self.time_steps = time_steps
         self.delay = delay
         self._steps = input.table(time_steps).astype(np.uint16)
-        self._struct = _Network(
+        self._struct = structures.BinaryNetwork(
             len(signs),
             time_steps,
             delay,
@@ -189,7 +138,7 @@ class HostNetwork:
             assert layer.dtype == np.int8
             assert values.dtype == np.int32
             assert layer.flags.c_contiguous
-            self._struct.layers[number] = _Layer(*layer.shape, layer.ctypes.data, values.ctypes.data)
+            self._struct.layers[number] = structures.Layer(*layer.shape, layer.ctypes.data, values.ctypes.data)
 
     @property
     def hidden_neurons(self) -> int:
@@ -210,12 +159,10 @@ class HostNetwork:
         answer, response_time, spikes = (np.empty(count, np.int32) for _ in range(3))
 
         def work(part: slice) -> int:
-            status: int = library().host_times(
-                ctypes.byref(self._struct),
-                pointer(images[part]),
-                ctypes.c_int32(len(images[part])),
-                *(pointer(array[part]) for array in (times, readout, answer, response_time, spikes)),
-            )
+            own = structures.Images(images[part])
+            arrays = (pointer(array[part]) for array in (answer, response_time, spikes, times, readout))
+            result = structures.Result(*arrays)
+            status: int = library().host_times(ctypes.byref(self._struct), ctypes.byref(own), ctypes.byref(result))
             return status
 
         check_memory(in_threads(work, count, threads))
@@ -237,13 +184,10 @@ class HostNetwork:
         times = np.empty((count, sum(neurons)), np.uint16)
         potentials = np.empty((count, neurons[-1]), np.int32)
         answer, response_time = (np.empty(count, np.int32) for _ in range(2))
+        given = structures.Images(np.ascontiguousarray(images), awaited)
+        stopped = structures.Stopped(*(pointer(array) for array in (answer, response_time, times, potentials)))
         status = library().host_forward(
-            ctypes.byref(self._struct),
-            pointer(np.ascontiguousarray(images)),
-            ctypes.c_int32(count),
-            ctypes.c_int32(margin),
-            None if awaited is None else pointer(awaited),
-            *(pointer(array) for array in (times, potentials, answer, response_time)),
+            ctypes.byref(self._struct), ctypes.byref(given), ctypes.c_int32(margin), ctypes.byref(stopped)
         )
         check_memory(status)
         by_layer = tuple(np.split(times, np.cumsum(neurons)[:-1], axis=1))
@@ -253,9 +197,8 @@ class HostNetwork:
         self,
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
+        surrogate: Surrogate,
         *,
-        scale: float,
-        windows: Sequence[float],
         gradients: Sequence[NDArray[np.float32]],
         threshold_gradients: Sequence[NDArray[np.float32]],
         dropout: Dropout,
@@ -265,27 +208,23 @@ class HostNetwork:
         Args:
             images: (N, inputs) uint8.
             labels: (N,) int32.
-            scale: of the output potentials in the softmax.
-            windows: half width of the surrogate's triangle, one a hidden layer.
+            surrogate: scale and windows.
             gradients: (inputs, neurons) float32 a layer, of the signs.
             threshold_gradients: (neurons,) float32 a hidden layer.
             dropout: of these images.
         """
-        loss = ctypes.c_double(0)
+        given = structures.Images(images, labels)
+        struct = structures.SurrogateStruct(
+            surrogate.scale,
+            (ctypes.c_float * MAX_LAYERS)(*surrogate.windows),
+            a_layer_each(gradients),
+            a_layer_each(threshold_gradients),
+        )
         status = library().host_surrogate_gradients(
-            ctypes.byref(self._struct),
-            pointer(images),
-            pointer(labels),
-            ctypes.c_int32(len(images)),
-            ctypes.byref(dropout),
-            ctypes.c_float(scale),
-            (ctypes.c_float * len(windows))(*windows),
-            pointers(gradients),
-            pointers(threshold_gradients),
-            ctypes.byref(loss),
+            ctypes.byref(self._struct), ctypes.byref(given), ctypes.byref(dropout), ctypes.byref(struct)
         )
         check_memory(status)
-        return loss.value
+        return float(struct.loss)
 
     def paper_learn(
         self,
@@ -294,27 +233,22 @@ class HostNetwork:
         step: PaperStep,
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
-        order: NDArray[np.int64],
         dropout: Dropout,
     ) -> tuple[int, int]:
-        """Learn from images[order] one by one; returns (answered right with ties forgiven, sign flips)."""
-        flips = ctypes.c_int64(0)
+        """Learn from images one by one; returns (answered right with ties forgiven, sign flips)."""
+        given = structures.Images(images, labels)
+        weights = structures.PaperWeights(
+            a_layer_each(proxies), a_layer_each(self.signs), a_layer_each(self.thresholds), pointer(alphas)
+        )
         right = library().host_paper_learn(
             ctypes.byref(self._struct),
-            pointers(proxies),
-            pointers(self.signs),
-            pointers(self.thresholds),
-            pointer(alphas),
+            ctypes.byref(weights),
             ctypes.byref(step),
-            pointer(images),
-            pointer(labels),
-            pointer(order),
-            ctypes.c_int64(len(order)),
+            ctypes.byref(given),
             ctypes.byref(dropout),
-            ctypes.byref(flips),
         )
         check_memory(right)
-        return int(right), flips.value
+        return int(right), weights.flips
 
 
 def host_network(network: Network) -> HostNetwork:
@@ -327,70 +261,3 @@ def host_network(network: Network) -> HostNetwork:
         delay=network.delay,
         readout_step=network.readout_step,
     )
-
-
-@dataclass(frozen=True)
-class AdamStep:
-    """One step of Adam: means decay by 0.9 and 0.999, both corrected for their start at zero.
-
-    Attributes:
-        gradient_scale: factor on the summed gradients, 1 / batch.
-        rate: learning rate of this step.
-        number: of this step, from 1.
-    """
-
-    gradient_scale: float
-    rate: float
-    number: int
-
-    def apply(
-        self,
-        proxies: NDArray[np.float32],
-        mean: NDArray[np.float32],
-        square: NDArray[np.float32],
-        signs: NDArray[np.int8],
-        gradients: Sequence[NDArray[np.float32]],
-    ) -> int:
-        """Move flat `proxies`, clip them to -1 .. 1, and clear `gradients`; returns the sign flips."""
-        flips: int = library().host_adam(
-            pointer(proxies),
-            pointer(mean),
-            pointer(square),
-            pointer(signs),
-            pointers(gradients),
-            ctypes.c_int32(len(gradients)),
-            ctypes.c_int64(proxies.size),
-            ctypes.c_float(self.gradient_scale),
-            ctypes.c_float(self.rate),
-            ctypes.c_float(1 / (1 - 0.9**self.number)),
-            ctypes.c_float(1 / (1 - 0.999**self.number)),
-        )
-        return flips
-
-
-# Control points of a displacement field in each direction, as in host.h.
-WARP_POINTS = 5
-
-
-def warp(
-    images: NDArray[np.uint8], shape: tuple[int, int], maps: NDArray[np.float32], fields: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Warp (N, pixels) images: the pixel at (x, y) comes from A (x, y) + b + field(x, y), bilinear.
-
-    Args:
-        images: (N, rows x columns) uint8.
-        shape: rows and columns.
-        maps: (N, 6) float32, A and b as A00 A01 b0 A10 A11 b1.
-        fields: (N, 2, WARP_POINTS, WARP_POINTS) float32, displacements in pixels at points from edge to edge.
-    """
-    warped = np.empty_like(images)
-    library().host_warp(
-        pointer(images),
-        ctypes.c_int32(len(images)),
-        ctypes.c_int32(shape[0]),
-        ctypes.c_int32(shape[1]),
-        pointer(maps),
-        pointer(fields),
-        pointer(warped),
-    )
-    return warped

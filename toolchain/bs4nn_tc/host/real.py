@@ -1,4 +1,4 @@
-"""S4NN on arrays: evaluate and learn. host.h mirrors the structure."""
+"""S4NN in the host library: evaluated and learned from."""
 
 from __future__ import annotations
 
@@ -7,35 +7,14 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.base.compiled import pointer, pointers
+from bs4nn_tc.base.compiled import pointer
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.host import structures
 from bs4nn_tc.host.library import check_memory, library
-from bs4nn_tc.host.network import MAX_LAYERS, Dropout, HostAnswers, answers_of
+from bs4nn_tc.host.network import HostAnswers, answers_of
+from bs4nn_tc.host.structures import MAX_LAYERS, Dropout, RealRules
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.real_network import RealNetwork
-
-
-class _Network(ctypes.Structure):
-    _fields_ = (
-        ("layer_count", ctypes.c_int32),
-        ("time_steps", ctypes.c_int32),
-        ("step_of_intensity", ctypes.c_void_p),
-        ("sizes", ctypes.c_int32 * (MAX_LAYERS + 1)),
-        ("thresholds", ctypes.c_float * MAX_LAYERS),
-        ("weights", ctypes.c_void_p * MAX_LAYERS),
-    )
-
-
-class RealRules(ctypes.Structure):
-    """`host_s4nn_rules_t` of host.h: how the recipe "s4nn" learns from one image."""
-
-    _fields_ = (
-        ("rate", ctypes.c_float),
-        ("gamma", ctypes.c_int32),
-        ("window", ctypes.c_float),
-        ("balanced", ctypes.c_int32),
-        ("limits", ctypes.c_float * MAX_LAYERS),
-    )
 
 
 class RealHost:
@@ -57,7 +36,7 @@ class RealHost:
         self.network = network
         self.time_steps = network.time_steps
         self._steps = Input(intensity_max=network.intensity_max).table(network.time_steps).astype(np.uint16)
-        self._struct = _Network(len(network.weights), network.time_steps, self._steps.ctypes.data)
+        self._struct = structures.RealNetworkStruct(len(network.weights), network.time_steps, self._steps.ctypes.data)
         self._struct.sizes[0] = len(network.weights[0])
         for number, layer in enumerate(network.weights):
             assert layer.dtype == np.float32
@@ -75,20 +54,16 @@ class RealHost:
         self,
         images: NDArray[np.uint8],
         labels: NDArray[np.int32],
-        order: NDArray[np.int64],
         rules: RealRules,
         dropout: Dropout,
         fired: NDArray[np.int64],
     ) -> int:
-        """Learn from images[order] one by one; counts in `fired`; returns how many were right with ties forgiven."""
+        """Learn from images one by one; counts in `fired`; returns how many were right with ties forgiven."""
+        given = structures.Images(images, labels)
         right = library().host_s4nn_learn(
             ctypes.byref(self._struct),
-            pointers(self.network.weights),
             ctypes.byref(rules),
-            pointer(images),
-            pointer(labels),
-            pointer(order),
-            ctypes.c_int64(len(order)),
+            ctypes.byref(given),
             ctypes.byref(dropout),
             pointer(fired),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.host.network import WARP_POINTS, warp
+from bs4nn_tc.host.surrogate import WARP_POINTS, warp
 from bs4nn_tc.training.options import BestOptions, Options
 
 

@@ -24,7 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import WARP_POINTS, AdamStep, Dropout, HostNetwork, warp
+from bs4nn_tc.host.network import HostNetwork, Surrogate
+from bs4nn_tc.host.structures import Dropout
+from bs4nn_tc.host.surrogate import WARP_POINTS, AdamStep, warp
 from bs4nn_tc.model.limits import MAX_THRESHOLD
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.augmentation import affine_maps, by_epoch
@@ -108,8 +110,7 @@ class BestTrainer:
             return self.host.surrogate_gradients(
                 images,
                 self._labels[chosen[own]],
-                scale=options.scale,
-                windows=options.windows,
+                Surrogate(options.scale, options.windows),
                 gradients=self._gradients[part],
                 threshold_gradients=self._threshold_gradients[part],
                 dropout=dropouts[part],

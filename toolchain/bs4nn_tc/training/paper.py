@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import Dropout, HostNetwork, PaperStep
+from bs4nn_tc.host.network import HostNetwork
+from bs4nn_tc.host.structures import Dropout, PaperStep
 from bs4nn_tc.model.importers import Rules, threshold_from_alpha
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.augmentation import moved
@@ -100,7 +101,6 @@ class PaperTrainer:
             ),
             images,
             np.ascontiguousarray(self._labels[chosen]),
-            np.arange(len(chosen)),
             Dropout.drawn(moving, len(chosen), sum(options.hidden), options.dropout),
         )
         if not (self._alphas > 0).all():

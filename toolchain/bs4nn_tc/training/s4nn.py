@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import Dropout
-from bs4nn_tc.host.real import RealHost, RealRules
+from bs4nn_tc.host.real import RealHost
+from bs4nn_tc.host.structures import Dropout, RealRules
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import S4nnOptions
@@ -77,7 +77,7 @@ class S4nnTrainer:
         rules = RealRules(rate, options.gamma, options.window, options.balanced)
         rules.limits[: len(weights)] = options.limits or [np.inf] * len(weights)
         dropout = Dropout.drawn(rng, len(chosen), sum(options.hidden), options.dropout)
-        right = self.host.learn(images, labels, np.arange(len(chosen)), rules, dropout, self._fired)
+        right = self.host.learn(images, labels, rules, dropout, self._fired)
         for layer in weights:
             np.multiply(layer, np.float32((1 - rate * options.decay) ** len(chosen)), out=layer)
         progress.loss += len(chosen) - right
