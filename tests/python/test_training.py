@@ -28,7 +28,7 @@ from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.data.datasets import Dataset
-from bs4nn_tc.host.network import HostNetwork
+from bs4nn_tc.host.network import HostNetwork, Surrogate
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.host.structures import Dropout, PaperStep, RealRules
 from bs4nn_tc.host.surrogate import WARP_POINTS, AdamStep, warp
@@ -129,8 +129,7 @@ def test_gradients_equal_a_slow_computation(sizes: tuple[int, ...]) -> None:
         host.surrogate_gradients(
             image[None],
             labels,
-            scale=0.3,
-            windows=windows,
+            Surrogate(0.3, windows),
             gradients=found,
             threshold_gradients=of_thresholds,
             dropout=Dropout(),
@@ -184,8 +183,7 @@ def test_gradients_with_dropout_are_those_without_the_silent_neurons(seed: int) 
         loss = host_of(layers, thresholds, 0).surrogate_gradients(
             image,
             np.array([2], np.int32),
-            scale=0.3,
-            windows=[6.0, 5.0],
+            Surrogate(0.3, [6.0), 5.0],
             gradients=gradients,
             threshold_gradients=of_thresholds,
             dropout=dropout,
