@@ -183,7 +183,7 @@ def test_gradients_with_dropout_are_those_without_the_silent_neurons(seed: int) 
         loss = host_of(layers, thresholds, 0).surrogate_gradients(
             image,
             np.array([2], np.int32),
-            Surrogate(0.3, [6.0), 5.0],
+            Surrogate(0.3, [6.0, 5.0]),
             gradients=gradients,
             threshold_gradients=of_thresholds,
             dropout=dropout,

@@ -20,7 +20,7 @@ def library() -> ctypes.CDLL:
         UserError: the cache folder cannot be written.
     """
     files = tuple(sorted([*_FOLDER.glob("*.c"), *_FOLDER.glob("*.h")]))
-    loaded = compiled.load(compiled.Sources("host library", files, _FOLDER / "trial.py"))
+    loaded = compiled.load(compiled.Sources("host library", files, Path(__file__).with_name("trial.py")))
     loaded.host_adam.restype = ctypes.c_int64
     loaded.host_paper_learn.restype = ctypes.c_int64
     loaded.host_s4nn_learn.restype = ctypes.c_int64
