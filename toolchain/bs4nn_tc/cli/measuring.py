@@ -37,7 +37,7 @@ from bs4nn_tc.targets import open_serial
 
 
 @app.command(epilog="Example: bs4nn-tc bench digits.bs4nn --board qemu-m0 --board qemu-m4", rich_help_panel=RUN)
-def bench(
+def bench(  # noqa: PLR0913 - one parameter an option of the command line
     network_path: NetworkArgument,
     board: Annotated[list[str], typer.Option(help="An emulated board (repeat for several).")],
     dataset: TestDatasetOption = None,

@@ -63,7 +63,7 @@ KindOrAllOption = Annotated[
 
 
 @app.command(epilog="Example: bs4nn-tc verify digits-project --target emulator --dataset digits", rich_help_panel=RUN)
-def verify(
+def verify(  # noqa: PLR0913 - one parameter an option of the command line
     folder: ProjectArgument = HERE,
     dataset: TestDatasetOption = None,
     target: KindOrAllOption = None,
@@ -166,7 +166,7 @@ def _live_dataset(network: Network, dataset: str | None, data_dir: Path | None) 
 @app.command(
     epilog="Example: bs4nn-tc live mnist.bs4nn --target emulator --board qemu-m0 --data-dir data", rich_help_panel=RUN
 )
-def live(
+def live(  # noqa: PLR0913 - one parameter an option of the command line
     path: Annotated[
         Path,
         typer.Argument(
