@@ -23,6 +23,7 @@ from bs4nn_tc import training
 from bs4nn_tc.base.errors import MissingToolError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.boards import load_board
+from bs4nn_tc.device.kernel_library import Kernel
 from bs4nn_tc.device.kernels import FAST, SMALL
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.host.structures import PaperStep
@@ -106,11 +107,14 @@ def paper_rows(dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
 
 
 def host_rows(network: Network, name: str, dataset: datasets.Dataset) -> list[tuple[str, str, float]]:
-    """A 784-600-10 network by the reference and by the host library, and one epoch of training."""
+    """A 784-600-10 network by the reference, the host library and the kernel, and one epoch of training."""
     images, labels = dataset.test_images, dataset.test_labels.astype(np.int32)
     slow = seconds(lambda: reference.run(network, images[:200])) / 200
     fast = seconds(lambda: host_network(network).evaluate(images, labels))
     times = seconds(lambda: host_network(network).times(images, threads=1))
+    kernel = Kernel(network)
+    answers = seconds(lambda: kernel.classify(images, threads=1))
+    traces = seconds(lambda: kernel.trace(images, threads=1))
     epochs = 2
     with tempfile.TemporaryDirectory() as folder:
         options = training.best_defaults(dataset, (600,), epochs)
@@ -120,6 +124,12 @@ def host_rows(network: Network, name: str, dataset: datasets.Dataset) -> list[tu
         (f"{name} 784-600-10, reference", "images a second", round(1 / slow)),
         (f"{name} 784-600-10, all firing times, 1 thread", "images a second", round(len(images) / times)),
         (f"{name} 784-600-10, answers, 2 threads", "images a second", round(len(images) / fast)),
+        (
+            f"{name} 784-600-10, by the kernel, all firing times, 1 thread",
+            "images a second",
+            round(len(images) / traces),
+        ),
+        (f"{name} 784-600-10, kernel, answers, 1 thread", "images a second", round(len(images) / answers)),
         (
             f"training, best, 784-600-10, T = 16, {learned:,} images",
             "seconds an epoch",

@@ -149,7 +149,7 @@ typedef struct {
     float threshold;       /* theta */
     float rate;            /* of the proxy weights */
     float alpha_rate;      /* of the scaling factors */
-    float lambda;          /* weight decay */
+    float decay;           /* of the proxy weights */
     int32_t gamma;         /* margin of the target rules, in steps */
     int32_t early_target;  /* 1: the right neuron's target is gamma before the first spike (equation 6) */
     int32_t strict;        /* 1: fires when V > theta / alpha; 0: when V >= theta / alpha */

@@ -272,7 +272,7 @@ int64_t host_paper_learn(const host_network_t *network, host_paper_weights_t *we
     double decayed = 1.0;
     for (int64_t n = 0; n < images->count; n++) {
         const int32_t label = images->labels[n];
-        decayed *= 1.0 - (double)options->rate * (double)options->lambda;
+        decayed *= 1.0 - (double)options->rate * (double)options->decay;
         scratch.rate = (float)((double)options->rate / decayed);
         run.silent = host_silent(dropout, n, hidden);
         run_image(&run, images->images + n * network->layers[0].inputs, options->gamma - 1, label);
