@@ -103,6 +103,20 @@ def test_an_order_groups_neurons_that_fire_together() -> None:
     assert np.array_equal(found.firing_times[0], expected.firing_times[0][:, ordered.order[0]])
 
 
+def test_a_word_holds_the_neurons_nearest_to_the_first_that_is_left() -> None:
+    rng = np.random.default_rng(6)
+    network = random_network(rng, (40, 90, 5))
+    images = rng.integers(0, 256, (25, 40)).astype(np.uint8)
+    result = reference.run(network, images)
+    times = np.minimum(result.firing_times[0], result.response_time[:, None] + 1).astype(float)
+    places = ordering.order_neurons(network, images).order[0]
+    for start in range(0, 90, 32):
+        left, first = places[start:], places[start]
+        distances = np.array([math.dist(times[:, first], times[:, neuron]) for neuron in left])
+        assert times[:, first].mean() == times[:, left].mean(axis=0).min()
+        assert distances[:32].max() <= distances[32:].min(initial=math.inf)
+
+
 # ---- The gradients of the recipe "best" ----
 
 
