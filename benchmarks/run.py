@@ -28,7 +28,8 @@ from bs4nn_tc.device.kernels import FAST, SMALL
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.host.structures import PaperStep
 from bs4nn_tc.model import importers, reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import bench
 from bs4nn_tc.training import ordering
 
@@ -164,7 +165,7 @@ def main(
         authors = authors_network(reference_dir)
         rng = np.random.default_rng(0)
         signs = [rng.choice([-1, 1], shape, p=[0.3, 0.7]) for shape in ((600, 784), (10, 600))]
-        random = Network((Layer(signs[0], 25), Layer(signs[1], 12)), 256, 1, 253)
+        random = Network((Dense(signs[0], 25), Dense(signs[1], 12)), 256, 1, 253)
         rows += processor_rows()
         rows += host_rows(authors or random, "authors'" if authors else "random", mnist)
         rows += paper_rows(mnist)

@@ -258,10 +258,11 @@ def _network(seed: int) -> Any:
     import numpy as np  # noqa: PLC0415 - only where events are counted
 
     from bs4nn_tc.model.input import Input  # noqa: PLC0415
-    from bs4nn_tc.model.network import Layer, Network  # noqa: PLC0415
+    from bs4nn_tc.model.layers.dense import Dense  # noqa: PLC0415
+    from bs4nn_tc.model.network import Network  # noqa: PLC0415
 
     rng = np.random.default_rng(seed)
-    layers = (Layer(rng.choice([-1, 1], (6, 64)), 4), Layer(rng.choice([-1, 1], (10, 6)), 1))
+    layers = (Dense(rng.choice([-1, 1], (6, 64)), 4), Dense(rng.choice([-1, 1], (10, 6)), 1))
     return Network(layers, time_steps=4, input=Input(intensity_max=16))
 
 

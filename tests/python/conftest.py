@@ -23,7 +23,8 @@ from bs4nn_tc.data import datasets
 from bs4nn_tc.device import platformio
 from bs4nn_tc.model import importers
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -71,7 +72,7 @@ def random_network(
     for inputs, neurons in itertools.pairwise(sizes):
         high = max(2, int(inputs**0.5) + 2)
         thresholds = rng.integers(1, high, () if shared_thresholds else neurons)
-        layers.append(Layer(rng.choice([-1, 1], (neurons, inputs)), thresholds))
+        layers.append(Dense(rng.choice([-1, 1], (neurons, inputs)), thresholds))
     return Network(
         tuple(layers),
         time_steps=time_steps,
@@ -97,7 +98,7 @@ def networks(draw: st.DrawFn) -> Network:
     )
     if draw(st.booleans()):  # thresholds that are always, hardly or never reached
         extremes = np.array([1, 2, 3, 5, sizes[0], sizes[0] + 1, 65_535])
-        layers = tuple(Layer(layer.signs, rng.choice(extremes, layer.neurons)) for layer in network.layers)
+        layers = tuple(Dense(layer.signs, rng.choice(extremes, layer.neurons)) for layer in network.layers)
         network = Network(layers, network.time_steps, network.delay, network.readout_step, network.input)
     if draw(st.booleans()):  # hidden neurons at places of their own
         order = tuple(rng.permutation(layer.neurons) for layer in network.layers[:-1])

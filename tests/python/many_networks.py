@@ -17,7 +17,8 @@ from conftest import random_network
 from kernel import Kernel
 from numpy.typing import NDArray
 
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 
 def network(rng: np.random.Generator) -> Network:
@@ -35,10 +36,10 @@ def network(rng: np.random.Generator) -> Network:
     for number, layer in enumerate(layers):
         if rng.random() < 0.3:  # always, hardly or never reached
             extremes = np.array([1, 2, 3, layer.inputs, layer.inputs + 1, 65_535])
-            layers[number] = Layer(layer.signs, rng.choice(extremes, layer.neurons))
+            layers[number] = Dense(layer.signs, rng.choice(extremes, layer.neurons))
         if rng.random() < 0.3:  # mostly +1, so that much fires
             signs = np.where(rng.random(layer.signs.shape) < 0.85, 1, -1)
-            layers[number] = Layer(signs, layers[number].thresholds)
+            layers[number] = Dense(signs, layers[number].thresholds)
     order = tuple(rng.permutation(layer.neurons) for layer in layers[:-1]) if rng.integers(2) else ()
     return dataclasses.replace(made, layers=tuple(layers), order=order)
 

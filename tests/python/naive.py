@@ -6,9 +6,16 @@ line with them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bs4nn_tc.model.network import Network
+
+# A kind of layer as its matrix (out, in) of +1, -1, and 0 where there is no synapse.
+MATRICES: dict[str, Callable[[Any], list[list[int]]]] = {
+    "dense": lambda layer: layer.signs.tolist(),
+}
 
 
 @dataclass
@@ -25,17 +32,17 @@ class Outcome:
 def run(network: Network, image: list[int]) -> Outcome:
     """One image, every step, every neuron, every synapse."""
     steps, delay, high = network.time_steps, network.delay, network.input.intensity_max
-    signs = [layer.signs.tolist() for layer in network.layers]
+    synapses = [MATRICES[layer.kind](layer) for layer in network.layers]
     thresholds = [layer.thresholds.tolist() for layer in network.layers]
     input_times = [(high - intensity) * steps // high for intensity in image]
-    potentials = [[0] * len(rows) for rows in signs]
-    times = [[steps] * len(rows) for rows in signs]
-    crossed = [[False] * len(rows) for rows in signs]
-    readout = [0] * len(signs[-1])
-    at_crossing = [0] * len(signs[-1])
+    potentials = [[0] * len(rows) for rows in synapses]
+    times = [[steps] * len(rows) for rows in synapses]
+    crossed = [[False] * len(rows) for rows in synapses]
+    readout = [0] * len(synapses[-1])
+    at_crossing = [0] * len(synapses[-1])
 
     for step in range(steps):
-        for number, rows in enumerate(signs):
+        for number, rows in enumerate(synapses):
             arrival_times = input_times if number == 0 else times[number - 1]
             arriving = [i for i, time in enumerate(arrival_times) if time == step]
             for j, row in enumerate(rows):
@@ -44,7 +51,7 @@ def run(network: Network, image: list[int]) -> Outcome:
                     crossed[number][j] = True
                     if step + delay < steps:
                         times[number][j] = step + delay
-                        if number == len(signs) - 1:
+                        if number == len(synapses) - 1:
                             at_crossing[j] = potentials[number][j]
         if step == network.readout_step:
             readout = list(potentials[-1])

@@ -15,14 +15,15 @@ from bs4nn_tc.device import boards
 from bs4nn_tc.device.kernels import FAST, KERNELS, Kernel
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import bench
 from bs4nn_tc.targets import emulator
 
 
 def test_counts_repeat_and_grow_with_the_spikes() -> None:
     network = random_network(np.random.default_rng(0), (64, 40, 10), intensity_max=16)
-    silent = Layer(network.layers[1].signs, 41)  # no early exit
+    silent = Dense(network.layers[1].signs, 41)  # no early exit
     network = Network((network.layers[0], silent), 16, input=Input(intensity_max=16))
     rng = np.random.default_rng(1)
     images = rng.integers(1, 17, (3, 64)) * (rng.random((3, 64)) < [[0.0], [0.1], [0.9]])
@@ -43,7 +44,7 @@ def test_counts_repeat_and_grow_with_the_spikes() -> None:
 )
 def test_no_image_needs_more_than_the_bound(sizes: tuple[int, ...], delay: int, shared: bool, kernel: Kernel) -> None:
     network = random_network(np.random.default_rng(3), sizes, time_steps=256, delay=delay, shared_thresholds=shared)
-    never = Layer(network.layers[-1].signs, 65_535)  # no early exit
+    never = Dense(network.layers[-1].signs, 65_535)  # no early exit
     network = Network((*network.layers[:-1], never), 256, delay)
     rng = np.random.default_rng(4)
     images = rng.integers(0, 256, (10, sizes[0])).astype(np.uint8)
@@ -123,7 +124,7 @@ def test_a_count_that_runs_over_is_no_count(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(emulator, "COUNTING", ("-icount", "shift=10,sleep=off"))
     rng = np.random.default_rng(0)
     signs = [rng.choice([-1, 1], shape) for shape in ((1500, 3000), (9, 1500))]
-    network = Network((Layer(signs[0], 60), Layer(signs[1], 1501)), 255)  # no output neuron ever fires
+    network = Network((Dense(signs[0], 60), Dense(signs[1], 1501)), 255)  # no output neuron ever fires
     image = rng.integers(1, 256, (1, 3000)).astype(np.uint8)
     board = boards.load_board("qemu-m3")
     with pytest.raises(TargetError, match="longer than the board's counter"):

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device import boards, kernels
 from bs4nn_tc.device.codegen import memory, pack, project, render
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 GOLDEN = ROOT / "tests" / "golden"
 KERNEL = ROOT / "firmware" / "lib" / "bs4nn" / "src"
@@ -44,11 +45,12 @@ def test_packing_loses_nothing(network: Network) -> None:
         unused = rows.shape[1] * rows.dtype.itemsize * 8 - given_layer.neurons
         assert (rows[:, -1] >> (rows.dtype.itemsize * 8 - unused) == 0).all() or unused == 0
     for layer, given_layer in zip(packed.layers, layers, strict=True):
-        if layer.start is not None:
+        group = layer.group
+        if group.start is not None:
             for j, threshold in enumerate(pack.reachable_thresholds(given_layer).tolist()):
-                *planes, odd = layer.start[j // 32].tolist()
+                *planes, odd = group.start[j // 32].tolist()
                 lead = sum((plane >> (j % 32) & 1) << p for p, plane in enumerate(planes))
-                assert layer.threshold - 2 * lead - (odd >> (j % 32) & 1) == threshold
+                assert group.threshold - 2 * lead - (odd >> (j % 32) & 1) == threshold
 
 
 def test_neurons_go_to_their_places() -> None:
@@ -57,7 +59,7 @@ def test_neurons_go_to_their_places() -> None:
     signs = [rng.choice([-1, 1], shape) for shape in ((70, 9), (3, 70))]
     thresholds = rng.integers(1, 9, 70)
     places = rng.permutation(70)
-    packed = pack.pack(Network((Layer(signs[0], thresholds), Layer(signs[1], 2)), 16, order=(places,)))
+    packed = pack.pack(Network((Dense(signs[0], thresholds), Dense(signs[1], 2)), 16, order=(places,)))
     assert np.array_equal(unpack_rows(packed.hidden[0].columns.T, 70), signs[0][places])
     assert np.array_equal(unpack_rows(packed.output.rows, 3), signs[1][:, places])
 
@@ -196,7 +198,7 @@ def test_an_undefined_template_variable_is_an_error() -> None:
 
 
 def test_weights_take_one_bit_a_synapse_and_little_more() -> None:
-    packed = pack.pack(Network((Layer(np.ones((600, 784)), 25), Layer(np.ones((10, 600)), 12)), 256))
+    packed = pack.pack(Network((Dense(np.ones((600, 784)), 25), Dense(np.ones((10, 600)), 12)), 256))
     bits = 8 * (packed.hidden[0].columns.nbytes + packed.output.rows.nbytes)
     assert bits / (784 * 600 + 600 * 10) < 1.03
 

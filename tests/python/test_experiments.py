@@ -20,7 +20,8 @@ from bs4nn_tc.cli.networks import _network_and_names
 from bs4nn_tc.data import datasets
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model import importers, network_file, real_reference, reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.study import experiments, tuning
 
@@ -102,7 +103,7 @@ def test_the_potentials_stand_beside_every_threshold() -> None:
     network = random_network(rng, (30, 20, 4), time_steps=16)
     images, labels = rng.integers(0, 256, (5, 30)).astype(np.uint8), np.arange(5) % 4
     for thresholds, levels in (([3, 9, 4, 7], (3, 9, 4, 7)), ([5, 5, 5, 5], (5,))):
-        layers = (network.layers[0], Layer(network.layers[1].signs, thresholds))
+        layers = (network.layers[0], Dense(network.layers[1].signs, thresholds))
         refined = dataclasses.replace(network, layers=layers)
         material = experiments.Material(refined, images, labels, ("a", "b", "c", "d"), "letters", (5, 6))
         membrane = experiments.membrane(material)
@@ -186,8 +187,8 @@ def test_a_figure_of_many_classes_has_few_texts() -> None:
 
 def test_a_report_of_many_classes_stays_small(tmp_path: Path) -> None:
     """Each pixel wakes the hidden neuron of its number, and that one draws the output neuron of its number up."""
-    each = Layer(np.where(np.eye(80) > 0, 1, -1), 1)
-    network = Network((each, Layer(each.signs, 41)), time_steps=8)
+    each = Dense(np.where(np.eye(80) > 0, 1, -1), 1)
+    network = Network((each, Dense(each.signs, 41)), time_steps=8)
     images, labels = np.eye(80, dtype=np.uint8) * 255, np.arange(80)
     names = tuple(f"class {label}" for label in range(80))
     many = datasets.Dataset("many", images, labels, images, labels, (8, 10), 255, names)

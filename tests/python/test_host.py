@@ -21,7 +21,8 @@ from bs4nn_tc.host import library
 from bs4nn_tc.host.network import Surrogate
 from bs4nn_tc.host.structures import Dropout
 from bs4nn_tc.model import reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.training import ordering
 from bs4nn_tc.training.loop import host_network
 
@@ -92,7 +93,7 @@ def test_an_order_groups_neurons_that_fire_together() -> None:
     kinds = np.repeat([0, 1], 32)
     shuffled = rng.permutation(64)
     signs = np.where(kinds[shuffled, None] == 0, 1, -1) * np.array([1] * 20 + [-1] * 20)
-    network = Network((Layer(signs, 3), Layer(rng.choice([-1, 1], (4, 64)), 5)), time_steps=8)
+    network = Network((Dense(signs, 3), Dense(rng.choice([-1, 1], (4, 64)), 5)), time_steps=8)
     images = rng.integers(0, 256, (30, 40)).astype(np.uint8)
     ordered = ordering.order_neurons(network, images)
     by_place = kinds[shuffled][ordered.order[0]]

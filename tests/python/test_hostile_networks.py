@@ -19,8 +19,9 @@ from conftest import ROOT, Tool
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import described, network_file
 from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.limits import MAX_HEADER, MAX_SYNAPSES, check_sizes
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.options import check_sizes as check_hidden
 
 pytestmark = pytest.mark.bounds
@@ -213,7 +214,7 @@ def test_whole_numbers_of_numpy_become_plain_ones() -> None:
 )
 def test_layers_of_other_things(signs: Any, thresholds: Any) -> None:
     with pytest.raises(UserError):
-        Layer(signs, thresholds)
+        Dense(signs, thresholds)
 
 
 def test_the_largest_network_and_what_is_larger() -> None:
@@ -227,7 +228,7 @@ def test_the_largest_network_and_what_is_larger() -> None:
         with pytest.raises(UserError, match=words):
             check_sizes(sizes)
     with pytest.raises(UserError, match="synapses"):
-        Layer(np.ones((8193, 4096), np.int8), 1)
+        Dense(np.ones((8193, 4096), np.int8), 1)
     with pytest.raises(UserError, match="1 to 10,000"):
         check_hidden((8,), 10_001)
 
@@ -235,7 +236,7 @@ def test_the_largest_network_and_what_is_larger() -> None:
 def test_reading_the_largest_takes_little_memory() -> None:
     """Its signs once, as the network has them, and once while they are frozen."""
     signs = np.ones((4096, 4096), np.int8)
-    content = network_file.to_bytes(Network((Layer(signs, 1),), 4))
+    content = network_file.to_bytes(Network((Dense(signs, 1),), 4))
     tracemalloc.start()
     network = network_file.from_bytes(content)
     assert tracemalloc.get_traced_memory()[1] < 2.5 * signs.size

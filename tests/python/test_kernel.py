@@ -16,7 +16,8 @@ from kernel import Kernel, sanitized_environment
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.kernels import KERNELS
 from bs4nn_tc.model import reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 
 @settings(max_examples=200, deadline=None)
@@ -86,7 +87,7 @@ def test_the_largest_fan_in(threshold: int, name: str) -> None:
     signs = np.ones((3, inputs), np.int8)
     signs[1, -1] = -1
     signs[2] = -1
-    network = Network((Layer(signs, threshold), Layer([[1, 1, 1], [1, -1, 1]], [1, 65_535])), time_steps=3)
+    network = Network((Dense(signs, threshold), Dense([[1, 1, 1], [1, -1, 1]], [1, 65_535])), time_steps=3)
     image = np.full((1, inputs), 255, np.uint8)
     expected = reference.run(network, image)
     result, times, potentials = Kernel(network, name).trace(image[0])

@@ -39,7 +39,8 @@ from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards, runner, server, session
 from bs4nn_tc.targets import Trace
@@ -536,7 +537,7 @@ def test_a_cable_that_is_pulled_and_put_back(made: project.Project, network: Net
 def test_another_network_on_the_board_is_not_believed(made: project.Project, native: runner.Runner) -> None:
     signs = np.array(made.network.layers[-1].signs)
     signs[0, 0] *= -1
-    layers = (*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds))
+    layers = (*made.network.layers[:-1], Dense(signs, made.network.layers[-1].thresholds))
     other = Network(layers, 16, input=Input(intensity_max=16))
     stale = session.Session(runner.Runner(other, "stale", targets.Kind.NATIVE, None, native.open))
     with pytest.raises(TargetError, match="stale"):

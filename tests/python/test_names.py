@@ -14,7 +14,8 @@ from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import names, pack, package, project, render
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 # Keywords of every C and C++, macros and functions of their libraries, of POSIX and of compilers, names of headers, of
 # Arduino and CMake, and what our own examples, application and library call things.
@@ -47,7 +48,7 @@ def network() -> Network:
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sources of a network under all names."""
     folder = tmp_path_factory.mktemp("nasty")
-    network = Network((Layer(np.ones((2, 3)), [1, 2]), Layer(np.ones((2, 2)), 1)), 4)
+    network = Network((Dense(np.ones((2, 3)), [1, 2]), Dense(np.ones((2, 2)), 1)), 4)
     for name in NASTY:
         for file, text in render.render_network(network, pack.pack(network), name).items():
             (folder / file).write_text(text)

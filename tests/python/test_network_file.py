@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 pytestmark = pytest.mark.bounds
 
@@ -45,7 +46,7 @@ def test_round_trip(network: Network) -> None:
 
 def test_digest_is_what_spec_says() -> None:
     """Computed here by hand from SPEC.md, so that it can never change unnoticed."""
-    network = Network((Layer([[1, -1, 1], [-1, -1, 1]], [2, 300]),), 4, 0, 3)
+    network = Network((Dense([[1, -1, 1], [-1, -1, 1]], [2, 300]),), 4, 0, 3)
     numbers = b'{"delay":0,"intensity_max":255,"readout_step":3,"sizes":[3,2],"time_steps":4}'
     assert network.digest == hashlib.sha256(numbers + bytes([0b101, 0b100]) + b"\x02\x00\x2c\x01").hexdigest()
 

@@ -16,7 +16,8 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 
 @settings(max_examples=100, deadline=None)
@@ -50,7 +51,7 @@ def test_the_table_of_firing_times_is_equation_1(high: int, steps: int) -> None:
 def test_ties_go_to_the_highest_potential_then_the_lowest_index() -> None:
     # All three cross at step 0: potentials 1, 3 and 3.
     signs = [[1, 1, -1], [1, 1, 1], [1, 1, 1]]
-    network = Network((Layer(signs, 1),), time_steps=4)
+    network = Network((Dense(signs, 1),), time_steps=4)
     assert reference.run(network, np.full((1, 3), 255, np.uint8)).answer.tolist() == [1]
 
 

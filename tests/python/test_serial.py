@@ -20,7 +20,8 @@ from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import emulator
 
 
@@ -91,7 +92,7 @@ def test_a_pulled_plug_is_one_line_and_keeps_what_was_compared(made: project.Pro
 def test_a_stale_board_is_not_believed(made: project.Project, tmp_path: Path) -> None:
     signs = np.array(made.network.layers[-1].signs)
     signs[0, 0] *= -1
-    layers = (*made.network.layers[:-1], Layer(signs, made.network.layers[-1].thresholds))
+    layers = (*made.network.layers[:-1], Dense(signs, made.network.layers[-1].thresholds))
     other = Network(layers, 16, input=Input(intensity_max=16))
     newer = project.generate(other, "far", [boards.load_board("qemu-m4")], tmp_path / "newer")
     with emulated(made, "qemu-m4") as (_, url):

@@ -21,7 +21,8 @@ from bs4nn_tc.base.errors import TargetError, VerificationError
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.targets import frames, verify
 from bs4nn_tc.targets.stream import ProcessStream
 
@@ -156,7 +157,7 @@ def test_stale_firmware_is_named(made: project.Project, network: Network, images
     signs = np.array(network.layers[-1].signs)
     signs[0, 0] *= -1
     other = Network(
-        (*network.layers[:-1], Layer(signs, network.layers[-1].thresholds)), 16, 1, network.readout_step, network.input
+        (*network.layers[:-1], Dense(signs, network.layers[-1].thresholds)), 16, 1, network.readout_step, network.input
     )
     with open_target(made, building.NATIVE) as target, pytest.raises(TargetError, match="stale"):
         verify.verify(target, "native", other, images, reference.run(other, images))

@@ -17,7 +17,8 @@ from bs4nn_tc.host.network import Surrogate, host_network
 from bs4nn_tc.host.structures import Dropout
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 try:
     import torch
@@ -64,7 +65,7 @@ def test_firing_times_come_from_the_input(monkeypatch: pytest.MonkeyPatch) -> No
 def test_wide_sums_are_exact() -> None:
     """257 inputs of +1 at once: one more than bfloat16 can count to."""
     for inputs in (256, 257):
-        network = Network((Layer(np.ones((3, inputs), np.int8), inputs), Layer(np.ones((2, 3), np.int8), 3)), 4)
+        network = Network((Dense(np.ones((3, inputs), np.int8), inputs), Dense(np.ones((2, 3), np.int8), 3)), 4)
         images = np.full((2, inputs), 255, np.uint8)
         images[1, 0] = 0
         assert_equal_to_reference(network, images)

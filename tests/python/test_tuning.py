@@ -12,7 +12,8 @@ from conftest import assert_refused, random_network, run_tool
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import evaluation, network_file, reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import tuning
 
 
@@ -96,7 +97,7 @@ def right_answers(network: Network, images: np.ndarray, labels: np.ndarray) -> i
 
 def with_thresholds(network: Network, thresholds: list[np.ndarray]) -> Network:
     layers = zip(network.layers, thresholds, strict=True)
-    return replace(network, layers=tuple(Layer(layer.signs, values) for layer, values in layers))
+    return replace(network, layers=tuple(Dense(layer.signs, values) for layer, values in layers))
 
 
 def test_refining_ends_where_no_single_move_helps(network: Network) -> None:

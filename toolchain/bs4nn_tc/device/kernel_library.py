@@ -89,15 +89,15 @@ class KernelNetwork:
         self.layers = (_Layer * len(packed.layers))(
             *(
                 _Layer(
-                    layer.inputs,
-                    layer.neurons,
-                    layer.words,
-                    layer.threshold,
-                    layer.spread,
-                    layer.planes,
-                    layer.start_planes,
+                    layer.group.inputs,
+                    layer.group.neurons,
+                    layer.group.words,
+                    layer.group.threshold,
+                    layer.group.spread,
+                    layer.group.planes,
+                    layer.group.start_planes,
                     packed.state_offsets[index],
-                    _address(layer.start),
+                    _address(layer.group.start),
                     _address(layer.columns) if isinstance(layer, pack.PackedHidden) else None,
                 )
                 for index, layer in enumerate(packed.layers)

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bs4nn_tc.device.kernel_library import Kernel
 from bs4nn_tc.model import reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 
 def problem(path: str) -> str | None:
@@ -29,7 +30,7 @@ def problem(path: str) -> str | None:
     rng = np.random.default_rng(0)
     sizes = (40, 70, 50, 5)
     layers = tuple(
-        Layer(rng.choice([-1, 1], (neurons, inputs)), rng.integers(1, 9, neurons))
+        Dense(rng.choice([-1, 1], (neurons, inputs)), rng.integers(1, 9, neurons))
         for inputs, neurons in itertools.pairwise(sizes)
     )
     network = Network(layers, time_steps=16)

@@ -252,10 +252,15 @@ class HostNetwork:
 
 
 def host_network(network: Network) -> HostNetwork:
-    """A deployable network as the host library runs it."""
+    """A deployable network as the host library runs it.
+
+    Raises:
+        UserError: layers of a kind that it does not know, or beyond its limits.
+    """
+    layers = network.dense_layers("the host library")
     return HostNetwork(
-        [np.ascontiguousarray(layer.signs.T) for layer in network.layers],
-        [np.array(layer.thresholds) for layer in network.layers],
+        [np.ascontiguousarray(layer.signs.T) for layer in layers],
+        [np.array(layer.thresholds) for layer in layers],
         time_steps=network.time_steps,
         input=network.input,
         delay=network.delay,

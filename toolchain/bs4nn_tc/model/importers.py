@@ -23,8 +23,9 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import read_file
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.limits import MAX_INTENSITY, MAX_SYNAPSES, MAX_THRESHOLD, check_sizes
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 
 Rules = Literal["paper", "authors"]
 
@@ -271,7 +272,7 @@ def network_from_weights(
     layers = []
     for number, (layer_signs, layer_thresholds) in enumerate(zip(signs, thresholds, strict=True), start=1):
         try:
-            layers.append(Layer(layer_signs, layer_thresholds))
+            layers.append(Dense(layer_signs, layer_thresholds))
         except UserError as error:
             raise UserError(f"layer {number}: {error}") from error
     if readout_step is None:

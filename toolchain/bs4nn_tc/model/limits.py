@@ -33,7 +33,7 @@ def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
 
 
 def check_sizes(sizes: Sequence[int], most_synapses: int = MAX_SYNAPSES) -> None:
-    """Refuse networks that are too large to be read again.
+    """Refuse networks of fully connected layers that are too large to be read again.
 
     Args:
         sizes: (inputs, neurons of layer 1, ..., neurons of layer L).
@@ -46,7 +46,16 @@ def check_sizes(sizes: Sequence[int], most_synapses: int = MAX_SYNAPSES) -> None
         raise UserError(f"{len(sizes) - 1} layers; 1 to {MAX_LAYERS} are allowed")
     for size in sizes:
         whole_number("a layer's size", size, 1, MAX_NEURONS)
-    neurons, synapses = sum(sizes[1:]), sum(below * above for below, above in itertools.pairwise(sizes))
+    synapses = sum(below * above for below, above in itertools.pairwise(sizes))
+    check_totals(sum(sizes[1:]), synapses, most_synapses)
+
+
+def check_totals(neurons: int, synapses: int, most_synapses: int = MAX_SYNAPSES) -> None:
+    """Refuse more neurons or synapses than a network has, all layers together.
+
+    Raises:
+        UserError: too many.
+    """
     for what, count, most in (("neurons", neurons, MAX_ALL_NEURONS), ("synapses", synapses, most_synapses)):
         if count > most:
             raise UserError(f"{count:,} {what}; a network has at most {most:,}: take smaller layers")

@@ -8,23 +8,21 @@ NumPy alone.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.limits import MAX_HEADER, MAX_LAYERS, MAX_THRESHOLD, MAX_TIME_STEPS, check_sizes, whole_number
-
-# Synapses that are looked at together, so that no copy of a large layer is made to check it.
-_BLOCK = 2**20
+from bs4nn_tc.model.layers import check_outlines
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.layers.layer import Layer
+from bs4nn_tc.model.limits import MAX_HEADER, MAX_TIME_STEPS, whole_number
 
 
 def check_description(description: object) -> None:
@@ -55,86 +53,6 @@ def header_text(header: dict[str, Any], **options: Any) -> bytes:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """One fully connected layer of integrate-and-fire neurons.
-
-    Attributes:
-        signs: (out, in) int8, every entry -1 or +1.
-        thresholds: (out,) int32, 1 .. 65,535: a neuron fires when its potential reaches it.
-    """
-
-    signs: NDArray[np.int8]
-    thresholds: NDArray[np.int32]
-
-    def __init__(self, signs: ArrayLike, thresholds: ArrayLike) -> None:
-        """Check and freeze. `thresholds` is one value for all neurons or one a neuron.
-
-        Raises:
-            UserError: a shape, sign or threshold outside the contract.
-        """
-        given_signs = np.asarray(signs)
-        if given_signs.ndim != 2 or 0 in given_signs.shape:
-            raise UserError(f"signs have shape {given_signs.shape}; a layer needs (out, in), both at least 1")
-        check_sizes(given_signs.shape[::-1])
-        if given_signs.dtype.kind not in "iuf" or not all(
-            ((block == 1) | (block == -1)).all() for block in _row_blocks(given_signs)
-        ):
-            raise UserError("signs must all be -1 or +1")
-        given_thresholds = np.asarray(thresholds)
-        if given_thresholds.dtype.kind not in "iuf" or not np.all(given_thresholds == np.floor(given_thresholds)):
-            raise UserError(f"thresholds must be whole numbers, 1 to {MAX_THRESHOLD:,}")
-        if given_thresholds.shape not in ((), (given_signs.shape[0],)):
-            raise UserError(
-                f"thresholds have shape {given_thresholds.shape}; one value or {given_signs.shape[0]} are needed"
-            )
-        if given_thresholds.min() < 1 or given_thresholds.max() > MAX_THRESHOLD:
-            raise UserError(
-                f"thresholds run from {given_thresholds.min()} to {given_thresholds.max()}; "
-                f"1 to {MAX_THRESHOLD:,} is allowed"
-            )
-        frozen_signs = np.array(given_signs, dtype=np.int8, order="C")
-        frozen_thresholds = np.array(
-            np.broadcast_to(given_thresholds, (given_signs.shape[0],)), dtype=np.int32, order="C"
-        )
-        frozen_signs.setflags(write=False)
-        frozen_thresholds.setflags(write=False)
-        object.__setattr__(self, "signs", frozen_signs)
-        object.__setattr__(self, "thresholds", frozen_thresholds)
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs, the fan-in of every neuron."""
-        return int(self.signs.shape[1])
-
-    @property
-    def neurons(self) -> int:
-        """Number of neurons."""
-        return int(self.signs.shape[0])
-
-    @property
-    def shared_threshold(self) -> int | None:
-        """The one threshold of all neurons, or None where they differ."""
-        first = int(self.thresholds[0])
-        return first if np.all(self.thresholds == first) else None
-
-    def packed_signs(self) -> NDArray[np.uint8]:
-        """(out, ceil(in / 8)) uint8, one bit a synapse, 1 = +1, least significant bit first."""
-        packed = np.empty((self.neurons, -(-self.inputs // 8)), np.uint8)
-        done = 0
-        for block in _row_blocks(self.signs):
-            packed[done : done + len(block)] = np.packbits(block > 0, axis=1, bitorder="little")
-            done += len(block)
-        return packed
-
-
-def _row_blocks(signs: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The rows of a matrix, as many at a time as have about a million entries."""
-    rows = max(1, _BLOCK // signs.shape[1])
-    for first in range(0, len(signs), rows):
-        yield signs[first : first + rows]
-
-
-@dataclass(frozen=True, eq=False)
 class Network:
     """A binarized spiking network as SPEC.md defines it.
 
@@ -161,14 +79,7 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        if not 1 <= len(self.layers) <= MAX_LAYERS:
-            raise UserError(f"{len(self.layers)} layers; 1 to {MAX_LAYERS} are allowed")
-        for number, (below, above) in enumerate(itertools.pairwise(self.layers), start=2):
-            if above.inputs != below.neurons:
-                raise UserError(
-                    f"layer {number} takes {above.inputs} inputs, but layer {number - 1} has {below.neurons} neurons"
-                )
-        check_sizes(self.sizes)
+        check_outlines([layer.outline for layer in self.layers])
         steps = whole_number("time_steps", self.time_steps, 1, MAX_TIME_STEPS)
         readout = steps - 1 if self.readout_step == -1 else self.readout_step
         for name, value, lowest, highest in (
@@ -223,15 +134,28 @@ class Network:
     @property
     def synapses(self) -> int:
         """Number of synapses, one bit each."""
-        return sum(layer.inputs * layer.neurons for layer in self.layers)
+        return sum(layer.outline.synapses for layer in self.layers)
+
+    def dense_layers(self, user: str) -> tuple[Dense, ...]:
+        """The layers, for what knows fully connected ones alone.
+
+        Args:
+            user: who asks, for the message.
+
+        Raises:
+            UserError: a layer is of another kind.
+        """
+        for number, layer in enumerate(self.layers, start=1):
+            if not isinstance(layer, Dense):
+                raise UserError(f"layer {number} is of kind '{layer.kind}'; {user} takes dense layers only")
+        return tuple(layer for layer in self.layers if isinstance(layer, Dense))
 
     def placed(self) -> Network:
         """The same network with its hidden neurons moved to their places on a device, without its description."""
         layers = list(self.layers)
         for number, places in enumerate(self.order):
-            here, above = layers[number], layers[number + 1]
-            layers[number] = Layer(here.signs[places], here.thresholds[places])
-            layers[number + 1] = Layer(np.take(above.signs, places, axis=1), above.thresholds)
+            layers[number] = layers[number].with_neurons_at(places)
+            layers[number + 1] = layers[number + 1].with_inputs_at(places)
         return replace(self, layers=tuple(layers), order=(), description={})
 
     def from_places(self, values: NDArray[Any]) -> NDArray[Any]:
@@ -255,8 +179,8 @@ class Network:
         }
         digest = hashlib.sha256(json.dumps(numbers, sort_keys=True, separators=(",", ":")).encode())
         for layer in self.layers:
-            digest.update(layer.packed_signs().tobytes())
-            digest.update(layer.thresholds.astype("<u2").tobytes())
+            for part in layer.content():
+                digest.update(part)
         for places in self.order:
             digest.update(places.astype("<u2").tobytes())
         return digest.hexdigest()

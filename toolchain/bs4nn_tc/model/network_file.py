@@ -14,8 +14,6 @@ sizes in the header do not justify.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base import plain_json
-from bs4nn_tc.base.archives import Archive, ArrayFacts, to_npz
+from bs4nn_tc.base.archives import Archive, to_npz
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import check_target, disk_errors, read_file, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.limits import MAX_HEADER, check_sizes
-from bs4nn_tc.model.network import Layer, Network, header_text
+from bs4nn_tc.model.formats import parts, v1
+from bs4nn_tc.model.limits import MAX_HEADER
+from bs4nn_tc.model.network import Network, header_text
 
 FORMAT = "bs4nn-network"
 VERSION = 1
@@ -53,13 +51,7 @@ def to_bytes(network: Network) -> bytes:
     }
     text = header_text(header, indent=1)
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text, np.uint8)}
-    for number, layer in enumerate(network.layers, start=1):
-        shared = layer.shared_threshold
-        arrays[f"signs_{number}"] = layer.packed_signs()
-        arrays[f"thresholds_{number}"] = (layer.thresholds if shared is None else np.array([shared])).astype("<u2")
-    for number, places in enumerate(network.order, start=1):
-        arrays[f"order_{number}"] = places.astype("<u2")
-    return to_npz(arrays)
+    return to_npz(arrays | parts.arrays_of(network))
 
 
 def save(network: Network, path: Path) -> None:
@@ -117,8 +109,7 @@ def from_bytes(content: bytes) -> Network:
     if "weights_1" in archive.facts:
         raise UserError("an S4NN network, whose real-valued weights run on the host only; train one of signs")
     header = _header(archive)
-    _check_arrays(header["sizes"], archive.facts)
-    network = _network(header, archive)
+    network = v1.read(header, archive)
     if network.digest != header["digest"]:
         raise UserError("the network file is damaged: its content does not match its digest")
     return network
@@ -138,71 +129,5 @@ def _header(archive: Archive) -> dict[str, Any]:
             f"the network file has version {printable(header.get('version'), 20)}, this tool reads version {VERSION}; "
             "use the release of bs4nn-tc that wrote it, or make it anew"
         )
-    wanted = {
-        "digest": str,
-        "sizes": list,
-        "time_steps": int,
-        "delay": int,
-        "readout_step": int,
-        "intensity_max": int,
-        "description": dict,
-    }
-    for key, kind in wanted.items():
-        value = header.get(key)
-        # Truth values are ints for Python, and -1 would be the last step for `Network`.
-        if type(value) is not kind or (isinstance(value, int) and value < 0):
-            raise UserError(f"the network file is damaged: its header has no usable '{key}'")
-    try:
-        check_sizes(header["sizes"])
-    except UserError as error:
-        raise UserError(f"the network file's sizes are impossible: {error}") from error
+    parts.field(header, "digest", str)
     return header
-
-
-def _check_arrays(sizes: list[int], facts: dict[str, ArrayFacts]) -> None:
-    """Refuse arrays that the sizes do not justify, before any of them is unpacked."""
-    expected = {"header"} | {f"{kind}_{number}" for number in range(1, len(sizes)) for kind in ("signs", "thresholds")}
-    orders = {f"order_{number}" for number in range(1, len(sizes) - 1)}
-    if set(facts) not in (expected, expected | orders):
-        raise UserError("the network file is damaged: its arrays do not match its sizes")
-    for number, (inputs, neurons) in enumerate(itertools.pairwise(sizes), start=1):
-        checks: list[tuple[str, type, Iterable[tuple[int, ...]]]] = [
-            (f"signs_{number}", np.uint8, [(neurons, (inputs + 7) // 8)]),
-            (f"thresholds_{number}", np.uint16, [(1,), (neurons,)]),
-            (f"order_{number}", np.uint16, [(neurons,)]),
-        ]
-        for name, kind, shapes in checks:
-            if name in facts and (facts[name].dtype != kind or facts[name].shape not in shapes):
-                what = name.split("_", maxsplit=1)[0]
-                raise UserError(f"the network file is damaged: the {what} of layer {number} do not match its sizes")
-
-
-def _network(header: dict[str, Any], archive: Archive) -> Network:
-    layers = []
-    for number, inputs in enumerate(header["sizes"][:-1], start=1):
-        thresholds = archive.read(f"thresholds_{number}")
-        try:
-            signs = _signs(archive.read(f"signs_{number}"), inputs)
-            layers.append(Layer(signs, thresholds[0] if thresholds.shape == (1,) else thresholds))
-        except UserError as error:
-            raise UserError(f"layer {number}: {error}") from error
-    orders = [name for name in (f"order_{number}" for number in range(1, len(layers))) if name in archive.facts]
-    return Network(
-        tuple(layers),
-        time_steps=header["time_steps"],
-        delay=header["delay"],
-        readout_step=header["readout_step"],
-        input=Input(intensity_max=header["intensity_max"]),
-        description=header["description"],
-        order=tuple(archive.read(name) for name in orders),
-    )
-
-
-def _signs(packed: NDArray[Any], inputs: int) -> NDArray[np.int8]:
-    """(out, ceil(in / 8)) bits to (out, in) signs; the only array of that size is the result."""
-    if inputs % 8 and (packed[:, -1] >> (inputs % 8)).any():
-        raise UserError("it has bits beyond its last input")
-    signs = np.unpackbits(packed, axis=1, count=inputs, bitorder="little").view(np.int8)
-    signs *= 2
-    signs -= 1
-    return signs

@@ -14,29 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.model.network import Layer, Network
-
-
-@dataclass(frozen=True)
-class LayerRun:
-    """One layer on one image.
-
-    Attributes:
-        steps: (S,) int32, the steps at which spikes arrive, rising.
-        potentials: (S, neurons) int32, the potential of every neuron after each of these steps.
-        firing_times: (neurons,) int32, T = never.
-        crossing_potentials: (neurons,) int32, potential at the crossing step; 0 where there is none.
-    """
-
-    steps: NDArray[np.int32]
-    potentials: NDArray[np.int32]
-    firing_times: NDArray[np.int32]
-    crossing_potentials: NDArray[np.int32]
-
-    def potentials_at(self, step: int) -> NDArray[np.int32]:
-        """(neurons,) int32, the potentials after all spikes up to and including `step`."""
-        arrived = int(np.searchsorted(self.steps, step, side="right"))
-        return self.potentials[arrived - 1] if arrived else np.zeros_like(self.firing_times)
+from bs4nn_tc.model.layers.layer import LayerRun
+from bs4nn_tc.model.network import Network
 
 
 @dataclass(frozen=True)
@@ -75,40 +54,6 @@ class Result(Answers):
         )
 
 
-def run_layer(layer: Layer, arrival_times: NDArray[np.int32], time_steps: int, delay: int) -> LayerRun:
-    """Integrate and fire: V_j(t) = sum over i with t_i <= t of B_ji; crossing where V_j >= threshold_j.
-
-    Args:
-        layer: signs (out, in) and thresholds (out,).
-        arrival_times: (in,) int32, the step at which each input's one spike arrives, T = never.
-        time_steps: T.
-        delay: d; a neuron that crosses at step t has firing time t + d, and T or later is never.
-    """
-    arriving = np.flatnonzero(arrival_times < time_steps)
-    in_order = arriving[np.argsort(arrival_times[arriving], kind="stable")]
-    steps, first_spikes = np.unique(arrival_times[in_order], return_index=True)
-    if steps.size == 0:
-        none = np.zeros((0, layer.neurons), np.int32)
-        never = np.full(layer.neurons, time_steps, np.int32)
-        return LayerRun(steps, none, never, np.zeros(layer.neurons, np.int32))
-    # One row a step with the sum of the signs that arrive there. No matrix product: the threads of a BLAS library wait
-    # for each other, for ever so long where other programs keep the processor busy.
-    sums = np.add.reduceat(layer.signs.T[in_order], first_spikes, axis=0, dtype=np.int32)
-    potentials = np.cumsum(sums, axis=0, dtype=np.int32)
-
-    crossed = potentials >= layer.thresholds
-    has_crossed = crossed.any(axis=0)
-    first = crossed.argmax(axis=0)
-    firing_times = np.where(has_crossed, steps[first] + delay, time_steps)
-    crossing_potentials = np.where(has_crossed, potentials[first, np.arange(layer.neurons)], 0)
-    return LayerRun(
-        steps.astype(np.int32),
-        potentials,
-        np.minimum(firing_times, time_steps).astype(np.int32),
-        crossing_potentials.astype(np.int32),
-    )
-
-
 def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.int32], list[LayerRun]]:
     """One image through all layers, with no early exit.
 
@@ -123,7 +68,7 @@ def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.in
     runs: list[LayerRun] = []
     arrival_times = input_times
     for layer in network.layers:
-        runs.append(run_layer(layer, arrival_times, network.time_steps, network.delay))
+        runs.append(layer.run(arrival_times, network.time_steps, network.delay))
         arrival_times = runs[-1].firing_times
     return input_times, runs
 

@@ -65,7 +65,7 @@ def describe(network: Network, image: NDArray[np.uint8], trace: Trace) -> dict[s
 
     steps = np.unique(np.concatenate([*arriving, times[-1]]))
     steps = steps[steps < never]
-    output = reference.run_layer(network.layers[-1], arriving[-1], never, network.delay)
+    output = network.layers[-1].run(arriving[-1], never, network.delay)
     expected = reference.run(network, image[None])
     equal = (
         (trace.answer, trace.response_time, trace.spikes)

@@ -21,7 +21,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model import described, evaluation, importers, real_reference, reference
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import tuning
 
 NOISES = tuple(range(0, 101, 5))
@@ -240,7 +240,7 @@ def alpha(material: Material) -> Experiment:
             for one, layer in zip(alphas, network.layers, strict=True)
         ]
         other = Network(
-            tuple(Layer(layer.signs, value) for layer, value in zip(network.layers, thresholds, strict=True)),
+            tuple(layer.with_thresholds(value) for layer, value in zip(network.layers, thresholds, strict=True)),
             network.time_steps,
             network.delay,
             network.readout_step,

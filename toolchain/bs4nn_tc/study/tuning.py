@@ -20,7 +20,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model.limits import MAX_THRESHOLD
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.training.loop import host_figures
 
 Knob = Literal["output", "all"]
@@ -67,10 +67,10 @@ def turned(network: Network, knob: Knob, setting: int) -> Network:
     layers = list(network.layers)
     if knob == "output":
         moved = layers[-1].thresholds.astype(np.int64) + setting
-        layers[-1] = Layer(layers[-1].signs, moved.clip(1, MAX_THRESHOLD))
+        layers[-1] = layers[-1].with_thresholds(moved.clip(1, MAX_THRESHOLD))
     else:
         scaled = [(layer.thresholds.astype(np.int64) - 1) * setting // 100 + 1 for layer in layers]
-        layers = [Layer(layer.signs, new.clip(1, MAX_THRESHOLD)) for layer, new in zip(layers, scaled, strict=True)]
+        layers = [layer.with_thresholds(new.clip(1, MAX_THRESHOLD)) for layer, new in zip(layers, scaled, strict=True)]
     return replace(network, layers=tuple(layers))
 
 
@@ -185,7 +185,7 @@ def refined(
             for step in sorted({1, max(1, int(thresholds.max()) // 100)}, reverse=True):
                 moving |= move_on(thresholds, step) or move_on(thresholds, -step)
     layers = zip(network.layers, host.thresholds, strict=True)
-    return replace(network, layers=tuple(Layer(layer.signs, thresholds) for layer, thresholds in layers))
+    return replace(network, layers=tuple(layer.with_thresholds(thresholds) for layer, thresholds in layers))
 
 
 def choose(

@@ -16,7 +16,7 @@ from bs4nn_tc.host.network import host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import real_reference, reference
 from bs4nn_tc.model.limits import MAX_THRESHOLD
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.options import Options, PaperOptions
 
@@ -54,7 +54,7 @@ def _all_ties(network: Network | RealNetwork) -> Network | RealNetwork:
         signs = np.where(network.weights[-1] >= 0, 1, -1).astype(np.float32)
         thresholds = np.append(network.thresholds[:-1], np.float32(0)).astype(np.float32)
         return replace(network, weights=(*network.weights[:-1], signs), thresholds=thresholds)
-    return replace(network, layers=(*network.layers[:-1], Layer(network.layers[-1].signs, 1)))
+    return replace(network, layers=(*network.layers[:-1], network.layers[-1].with_thresholds(1)))
 
 
 def _silent(network: Network | RealNetwork) -> Network | RealNetwork:
@@ -62,7 +62,7 @@ def _silent(network: Network | RealNetwork) -> Network | RealNetwork:
     if isinstance(network, RealNetwork):
         highest = np.finfo(np.float32).max
         return replace(network, thresholds=np.append(network.thresholds[:-1], highest).astype(np.float32))
-    return replace(network, layers=(*network.layers[:-1], Layer(network.layers[-1].signs, MAX_THRESHOLD)))
+    return replace(network, layers=(*network.layers[:-1], network.layers[-1].with_thresholds(MAX_THRESHOLD)))
 
 
 def _check_forward(

@@ -18,7 +18,7 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import evaluation, judgement
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training import gate, health
 from bs4nn_tc.training.best import BestTrainer
@@ -209,7 +209,7 @@ def choose_output_threshold(
         allowed = threshold == trained or figures["silent_share"] <= max_silent
         if allowed and figures["strict_accuracy"] > best_accuracy:
             best, best_accuracy = threshold, figures["strict_accuracy"]
-    layers = (*network.layers[:-1], Layer(network.layers[-1].signs, best))
+    layers = (*network.layers[:-1], network.layers[-1].with_thresholds(best))
     return replace(network, layers=layers)
 
 

@@ -30,7 +30,8 @@ from torch import Tensor, nn
 from bs4nn_tc.base.errors import VerificationError
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 
 # bfloat16 has eight bits of precision: it holds every whole number up to 256, and no sum of so many signs is larger.
 EXACT_IN_BFLOAT16 = 256
@@ -266,7 +267,7 @@ class BinaryIFNetwork(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, BinaryIFLayer)
             signs = torch.where(layer.proxies >= 0, 1, -1).to(torch.int8).cpu().numpy()
-            layers.append(Layer(signs, layer.thresholds.round().to(torch.int64).cpu().numpy()))
+            layers.append(Dense(signs, layer.thresholds.round().to(torch.int64).cpu().numpy()))
         network = Network(
             tuple(layers),
             time_steps=self.time_steps,
@@ -287,17 +288,17 @@ class BinaryIFNetwork(nn.Module):
     @classmethod
     def from_network(cls, network: Network, *, size: float = 0.5, window: float = 28.0) -> BinaryIFNetwork:
         """Modules that compute what a network does, to train on; proxies are the signs times `size`."""
-        sizes = (network.layers[0].inputs, *(layer.neurons for layer in network.layers))
+        layers = network.dense_layers("BinaryIFNetwork")
         made = cls(
-            sizes,
-            [1] * len(network.layers),
+            network.sizes,
+            [1] * len(layers),
             time_steps=network.time_steps,
             rules=Rules(network.delay, network.readout_step),
             input=network.input,
             learning=Learning(window),
         )
         with torch.no_grad():
-            for module, layer in zip(made.layers, network.layers, strict=True):
+            for module, layer in zip(made.layers, layers, strict=True):
                 assert isinstance(module, BinaryIFLayer)
                 module.proxies.copy_(torch.from_numpy(layer.signs.astype(np.float32) * size))
                 module.thresholds.copy_(torch.from_numpy(layer.thresholds.astype(np.float32)))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostNetwork
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 
 
@@ -76,9 +77,9 @@ def initial_signs(proxies: list[NDArray[np.float32]]) -> list[NDArray[np.int8]]:
     return [np.where(layer >= 0, 1, -1).astype(np.int8) for layer in proxies]
 
 
-def frozen_layers(host: HostNetwork) -> tuple[Layer, ...]:
+def frozen_layers(host: HostNetwork) -> tuple[Dense, ...]:
     """The layers as the deployable network has them, (out, in)."""
-    return tuple(Layer(signs.T, thresholds) for signs, thresholds in zip(host.signs, host.thresholds, strict=True))
+    return tuple(Dense(signs.T, thresholds) for signs, thresholds in zip(host.signs, host.thresholds, strict=True))
 
 
 # The rate at the end of a run that settles, as a share of the one before.

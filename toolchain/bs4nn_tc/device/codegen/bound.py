@@ -36,8 +36,8 @@ def instructions_at_most(network: Network, packed: PackedNetwork, core_name: str
         direct = number == len(packed.hidden) and packed.output.halfwords == 1
         total += _hidden(hidden, steps, costs, direct)
         if network.delay:  # what fires too late to arrive anywhere is left to C
-            total += hidden.words * costs.fire_in_c
-    output = packed.output
+            total += hidden.group.words * costs.fire_in_c
+    output = packed.output.group
     total += output.inputs * output.words * (costs.batch + costs.batch_plane * output.planes)
     # A look at the output layer; with thresholds of their own, one that lets nobody fire may take two.
     look = costs.output + costs.output_plane * output.planes * output.words * (1 if output.start is None else 2)
@@ -56,11 +56,12 @@ def _hidden(layer: PackedHidden, steps: int, costs: Costs, direct: bool) -> int:
         costs: of the kernel on the core.
         direct: the assembly itself sends its spikes, to an output layer of up to 16 neurons.
     """
-    more_planes = layer.planes - 7
-    looks = layer.words * min(steps, layer.inputs)
-    total = layer.words * (costs.record + costs.plane * layer.planes)
+    group = layer.group
+    more_planes = group.planes - 7
+    looks = group.words * min(steps, group.inputs)
+    total = group.words * (costs.record + costs.plane * group.planes)
     total += looks * (costs.look + costs.look_plane * more_planes)
-    total += layer.words * layer.inputs * (costs.spike + costs.spike_plane * more_planes)
-    if layer.start is not None:  # at every look C has to find out whether a neuron with a threshold of its own fires
-        return total + looks * costs.fire_in_c + layer.neurons * costs.fire
-    return total + layer.neurons * (costs.fire + (costs.fire_alone if direct else costs.fire_in_c))
+    total += group.words * group.inputs * (costs.spike + costs.spike_plane * more_planes)
+    if group.start is not None:  # at every look C has to find out whether a neuron with a threshold of its own fires
+        return total + looks * costs.fire_in_c + group.neurons * costs.fire
+    return total + group.neurons * (costs.fire + (costs.fire_alone if direct else costs.fire_in_c))

@@ -68,8 +68,9 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
     last = len(packed.layers)
     items.append(Item(part(f"layer{last}_rows"), f"layer {last} weights", "flash", packed.output.rows.nbytes))
     for number, layer in enumerate(packed.layers, start=1):
-        if layer.start is not None:
-            items.append(Item(part(f"layer{number}_start"), f"layer {number} thresholds", "flash", layer.start.nbytes))
+        start = layer.group.start
+        if start is not None:
+            items.append(Item(part(f"layer{number}_start"), f"layer {number} thresholds", "flash", start.nbytes))
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
         Item(WORKSPACE, "kernel workspace", "ram", 4 * packed.workspace_words),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bs4nn_tc.model.network import Layer, Network
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.model.layers.dense import Dense
+from bs4nn_tc.model.layers.layer import Layer
+from bs4nn_tc.model.network import Network
 
 WORD_BITS = 32
 HALFWORD_BITS = 16
@@ -21,13 +26,17 @@ COUNTS = 4
 PLACES_WORDS = 128
 BATCH = 8
 MIN_PLANES = 7
+# Writes the arrays of dense layers.
+DENSE_TEMPLATE = "network_dense.c.j2"
 
 
 @dataclass(frozen=True)
-class PackedLayer:
-    """A layer as the kernel's `bs4nn_layer_t`.
+class PackedGroup:
+    """Neurons that see the same inputs: they share the count of arrived spikes, the level, and the list of spikes.
 
     Attributes:
+        inputs: what each of its neurons sees.
+        neurons: of the group.
         words: words of 32 neurons.
         planes: bit planes of a word's counters.
         threshold: the highest.
@@ -50,39 +59,45 @@ class PackedLayer:
         return 0 if self.start is None else self.start.shape[1] - 1
 
     @property
-    def state_words(self) -> int:
-        """Words of workspace: a record for every word of neurons, with its planes; other kinds of layers add to it."""
+    def record_words(self) -> int:
+        """Words of workspace for its records: one for every word of neurons, with its planes."""
         return self.words * (RECORD + self.planes)
 
 
 @dataclass(frozen=True)
-class PackedHidden(PackedLayer):
-    """A hidden layer.
+class PackedHidden:
+    """A hidden dense layer, as the kernel's `bs4nn_layer_t`.
 
     Attributes:
+        group: its neurons.
         columns: (words, inputs) uint32, bit j % 32 of word j / 32 is neuron j, set = +1.
         takes_hidden: the layer below is a hidden one, too.
     """
 
+    group: PackedGroup
     columns: NDArray[np.uint32]
     takes_hidden: bool
+    template: ClassVar[str] = DENSE_TEMPLATE
 
     @property
     def state_words(self) -> int:
         """Words of workspace: records, ring, counts, and the spikes of a hidden layer below."""
-        spikes = spikes_words(self.inputs) if self.takes_hidden else 0
-        return super().state_words + RING_WORDS + COUNTS + spikes
+        spikes = spikes_words(self.group.inputs) if self.takes_hidden else 0
+        return self.group.record_words + RING_WORDS + COUNTS + spikes
 
 
 @dataclass(frozen=True)
-class PackedOutput(PackedLayer):
-    """The output layer.
+class PackedOutput:
+    """A dense output layer.
 
     Attributes:
+        group: its neurons.
         rows: (inputs, halfwords) uint16, bit j % 16 of half-word j / 16 is neuron j, set = +1.
     """
 
+    group: PackedGroup
     rows: NDArray[np.uint16]
+    template: ClassVar[str] = DENSE_TEMPLATE
 
     @property
     def halfwords(self) -> int:
@@ -92,7 +107,7 @@ class PackedOutput(PackedLayer):
     @property
     def state_words(self) -> int:
         """Words of workspace: records, and the rows of a batch."""
-        return super().state_words + self.words * BATCH
+        return self.group.record_words + self.group.words * BATCH
 
 
 @dataclass(frozen=True)
@@ -116,7 +131,7 @@ class PackedNetwork:
     remainder_a_unit: int
 
     @property
-    def layers(self) -> tuple[PackedLayer, ...]:
+    def layers(self) -> tuple[PackedHidden | PackedOutput, ...]:
         """The hidden layers, then the output layer."""
         return (*self.hidden, self.output)
 
@@ -161,15 +176,15 @@ def _pack_start(distances: NDArray[np.int32], spread: int) -> NDArray[np.uint32]
     return np.ascontiguousarray(np.hstack([leads, _planes_of(padded & 1, 1)]))
 
 
-def _describe(layer: Layer) -> PackedLayer:
-    """What is packed alike for hidden layers and the output layer."""
+def _group(layer: Dense) -> PackedGroup:
+    """All neurons of a dense layer, which are one group."""
     thresholds = reachable_thresholds(layer)
     distances = thresholds.max() - thresholds
     threshold = int(thresholds.max())
     spread = int(distances.max()) >> 1
     # bs4nn.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
     largest = ((layer.inputs + threshold + 1) >> 1) + spread + 7
-    return PackedLayer(
+    return PackedGroup(
         inputs=layer.inputs,
         neurons=layer.neurons,
         words=-(-layer.neurons // WORD_BITS),
@@ -180,26 +195,58 @@ def _describe(layer: Layer) -> PackedLayer:
     )
 
 
-def pack_hidden(layer: Layer, takes_hidden: bool) -> PackedHidden:
-    """Pack one hidden layer."""
+def _pack_hidden_dense(layer: Layer, takes_hidden: bool) -> PackedHidden:
+    assert isinstance(layer, Dense)
     columns = np.ascontiguousarray(pack_rows(layer.signs, WORD_BITS).astype(np.uint32).T)
-    return PackedHidden(**vars(_describe(layer)), columns=columns, takes_hidden=takes_hidden)
+    return PackedHidden(_group(layer), columns, takes_hidden)
 
 
-def pack_output(layer: Layer) -> PackedOutput:
-    """Pack the output layer."""
-    return PackedOutput(**vars(_describe(layer)), rows=pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16))
+def _pack_output_dense(layer: Layer) -> PackedOutput:
+    assert isinstance(layer, Dense)
+    return PackedOutput(_group(layer), pack_rows(layer.signs, HALFWORD_BITS).astype(np.uint16))
+
+
+@dataclass(frozen=True)
+class Packer:
+    """How a kind of layer becomes arrays of C.
+
+    Attributes:
+        hidden: packs one below others, and is told whether another one lies below it.
+        output: packs one whose neurons are the classes.
+    """
+
+    hidden: Callable[[Layer, bool], PackedHidden]
+    output: Callable[[Layer], PackedOutput]
+
+
+# By kind of layer; the template that writes its arrays is named by what comes out.
+PACKERS = {"dense": Packer(_pack_hidden_dense, _pack_output_dense)}
+
+
+def _packer(layer: Layer, number: int) -> Packer:
+    if layer.kind not in PACKERS:
+        raise UserError(
+            f"layer {number} is of kind '{layer.kind}', which no firmware runs yet; on a board there are "
+            f"{', '.join(PACKERS)} layers"
+        )
+    return PACKERS[layer.kind]
 
 
 @functools.lru_cache(maxsize=1)  # a verb asks for it some three times: the plan, the sources, the bound
 def pack(network: Network) -> PackedNetwork:
-    """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it."""
-    network = network.placed()
-    hidden = tuple(pack_hidden(layer, number > 0) for number, layer in enumerate(network.layers[:-1]))
-    output = pack_output(network.layers[-1])
+    """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it.
+
+    Raises:
+        UserError: a layer is of a kind that no firmware runs.
+    """
+    packers = [_packer(layer, number) for number, layer in enumerate(network.layers, start=1)]
+    layers = network.placed().layers
+    hidden = tuple(packers[number].hidden(layer, number > 0) for number, layer in enumerate(layers[:-1]))
+    output = packers[-1].output(layers[-1])
     words = PLACES_WORDS
     offsets = []
-    for packed_layer in (*hidden, output):
+    packed_layers: tuple[PackedHidden | PackedOutput, ...] = (*hidden, output)
+    for packed_layer in packed_layers:
         offsets.append(words)
         words += packed_layer.state_words
     words = -(-words // 4) * 4  # cleared four words at a time
