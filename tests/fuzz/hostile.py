@@ -42,6 +42,7 @@ from bs4nn_tc.model import importers, network_file, real_network
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.run_folder import CHECKPOINT, History, RunFolder
 from bs4nn_tc.training.trainer import Progress
@@ -87,7 +88,7 @@ def small_network() -> Network:
     """(13, 9, 3), the same every time."""
     rng = np.random.default_rng(0)
     layers = tuple(Dense(rng.choice([-1, 1], (out, inputs)), 2) for inputs, out in ((13, 9), (9, 3)))
-    return Network(layers, 8, input=Input(intensity_max=16), description={"dataset": "digits"})
+    return Network(layers, 8, input=Input(intensity_max=16), data=TrainedOn("digits"))
 
 
 def networks(source: random.Random, folder: Path) -> None:

@@ -17,6 +17,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -304,6 +305,32 @@ def _odd_array(source: random.Random, network: Parts) -> None:
     arrays[index] = source.choice(changes)()
 
 
+# Words that a header of version 2 knows, so that what is odd gets past the first look.
+_WORDS = ("dense", "ramp", "bright", "dark", "digits", "conv", "", None, True, [], {}, 0, 13, 1.5, -1, 2**70)
+
+
+def _version_2(source: random.Random, numbers: dict[str, object], odd: bool) -> dict[str, Any]:
+    """The fields of a header of version 2; an odd one has another value somewhere."""
+    sizes = numbers["sizes"]
+    pairs = list(itertools.pairwise(sizes)) if isinstance(sizes, list) else [sizes]
+    fields: dict[str, Any] = {
+        "version": 2,
+        "minor": source.choice((0, 0, 1)),
+        **{key: numbers[key] for key in ("time_steps", "delay", "readout_step")},
+        "input": {"kind": "ramp", "shape": [], "intensity_max": numbers["intensity_max"], "stages": []},
+        "layers": [{"kind": "dense", "sizes": pair} for pair in pairs],
+        "class_names": None,
+        "data": {"name": "digits", "digest": None, "polarity": "bright", "all_images": False},
+        "scaling": {"theta": 100.0, "alphas": [4.0] * len(pairs)},
+    }
+    if odd:
+        place = source.choice([fields, fields["input"], fields["data"], fields["scaling"], *fields["layers"][:3]])
+        key = source.choice(list(place))
+        value = source.choice(_WORDS)
+        place[key] = source.choice([value, [value] * source.choice((1, 2, 999)), {"kind": value, "sizes": value}])
+    return fields
+
+
 def network_file(source: random.Random) -> bytes:
     """One hostile network file."""
     network = parts(source)
@@ -323,11 +350,15 @@ def network_file(source: random.Random) -> bytes:
         digest = network.digest()
     except (ValueError, TypeError):  # shapes that broadcast to nothing
         digest = "0" * 64
-    header = {"format": "bs4nn-network", "version": 1, "digest": digest, **network.numbers, "description": "HERE"}
-    text = json.dumps(header).replace('"HERE"', network.description)
-    content = text.encode()
+    header = {"format": "bs4nn-network", "digest": digest, "description": "HERE"}
+    if source.random() < 0.5:
+        header |= {"version": 1, **network.numbers}
+    else:
+        header |= _version_2(source, network.numbers, odd=what == 5)
     if what == 4:
         content = changed_json(source, json.dumps({**header, "description": {}}))
+    else:
+        content = json.dumps(header).replace('"HERE"', network.description).encode()
     arrays = {f"signs_{number}": signs for number, signs in enumerate(network.signs, 1)}
     arrays |= {f"thresholds_{number}": thresholds for number, thresholds in enumerate(network.thresholds, 1)}
     arrays |= {f"order_{number}": order for number, order in enumerate(network.orders, 1)}

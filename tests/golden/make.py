@@ -1,13 +1,15 @@
 """Write the golden files anew: python tests/golden/make.py
 
-Two small networks as files, as C, and the answers of the naive simulator to twenty images, for the tests of
-file format, generator and firmware. Run it only when a format version changes, and read the difference.
+Two small networks as files of version 2, as C, and the answers of the naive simulator to twenty images, for the tests
+of file format, generator and firmware; their files of version 1 stay as they are. Run it only when a format version
+changes, and read the difference.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,9 @@ from conftest import random_network  # noqa: E402
 
 from bs4nn_tc.device.codegen import pack, render  # noqa: E402
 from bs4nn_tc.model import network_file  # noqa: E402
+from bs4nn_tc.model.input import Input  # noqa: E402
 from bs4nn_tc.model.network import Network  # noqa: E402
+from bs4nn_tc.model.provenance import Scaling, TrainedOn  # noqa: E402
 
 IMAGES = 20
 
@@ -29,6 +33,14 @@ def networks() -> dict[str, Network]:
     """One with thresholds of its own for every neuron, one with a delay and shared thresholds."""
     first = random_network(np.random.default_rng(1), (49, 70, 40, 5), time_steps=16)
     second = random_network(np.random.default_rng(2), (30, 33, 17), time_steps=100, delay=1, shared_thresholds=True)
+    first = replace(
+        first,
+        input=Input((7, 7)),
+        class_names=("a", "b", "c", "d", "e"),
+        data=TrainedOn("mnist", "0f" * 32, "bright", all_images=True),
+        scaling=Scaling(100.0, (4.0, 9.5, 2.0)),
+        description={"seed": 1},
+    )
     return {"first": first, "second": second}
 
 
@@ -57,7 +69,7 @@ def main() -> None:
     digests = {}
     (HERE / "network").mkdir(exist_ok=True)
     for name, network in networks().items():
-        network_file.save(network, HERE / f"{name}.bs4nn")
+        network_file.save(network, HERE / f"{name}-2.bs4nn")
         digests[name] = network.digest
         files = render.render_network(network, pack.pack(network), name)
         if name == "first":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zipfile
 from typing import Any
@@ -13,6 +14,7 @@ from conftest import random_network
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import Scaling, TrainedOn
 
 
 def npy(header: str, data: bytes = b"", version: int = 1) -> bytes:
@@ -33,13 +35,44 @@ def archive(members: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def members_of(network: Network) -> dict[str, bytes]:
+def members_of(network: Network, version: int = 2) -> dict[str, bytes]:
     with zipfile.ZipFile(io.BytesIO(network_file.to_bytes(network))) as made:
-        return {name: made.read(name) for name in made.namelist()}
+        members = {name: made.read(name) for name in made.namelist()}
+    return members if version == 2 else {**members, "header.npy": header_member(version_1(network))}
+
+
+def version_1(network: Network) -> str:
+    """The header that a file of version 1 has."""
+    return json.dumps(
+        {
+            "format": "bs4nn-network",
+            "version": 1,
+            "digest": network.digest,
+            "sizes": list(network.sizes),
+            "time_steps": network.time_steps,
+            "delay": network.delay,
+            "readout_step": network.readout_step,
+            "intensity_max": network.input.intensity_max,
+            "description": network.description,
+        }
+    )
+
+
+def header_member(text: str) -> bytes:
+    return npy(facts(f"({len(text.encode())},)"), text.encode())
 
 
 def small(**changes: Any) -> Network:
     network = random_network(np.random.default_rng(7), (13, 9, 3), time_steps=5)
     return Network(
-        network.layers, **{"time_steps": 5, "input": Input(intensity_max=16), "description": {"seed": 1}, **changes}
+        network.layers,
+        **{
+            "time_steps": 5,
+            "input": Input((13,), 16),
+            "description": {"seed": 1},
+            "class_names": ("a", "b", "c"),
+            "data": TrainedOn("none", "0f" * 32, "bright"),
+            "scaling": Scaling(100.0, (4.0, 9.5)),
+            **changes,
+        },
     )

@@ -22,6 +22,7 @@ from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model import importers, network_file, real_reference, reference
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import Scaling
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.study import experiments, tuning
 
@@ -52,8 +53,8 @@ def test_noise_thresholds_and_weights_are_near_the_paper(material: experiments.M
 
 
 def test_alphas_and_proxies_are_the_papers(material: experiments.Material, reference_dir: Path) -> None:
-    known = {"theta": 100.0, "alphas": [4.03707844, 9.06516109]}
-    network = dataclasses.replace(material.network, description=known)
+    known = Scaling(100.0, (4.03707844, 9.06516109))
+    network = dataclasses.replace(material.network, scaling=known)
     paths = [reference_dir / f"W{layer}_binary.npy" for layer in (0, 1)]
     material = dataclasses.replace(material, network=network, proxies=importers.load_proxies(paths, network))
     rounded = {row[0]: row[1:] for row in experiments.alpha(material).rows}

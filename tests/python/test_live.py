@@ -41,6 +41,7 @@ from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards, runner, server, session
 from bs4nn_tc.targets import Trace
@@ -426,9 +427,7 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
 def test_drawings_are_framed_as_the_data_set_is(
     name: str, side: int, box: int, centre: float, native: runner.Runner
 ) -> None:
-    trained = dataclasses.replace(
-        random_network(np.random.default_rng(0), (side * side, 4, 10)), description={"dataset": name}
-    )
+    trained = dataclasses.replace(random_network(np.random.default_rng(0), (side * side, 4, 10)), data=TrainedOn(name))
     found = server.facts(session.Session(dataclasses.replace(native, network=trained)), None)
     assert found["box"] == [box, box]
     assert found["centre"] == pytest.approx([centre, centre])

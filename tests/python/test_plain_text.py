@@ -27,6 +27,7 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards, doctor, kernels
 from bs4nn_tc.device.codegen import names, pack, package, project, render
 from bs4nn_tc.model import network_file
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.pages import figures, report
 from bs4nn_tc.pages.live import runner, server, session
 from bs4nn_tc.study.experiments import Experiment
@@ -47,7 +48,12 @@ HALF = "\udcff"
 def network_path(tmp_path: Path) -> Path:
     """A network whose description and file name are hostile."""
     network = random_network(np.random.default_rng(0), (64, 5, 10), intensity_max=16)
-    network = dataclasses.replace(network, description={HOSTILE: CODE, CODE[:9]: HOSTILE})
+    network = dataclasses.replace(
+        network,
+        description={HOSTILE: CODE, CODE[:9]: HOSTILE},
+        class_names=(HOSTILE, CODE, *map(str, range(8))),
+        data=TrainedOn(HOSTILE.replace("/", ":")),
+    )
     path = tmp_path / f"{HOSTILE.replace('/', ':')}{HALF}.bs4nn"
     path.write_bytes(network_file.to_bytes(network))
     return path
@@ -193,9 +199,9 @@ def test_a_board_that_says_hostile_names() -> None:
 # ---- What is generated ----
 
 
-def test_generated_files_do_not_quote_the_description(tmp_path: Path) -> None:
+def test_generated_files_do_not_quote_what_a_network_says_of_itself(tmp_path: Path) -> None:
     plain = random_network(np.random.default_rng(0), (64, 5, 10), intensity_max=16)
-    hostile = dataclasses.replace(plain, description={HOSTILE: CODE, "dataset": CODE})
+    hostile = dataclasses.replace(plain, description={HOSTILE: CODE}, data=TrainedOn(CODE), class_names=(CODE,) * 10)
     assert package.package_files(hostile, "net") == package.package_files(plain, "net")
     board = boards.load_board("qemu-m0")
     texts = []

@@ -35,6 +35,7 @@ from bs4nn_tc.host.surrogate import WARP_POINTS, AdamStep, warp
 from bs4nn_tc.model import network_file, real_network, reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.best import BestTrainer
@@ -750,8 +751,12 @@ def test_the_trained_file_says_where_it_comes_from(tmp_path: Path) -> None:
     call = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "run", "--quiet")
     done = run_tool(*call, "-o", tmp_path / "n.bs4nn", "--json")
     assert done.returncode == 0, done.stderr
-    description = network_file.load(tmp_path / "n.bs4nn").description
-    assert description["dataset"] == "digits"
+    network = network_file.load(tmp_path / "n.bs4nn")
+    description = network.description
+    digits = datasets.load("digits")
+    assert network.data == TrainedOn("digits", digits.training_digest, "bright")
+    assert network.input == Input((8, 8), 16)
+    assert network.class_names == digits.class_names
     assert description["recipe"] == "best"
     assert description["test"]["strict_accuracy"] == pytest.approx(
         json.loads(done.stdout)["test"]["strict_accuracy"], abs=1e-6

@@ -14,13 +14,14 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.model import evaluation, network_file, reference
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.study import tuning
 
 
 @pytest.fixture
 def network() -> Network:
     made = random_network(np.random.default_rng(2), (64, 30, 10), time_steps=16, intensity_max=16)
-    return replace(made, readout_step=15, description={"dataset": "digits"})
+    return replace(made, readout_step=15, data=TrainedOn("digits"))
 
 
 def material() -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable, printable_lines
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.kernels import KERNELS, Kernel
-from bs4nn_tc.model import described, evaluation, reference
+from bs4nn_tc.model import evaluation, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 
@@ -178,9 +178,9 @@ def dataset_of(network: Network, dataset: str | None) -> str:
     """
     if dataset is not None:
         return dataset
-    name = described.trained_on(network)
-    if name is None:
+    if network.data is None:
         raise UserError("the network does not say what it was trained on; name the images with --dataset")
+    name = network.data.name
     if not datasets.is_here(name):
         raise UserError(f"the network was trained on '{name}', which is not here; name the images with --dataset")
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,6 @@ from rich.table import Table
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import check_target, disk_errors
-from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
     GET,
     LOOK,
@@ -33,9 +33,9 @@ from bs4nn_tc.cli.common import (
     warn,
 )
 from bs4nn_tc.device import boards
-from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.device.kernel_library import Kernel
-from bs4nn_tc.model import described, evaluation, importers, judgement, network_file, reference
+from bs4nn_tc.model import evaluation, importers, judgement, network_file, reference
+from bs4nn_tc.model.provenance import Scaling
 
 if TYPE_CHECKING:
     from bs4nn_tc.study import experiments
@@ -98,9 +98,10 @@ def import_weights(  # noqa: PLR0913 - one parameter an option of the command li
         description={
             "source": "imported weights",
             "rules": rules.value,
-            **({"theta": theta, "alphas": alpha} if theta is not None else {}),
         },
     )
+    if theta is not None:
+        network = dataclasses.replace(network, scaling=Scaling(theta, tuple(alpha or ())))
     network_file.save(network, out)
     output.print(f"{out}: {network.shape_text}, digest {network.digest[:12]}")
     if hint is not None:
@@ -109,8 +110,6 @@ def import_weights(  # noqa: PLR0913 - one parameter an option of the command li
 
 # Longer tables are in the CSV file only.
 MOST_ROWS = 60
-# Of a description; all of it is in the JSON.
-MOST_ENTRIES, MOST_CHARACTERS = 40, 500
 
 
 @app.command(epilog="Example: bs4nn-tc evaluate digits.bs4nn --dataset digits", rich_help_panel=LOOK)
@@ -142,8 +141,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
         with progress_bar("evaluating", len(pixels), quiet) as advance:
             result = reference.run(network, pixels, advance)
     figures = evaluation.figures(network, result, labels)
-    names = described.class_names(network)
-    judged = judgement.judge(result.answer, labels, result.response_time == network.time_steps, names)
+    silent = result.response_time == network.time_steps
+    judged = judgement.judge(result.answer, labels, silent, network.class_labels)
     warnings = judgement.warnings({f"test images of {dataset}": judged})
     if save is not None:
         evaluation.save_result(result, save)
@@ -161,52 +160,6 @@ def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
         )
     else:
         print_table(f"{network_path.name} on the test images of {dataset}", figure_rows(figures, network))
-
-
-@app.command(epilog="Example: bs4nn-tc inspect digits.bs4nn", rich_help_panel=LOOK)
-def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
-    """Show what a network file holds and the exact memory it takes on a board."""
-    network = network_file.load(network_path)
-    packed = pack.pack(network)
-    plan = memory.plan(network, packed, "network")
-    if as_json:
-        print_json(
-            {
-                "digest": network.digest,
-                "sizes": list(network.sizes),
-                "time_steps": network.time_steps,
-                "delay": network.delay,
-                "readout_step": network.readout_step,
-                "intensity_max": network.input.intensity_max,
-                "synapses": network.synapses,
-                "flash_bytes": plan.flash_bytes,
-                "ram_bytes": plan.ram_bytes,
-                "workspace_bytes": 4 * packed.workspace_words,
-                "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
-                "description": network.description,
-            }
-        )
-        return
-    rows = [
-        ("digest", network.digest),
-        ("time steps", f"{network.time_steps}, delay {network.delay}, readout at step {network.readout_step}"),
-        ("intensities", f"0 .. {network.input.intensity_max}"),
-        ("synapses", f"{network.synapses:,}"),
-    ]
-    for number, layer in enumerate(network.layers, start=1):
-        low, high = int(layer.thresholds.min()), int(layer.thresholds.max())
-        positive = float((layer.signs > 0).mean())
-        thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
-        rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
-    entries = sorted(network.description.items())
-    rows += [(printable(key, 60), printable(value, MOST_CHARACTERS)) for key, value in entries[:MOST_ENTRIES]]
-    if len(entries) > MOST_ENTRIES:
-        rows.append(("...", f"{len(entries) - MOST_ENTRIES:,} entries more; --json shows all"))
-    print_table(f"{network_path.name}: {network.shape_text}", rows)
-    rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
-    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]
-    rows += [("flash", f"{plan.flash_bytes:,}"), ("RAM", f"{plan.ram_bytes:,}")]
-    print_table("bytes on a 32-bit core, without the program", rows)
 
 
 @app.command(

@@ -31,7 +31,7 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
 )
-from bs4nn_tc.model import described, evaluation, network_file, reference
+from bs4nn_tc.model import evaluation, network_file, reference
 from bs4nn_tc.model.network import Network
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def refine(
             }
         )
         return
-    known = ", which it has learned" if described.knows_validation_images(network) else ""
+    known = ", which it has learned" if network.knows_validation_images else ""
     title = f"{network_path.name}, validation images of {dataset}{known}"
     print_table(title, [*_changes(before, after), *_threshold_rows(refined)])
     output.print(f"{out}: strict accuracy on the test images {test['strict_accuracy']:.2%}")

@@ -25,6 +25,9 @@ _DARK = 8
 
 Indices = slice | NDArray[np.int64]
 
+# Images that are looked at for their ground.
+_LOOKED_AT = 2000
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -75,11 +78,6 @@ class Dataset:
             held_out[own[max(1, len(own) * 5 // 6) :]] = True
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
-    @property
-    def input(self) -> Input:
-        """The input side of a network that learns these images."""
-        return Input(self.image_shape, self.intensity_max)
-
     @cached_property
     def training_digest(self) -> str:
         """SHA-256 of the training images and labels: says whether two sets are the same, wherever they lie."""
@@ -87,6 +85,19 @@ class Dataset:
         for array in (self.train_images, self.train_labels):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def polarity(self) -> str:
+        """Whether ink is "bright" on a black ground or "dark" on a light one, by what the borders of images have."""
+        images = self.train_images[:_LOOKED_AT].reshape(-1, *self.image_shape)
+        borders = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+        ground = float(np.median(np.concatenate([border.reshape(-1) for border in borders])))
+        return "dark" if 2 * ground > self.intensity_max else "bright"
+
+    @property
+    def input(self) -> Input:
+        """The input side of a network that learns these images."""
+        return Input(self.image_shape, self.intensity_max)
 
     def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels to learn from: the first five sixths (50,000 of MNIST).

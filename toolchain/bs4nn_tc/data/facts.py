@@ -156,7 +156,7 @@ _LOOKED_AT, _INK = 2000, 0.1
 def _framing_from(dataset: Dataset) -> Framing:
     """The framing that the training images have themselves."""
     images = dataset.train_images[:_LOOKED_AT].reshape(-1, *dataset.image_shape)
-    dark_ink = _ground(images) * 2 > dataset.intensity_max
+    dark_ink = dataset.polarity == "dark"
     ink = dataset.intensity_max - images if dark_ink else images
     has_ink: NDArray[np.bool_] = np.greater(ink, _INK * dataset.intensity_max)
     shows = has_ink.any(axis=(1, 2))
@@ -171,12 +171,6 @@ def _framing_from(dataset: Dataset) -> Framing:
         middles = (np.arange(size) + 0.5) / size
         centre.append(float((mass @ middles / mass.sum(axis=1)).mean()))
     return Framing(float(np.median(np.maximum(*shares))), (centre[0], centre[1]), dark_ink)
-
-
-def _ground(images: NDArray[np.uint8]) -> float:
-    """The usual intensity at the borders of images."""
-    borders = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-    return float(np.median(np.concatenate([border.reshape(-1) for border in borders])))
 
 
 # Updates of the weights in a run that is long enough, and images an update.

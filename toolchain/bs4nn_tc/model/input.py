@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,13 @@ class Input:
     """The input side of a network.
 
     Attributes:
+        kind: its name in files: one spike a value, the brighter the earlier.
         shape: of a sample: (rows, columns) or (values,); () where nobody knows it. No part of the digest.
         intensity_max: Imax, 1 .. 255: the intensity that fires at step 0.
         stages: what is done to a sample before its intensities are coded; none exists yet, so always ().
     """
 
+    kind: ClassVar[str] = "ramp"
     shape: tuple[int, ...] = ()
     intensity_max: int = MAX_INTENSITY
     stages: tuple[()] = ()
@@ -44,6 +47,11 @@ class Input:
         object.__setattr__(self, "intensity_max", highest)
         if self.stages != ():
             raise UserError("the input has stages, which this release does not know")
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """What is part of a network's meaning, for JSON."""
+        return {"kind": self.kind, "intensity_max": self.intensity_max, "stages": list(self.stages)}
 
     def check(self, samples: NDArray[np.uint8]) -> None:
         """Refuse samples that are too bright.

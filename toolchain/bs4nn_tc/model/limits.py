@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Sequence
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 
 MAX_TIME_STEPS = 65_535
 MAX_NEURONS = 65_535
@@ -28,7 +29,7 @@ def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not lowest <= int(value) <= highest:
         allowed = f"{lowest} or {highest}" if highest == lowest + 1 else f"{lowest} to {highest:,}"
-        raise UserError(f"{name} is {str(value)[:40]}; {allowed} is allowed")
+        raise UserError(f"{name} is {printable(value, 40)}; {allowed} is allowed")
     return int(value)
 
 

@@ -18,11 +18,16 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.layers import check_outlines
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.layers.layer import Layer
 from bs4nn_tc.model.limits import MAX_HEADER, MAX_TIME_STEPS, whole_number
+from bs4nn_tc.model.provenance import MAX_NAME, Scaling, TrainedOn
+
+# Characters of a class's name where it is shown.
+LABEL_LENGTH = 60
 
 
 def check_description(description: object) -> None:
@@ -62,11 +67,14 @@ class Network:
         delay: d, 0 (the paper) or 1 (the authors' program): crossing at step t fires at t + d.
         readout_step: r, 0 .. T-1: its output potentials decide when nobody fires; T-1 by default.
         input: the sample that it takes, and how that becomes spikes.
-        description: plain facts about where the network comes from (data set, recipe, accuracy ...);
-            JSON values only, no part of the network's meaning or digest.
+        description: plain facts about where the network comes from (recipe, seed, accuracy ...); JSON values only,
+            no part of the network's meaning or digest, and nothing that the program acts upon.
         order: where the neurons of the hidden layers lie on a device: () for the order of `layers`, else one
             (neurons,) int32 array a hidden layer, order[l][place] = neuron. It changes no answer, only how
             fast it comes; everything that is reported keeps the order of `layers`.
+        class_names: one a class, or () where nobody knows them. Like the next two no part of the digest.
+        data: what it was trained on; None where nobody knows.
+        scaling: theta and alphas that its thresholds come from; None where they come from elsewhere.
     """
 
     layers: tuple[Layer, ...]
@@ -76,6 +84,9 @@ class Network:
     input: Input = field(default_factory=Input)
     description: dict[str, Any] = field(default_factory=dict)
     order: tuple[NDArray[np.int32], ...] = ()
+    class_names: tuple[str, ...] = ()
+    data: TrainedOn | None = None
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -91,6 +102,7 @@ class Network:
         self._check_input()
         check_description(self.description)
         self._check_order()
+        self._check_origin()
 
     def _check_input(self) -> None:
         if not isinstance(self.input, Input):
@@ -110,6 +122,31 @@ class Network:
             if not np.array_equal(np.sort(places), np.arange(layer.neurons)):
                 raise UserError(f"the order of layer {number} does not name each of its {layer.neurons} neurons once")
             places.setflags(write=False)
+
+    def _check_origin(self) -> None:
+        for what, value, kind in (("data", self.data, TrainedOn), ("scaling", self.scaling, Scaling)):
+            if value is not None and not isinstance(value, kind):
+                raise UserError(f"the {what} of a network is of type {type(value).__name__}; {kind.__name__} is needed")
+        names = tuple(self.class_names)
+        if any(not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME for name in names):
+            raise UserError(f"a name of a class is no text of 1 to {MAX_NAME} characters")
+        if names and len(names) != self.outputs:
+            raise UserError(f"{len(names):,} names of classes; the network has {self.outputs:,}")
+        plain_json.check(list(names), "the names of the network's classes")
+        object.__setattr__(self, "class_names", names)
+        if self.scaling is not None and len(self.scaling.alphas) != len(self.layers):
+            raise UserError(f"{len(self.scaling.alphas):,} alphas; one for each of {len(self.layers)} layers is needed")
+
+    @property
+    def class_labels(self) -> tuple[str, ...]:
+        """What to call each output neuron's class in one line: by its name, or else by its number."""
+        named = tuple(printable(name, LABEL_LENGTH) for name in self.class_names)
+        return named or tuple(map(str, range(self.outputs)))
+
+    @property
+    def knows_validation_images(self) -> bool:
+        """Whether it has learned from the validation images, too, so that they say little of it."""
+        return self.data is not None and self.data.all_images
 
     @property
     def inputs(self) -> int:
@@ -168,15 +205,23 @@ class Network:
         return ordered
 
     @property
+    def is_of_version_1(self) -> bool:
+        """Whether a file of version 1 could hold it: it keeps the digest that it had there."""
+        return not self.input.stages and all(isinstance(layer, Dense) for layer in self.layers)
+
+    @property
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of everything that gives the network its meaning and order, see SPEC.md."""
-        numbers = {
+        numbers: dict[str, Any] = {
             "delay": self.delay,
-            "intensity_max": self.input.intensity_max,
             "readout_step": self.readout_step,
-            "sizes": list(self.sizes),
             "time_steps": self.time_steps,
         }
+        if self.is_of_version_1:
+            numbers |= {"intensity_max": self.input.intensity_max, "sizes": list(self.sizes)}
+        else:
+            layers = [{"kind": layer.kind, "sizes": list(layer.sizes)} for layer in self.layers]
+            numbers |= {"input": self.input.meaning, "layers": layers}
         digest = hashlib.sha256(json.dumps(numbers, sort_keys=True, separators=(",", ":")).encode())
         for layer in self.layers:
             for part in layer.content():

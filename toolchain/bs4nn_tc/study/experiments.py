@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.host.network import host_network
-from bs4nn_tc.model import described, evaluation, importers, real_reference, reference
+from bs4nn_tc.model import evaluation, importers, real_reference, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.study import tuning
 
@@ -226,8 +226,8 @@ def alpha(material: Material) -> Experiment:
         UserError: the network does not say from which theta and alphas its thresholds come.
     """
     network = material.network
-    theta, alphas = described.theta(network), described.alphas(network)
-    if theta is None or alphas is None:
+    scaling = network.scaling
+    if scaling is None:
         raise UserError(
             "alpha: the network does not say from which theta and alphas its thresholds come; "
             "networks of the recipe 'paper' and of 'import --theta --alpha' do"
@@ -236,8 +236,8 @@ def alpha(material: Material) -> Experiment:
     rows: list[tuple[float | str, ...]] = []
     for what, digits in (("as trained", 17), ("two decimals", 2), ("one decimal", 1), ("none", 0)):
         thresholds = [
-            importers.threshold_from_alpha(theta, round(one, digits), rules, layer.inputs)
-            for one, layer in zip(alphas, network.layers, strict=True)
+            importers.threshold_from_alpha(scaling.theta, round(one, digits), rules, layer.inputs)
+            for one, layer in zip(scaling.alphas, network.layers, strict=True)
         ]
         other = Network(
             tuple(layer.with_thresholds(value) for layer, value in zip(network.layers, thresholds, strict=True)),
@@ -263,7 +263,7 @@ def proxies(material: Material) -> Experiment:
     """
     network = material.network
     weights = _known_proxies(material)
-    theta = described.theta(network)
+    theta = None if network.scaling is None else network.scaling.theta
     thresholds = [
         np.full(layer.neurons, theta or np.abs(one).mean()) * (1 if theta else layer.thresholds)
         for layer, one in zip(network.layers, weights, strict=True)

@@ -19,6 +19,7 @@ from bs4nn_tc.host.network import HostAnswers, host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import evaluation, judgement
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training import gate, health
 from bs4nn_tc.training.best import BestTrainer
@@ -145,7 +146,8 @@ def train(
                 scalars.add(row)
             if is_last if options.all_images else row["strict_accuracy"] > history.best_accuracy:
                 history.best_accuracy, history.best_epoch = row["strict_accuracy"], progress.epoch
-                run.save_best(trainer.network(_description(dataset, options, progress.epoch, row)), trainer.arrays())
+                network = trainer.network(_description(options, progress.epoch))
+                run.save_best(_with_data(network, dataset, options), trainer.arrays())
             progress = Progress(epoch=progress.epoch + 1)
             run.save_checkpoint(progress, history, trainer.arrays())
 
@@ -166,7 +168,8 @@ def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, 
         figures = host_figures(answers, labels, best.time_steps)
         silent = answers.response_time == best.time_steps
         judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
-    best = replace(best, description={**best.description, "validation": evaluation.rounded(figures)})
+    facts = {**best.description, "validation": evaluation.rounded(figures)}
+    best = replace(_with_data(best, dataset, options), description=facts)
     gate.check(best, images, labels, options)
     return TrainingResult(best, figures, history.rows, history.best_epoch, judged)
 
@@ -237,14 +240,21 @@ def _row(
     }
 
 
-def _description(dataset: Dataset, options: Options, epoch: int, row: dict[str, float]) -> dict[str, Any]:
+def _description(options: Options, epoch: int) -> dict[str, Any]:
     return {
         "tool": f"bs4nn-tc {bs4nn_tc.__version__}",
-        "dataset": dataset.name,
         "recipe": options.recipe,
         "seed": options.seed,
         "epochs": options.epochs,
         "best_epoch": epoch + 1,
-        "image_shape": list(dataset.image_shape),
-        "class_names": list(dataset.class_names),
     }
+
+
+def _with_data(network: Network | RealNetwork, dataset: Dataset, options: Options) -> Network | RealNetwork:
+    """The network, which says what it has learned."""
+    if isinstance(network, RealNetwork):
+        shape, names = list(dataset.image_shape), list(dataset.class_names)
+        facts = {"dataset": dataset.name, "image_shape": shape, "class_names": names}
+        return replace(network, description={**network.description, **facts})
+    data = TrainedOn(dataset.name, dataset.training_digest, dataset.polarity, options.all_images)
+    return replace(network, class_names=dataset.class_names, data=data)

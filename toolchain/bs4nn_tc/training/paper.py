@@ -20,6 +20,7 @@ from bs4nn_tc.host.network import HostNetwork
 from bs4nn_tc.host.structures import Dropout, PaperStep
 from bs4nn_tc.model.importers import Rules, threshold_from_alpha
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.provenance import Scaling
 from bs4nn_tc.training.augmentation import moved
 from bs4nn_tc.training.options import PaperOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material, settling
@@ -126,9 +127,6 @@ class PaperTrainer:
             delay=options.delay,
             readout_step=max(0, options.time_steps - 3) if options.delay else -1,
             input=self.dataset.input,
-            description={
-                **description,
-                "theta": options.theta,
-                "alphas": [round(float(alpha), 8) for alpha in self._alphas],
-            },
+            description=description,
+            scaling=Scaling(options.theta, tuple(round(float(alpha), 8) for alpha in self._alphas)),
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.real import RealHost
-from bs4nn_tc.model import described, evaluation, judgement, network_file, reference
+from bs4nn_tc.model import evaluation, judgement, network_file, reference
 from bs4nn_tc.model.evaluation import Figures
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
@@ -93,7 +93,7 @@ def publish_changed(network: Network, validation: dict[str, float], dataset: Dat
         UserError: the disk is full or the folder cannot be written.
     """
     test = evaluation.rounded(_test(network, dataset)[0].as_dict())
-    of_validation = {} if described.knows_validation_images(network) else validation
+    of_validation = {} if network.knows_validation_images else validation
     network = replace(network, description={**network.description, "validation": of_validation, "test": test})
     network = order_neurons(network, dataset.train_images)
     network_file.save(network, out)

@@ -14,7 +14,7 @@ from bs4nn_tc.model.layers import KINDS, check_outlines, numbered
 from bs4nn_tc.model.layers.layer import ArrayRule, Layer, Outline
 from bs4nn_tc.model.network import Network
 
-_DAMAGED = "the network file is damaged"
+DAMAGED = "the network file is damaged"
 _ORDER = "order"
 
 
@@ -26,7 +26,7 @@ def field(header: Mapping[str, Any], key: str, kind: type) -> Any:
     """
     value = header.get(key)
     if type(value) is not kind or (isinstance(value, int) and value < 0):
-        raise UserError(f"{_DAMAGED}: its header has no usable '{key}'")
+        raise UserError(f"{DAMAGED}: its header has no usable '{key}'")
     return value
 
 
@@ -42,16 +42,17 @@ def arrays_of(network: Network) -> dict[str, NDArray[Any]]:
 
 
 def read_layers(
-    kinds: Sequence[tuple[str, object]], archive: Archive
+    kinds: Sequence[tuple[str, object]], archive: Archive, more_arrays: bool = False
 ) -> tuple[tuple[Layer, ...], tuple[NDArray[Any], ...]]:
     """The layers of a file and the order of their neurons; nothing is unpacked that their sizes do not justify.
 
     Args:
         kinds: (kind, sizes) of every layer, as the header says.
         archive: the file.
+        more_arrays: it may hold others, too; they are ignored.
 
     Raises:
-        UserError: an unknown kind, sizes or arrays that do not fit, or content outside the contract.
+        UserError: sizes or arrays that do not fit, or content outside the contract.
     """
     outlines = []
     for number, (kind, sizes) in enumerate(kinds, start=1):
@@ -63,7 +64,7 @@ def read_layers(
         check_outlines(outlines)
     except UserError as error:
         raise UserError(f"the network file's sizes are impossible: {error}") from error
-    orders = _check_arrays(outlines, archive.facts)
+    orders = _check_arrays(outlines, archive.facts, more_arrays)
     layers = []
     for number, ((kind, sizes), outline) in enumerate(zip(kinds, outlines, strict=True), start=1):
         arrays = {name: archive.read(numbered(name, number)) for name in outline.arrays}
@@ -74,7 +75,7 @@ def read_layers(
     return tuple(layers), tuple(archive.read(name) for name in orders)
 
 
-def _check_arrays(outlines: Sequence[Outline], facts: Mapping[str, ArrayFacts]) -> list[str]:
+def _check_arrays(outlines: Sequence[Outline], facts: Mapping[str, ArrayFacts], more: bool) -> list[str]:
     """Refuse arrays that the layers' sizes do not justify, before any of them is unpacked; the names of the orders."""
     expected = {"header"}
     orders = [numbered(_ORDER, number) for number in range(1, len(outlines))]
@@ -84,7 +85,12 @@ def _check_arrays(outlines: Sequence[Outline], facts: Mapping[str, ArrayFacts]) 
         for name, rule in rules.items():
             found = facts.get(numbered(name, number))
             if found is not None and (found.dtype != rule.dtype or found.shape not in rule.shapes):
-                raise UserError(f"{_DAMAGED}: the {name} of layer {number} do not match its sizes")
-    if set(facts) not in (expected, expected | set(orders)):
-        raise UserError(f"{_DAMAGED}: its arrays do not match its sizes")
-    return [name for name in orders if name in facts]
+                raise UserError(f"{DAMAGED}: the {name} of layer {number} do not match its sizes")
+    ordered = [name for name in orders if name in facts]
+    if (
+        not expected <= set(facts)
+        or len(ordered) not in (0, len(orders))
+        or not more | (set(facts) <= expected | set(orders))
+    ):
+        raise UserError(f"{DAMAGED}: its arrays do not match its sizes")
+    return ordered

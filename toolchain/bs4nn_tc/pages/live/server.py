@@ -36,7 +36,6 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.data import facts as data_facts
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
-from bs4nn_tc.model import described
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards
@@ -55,13 +54,15 @@ _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
-    """(rows, columns) of the network's images: the data set's, or a square.
+    """(rows, columns) of the network's images: the data set's, those that it says, or a square.
 
     Raises:
-        UserError: no data set, and no square.
+        UserError: no data set, it does not say, and no square.
     """
     if dataset is not None:
         return dataset.image_shape
+    if len(network.input.shape) == 2:
+        return network.input.shape[0], network.input.shape[1]
     side = int(network.inputs**0.5)
     if side * side != network.inputs:
         raise UserError(
@@ -75,9 +76,12 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     """What the page knows from the start, for JSON."""
     network = session.network
     rows, columns = image_shape(network, dataset)
-    trained_on = described.trained_on(network) if dataset is None else dataset.name
-    framing = data_facts.framing(trained_on, dataset)
-    named = () if dataset is None else dataset.class_names
+    if dataset is not None:
+        framing, named = data_facts.framing(dataset.name, dataset), dataset.class_names
+        dark_ink = framing.dark_ink
+    else:
+        framing, named = data_facts.framing(network.data.name if network.data else None, None), network.class_labels
+        dark_ink = network.data is not None and network.data.polarity == "dark"
     class_names = [named[i] if i < len(named) else str(i) for i in range(network.outputs)]
     return {
         **replay.facts(network, (rows, columns), class_names),
@@ -89,7 +93,7 @@ def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
         "box": [max(1, round(rows * framing.box)), max(1, round(columns * framing.box))],
         # Where its centre of mass goes, in pixels from the corner.
         "centre": [round(rows * framing.centre[0], 6), round(columns * framing.centre[1], 6)],
-        "dark_ink": framing.dark_ink,
+        "dark_ink": dark_ink,
         "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
         "target": session.runner.kind.value,

@@ -1,0 +1,120 @@
+"""Verbs for a network file itself: what is in it, and its version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.cli.common import GET, LOOK, JsonOption, NetworkArgument, app, output, print_json, print_table
+from bs4nn_tc.device.codegen import memory, pack
+from bs4nn_tc.model import network_file
+from bs4nn_tc.model.network import Network
+
+# Of a description; all of it is in the JSON.
+MOST_ENTRIES, MOST_CHARACTERS = 40, 500
+
+
+@app.command(epilog="Example: bs4nn-tc inspect digits.bs4nn", rich_help_panel=LOOK)
+def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
+    """Show what a network file holds and the exact memory it takes on a board."""
+    network = network_file.load(network_path)
+    packed = pack.pack(network)
+    plan = memory.plan(network, packed, "network")
+    if as_json:
+        print_json(
+            {
+                "digest": network.digest,
+                "sizes": list(network.sizes),
+                "time_steps": network.time_steps,
+                "delay": network.delay,
+                "readout_step": network.readout_step,
+                "intensity_max": network.input.intensity_max,
+                "synapses": network.synapses,
+                "flash_bytes": plan.flash_bytes,
+                "ram_bytes": plan.ram_bytes,
+                "workspace_bytes": 4 * packed.workspace_words,
+                "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
+                "input": {**network.input.meaning, "shape": list(network.input.shape)},
+                "class_names": list(network.class_names) or None,
+                "data": None if network.data is None else vars(network.data),
+                "scaling": None if network.scaling is None else vars(network.scaling),
+                "description": network.description,
+            }
+        )
+        return
+    rows = [
+        ("digest", network.digest),
+        ("time steps", f"{network.time_steps}, delay {network.delay}, readout at step {network.readout_step}"),
+        ("intensities", f"0 .. {network.input.intensity_max}"),
+        ("synapses", f"{network.synapses:,}"),
+    ]
+    for number, layer in enumerate(network.layers, start=1):
+        low, high = int(layer.thresholds.min()), int(layer.thresholds.max())
+        positive = float((layer.signs > 0).mean())
+        thresholds = f"threshold {low}" if low == high else f"thresholds {low} .. {high}"
+        rows.append((f"layer {number}", f"{layer.inputs} -> {layer.neurons}, {thresholds}, {positive:.1%} positive"))
+    rows += _origin(network)
+    entries = sorted(network.description.items())
+    rows += [(printable(key, 60), printable(value, MOST_CHARACTERS)) for key, value in entries[:MOST_ENTRIES]]
+    if len(entries) > MOST_ENTRIES:
+        rows.append(("...", f"{len(entries) - MOST_ENTRIES:,} entries more; --json shows all"))
+    print_table(f"{network_path.name}: {network.shape_text}", rows)
+    rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
+    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]
+    rows += [("flash", f"{plan.flash_bytes:,}"), ("RAM", f"{plan.ram_bytes:,}")]
+    print_table("bytes on a 32-bit core, without the program", rows)
+
+
+def _origin(network: Network) -> list[tuple[str, str]]:
+    """What a network says of its images, its classes and where it comes from, as rows of `print_table`."""
+    rows = []
+    if network.input.shape:
+        rows.append(("image", " x ".join(map(str, network.input.shape))))
+    if network.class_names:
+        rows.append(("classes", printable(", ".join(network.class_labels), MOST_CHARACTERS)))
+    if network.data is not None:
+        data = network.data
+        rows.append(("data set", printable(data.name, MOST_CHARACTERS) + (", all images" if data.all_images else "")))
+        if data.polarity is not None:
+            rows.append(("ink", data.polarity))
+        if data.digest is not None:
+            rows.append(("digest of its images", data.digest))
+    if network.scaling is not None:
+        alphas = ", ".join(f"{alpha:g}" for alpha in network.scaling.alphas)
+        rows.append(("theta and alphas", printable(f"{network.scaling.theta:g}; {alphas}", MOST_CHARACTERS)))
+    return rows
+
+
+@app.command(epilog="Example: bs4nn-tc upgrade old.bs4nn -o new.bs4nn", rich_help_panel=GET)
+def upgrade(
+    network_path: NetworkArgument,
+    out: Annotated[Path | None, typer.Option("-o", "--output", help="The network file to write.")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Write NETWORK itself anew, whole or not at all.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a network file of an older version as this release does; digest and answers stay the same.
+
+    What its description says of images, classes and data set becomes fields of the file.
+    """
+    if (out is None) != in_place:
+        raise UserError("name the file to write with -o, or write the network's own anew with --in-place")
+    target = out or network_path
+    network_file.check_output(target)
+    network, version = network_file.load_with_version(network_path)
+    network_file.save(network, target)
+    filled_in = _origin(network) if version != network_file.VERSION else []
+    if as_json:
+        said = {"network": str(target), "digest": network.digest, "from_version": version}
+        print_json({**said, "version": network_file.VERSION, "filled_in": dict(filled_in)})
+        return
+    output.print(
+        f"{target}: version {version} -> {network_file.VERSION}, {network.shape_text}, digest {network.digest[:12]}"
+    )
+    if filled_in:
+        print_table("filled in from its description", filled_in)
