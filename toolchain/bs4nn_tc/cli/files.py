@@ -12,6 +12,7 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import GET, LOOK, JsonOption, NetworkArgument, app, output, print_json, print_table
 from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.model import network_file
+from bs4nn_tc.model.formats import v2
 from bs4nn_tc.model.network import Network
 
 # Of a description; all of it is in the JSON.
@@ -29,20 +30,13 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
             {
                 "digest": network.digest,
                 "sizes": list(network.sizes),
-                "time_steps": network.time_steps,
-                "delay": network.delay,
-                "readout_step": network.readout_step,
                 "intensity_max": network.input.intensity_max,
                 "synapses": network.synapses,
                 "flash_bytes": plan.flash_bytes,
                 "ram_bytes": plan.ram_bytes,
                 "workspace_bytes": 4 * packed.workspace_words,
                 "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
-                "input": {**network.input.meaning, "shape": list(network.input.shape)},
-                "class_names": list(network.class_names) or None,
-                "data": None if network.data is None else vars(network.data),
-                "scaling": None if network.scaling is None else vars(network.scaling),
-                "description": network.description,
+                **v2.header_of(network),
             }
         )
         return

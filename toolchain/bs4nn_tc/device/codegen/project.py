@@ -15,6 +15,7 @@ import bs4nn_tc
 from bs4nn_tc.base import plain_json, resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.device.codegen import bound, memory, names, pack, render
 from bs4nn_tc.device.kernels import FAST, SMALL, Kernel
@@ -213,8 +214,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = plain_json.parse(content, MANIFEST)
         if not isinstance(manifest, dict):
             raise UserError("it is no set of named values")
+        version = manifest.get("manifest_version")
+        if type(version) is not int or version not in _MANIFEST_FIELDS:
+            raise UserError(f"it has version {printable(version, 20)}, and this tool reads {MANIFEST_VERSION}")
         _add_what_older_ones_do_not_say(manifest)
-        for key, usable in _MANIFEST_FIELDS.items():
+        for key, usable in _MANIFEST_FIELDS[version].items():
             if not usable(manifest.get(key)):
                 raise UserError(f"it has no usable '{key}'")
     except UserError as error:
@@ -257,9 +261,8 @@ def _is_file(name: str, digest: object) -> bool:
 
 
 _DIGEST, _BOARD = "[0-9a-f]{64}", "[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}"
-# Boards and names become parts of paths and commands.
-_MANIFEST_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "manifest_version": lambda value: type(value) is int and value == MANIFEST_VERSION,
+# By version, what a manifest has to hold; others are ignored. Boards and names become parts of paths and commands.
+_FIELDS_1: dict[str, Callable[[Any], bool]] = {
     "name": lambda value: _is_text(value, r"[A-Za-z][A-Za-z0-9_]{0,99}"),
     "digest": lambda value: _is_text(value, _DIGEST),
     "boards": lambda value: isinstance(value, list) and all(_is_text(one, _BOARD) for one in value),
@@ -268,3 +271,4 @@ _MANIFEST_FIELDS: dict[str, Callable[[Any], bool]] = {
     "memory": lambda value: isinstance(value, list) and all(map(_is_item, value)),
     "files": lambda value: isinstance(value, dict) and all(_is_file(*one) for one in value.items()),
 }
+_MANIFEST_FIELDS = {1: _FIELDS_1}

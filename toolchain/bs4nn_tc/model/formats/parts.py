@@ -87,10 +87,7 @@ def _check_arrays(outlines: Sequence[Outline], facts: Mapping[str, ArrayFacts], 
             if found is not None and (found.dtype != rule.dtype or found.shape not in rule.shapes):
                 raise UserError(f"{DAMAGED}: the {name} of layer {number} do not match its sizes")
     ordered = [name for name in orders if name in facts]
-    if (
-        not expected <= set(facts)
-        or len(ordered) not in (0, len(orders))
-        or not more | (set(facts) <= expected | set(orders))
-    ):
+    unexpected = set(facts) - expected - set(orders)
+    if not expected <= set(facts) or len(ordered) not in (0, len(orders)) or (unexpected and not more):
         raise UserError(f"{DAMAGED}: its arrays do not match its sizes")
     return ordered
