@@ -17,7 +17,6 @@ from rich.table import Table
 from bs4nn_tc import training
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import importers
-from bs4nn_tc.training.loop import host_figures
 from bs4nn_tc.training.paper import PaperTrainer
 from bs4nn_tc.training.trainer import Progress
 
@@ -48,7 +47,7 @@ def main(
     for heading in ("epoch", "tie-lenient, %", "strict, %", "silent, %"):
         table.add_column(heading, justify="right")
     for epoch in range(epochs + 1):
-        found = host_figures(trainer.host.evaluate(images, labels), labels, options.time_steps)
+        found = trainer.host.evaluate(images, labels).figures(labels, options.time_steps).to_choose_by()
         names = ("tie_lenient_accuracy", "strict_accuracy", "silent_share")
         table.add_row(str(epoch), *(f"{100 * found[name]:.2f}" for name in names))
         progress = Progress(epoch=epoch)

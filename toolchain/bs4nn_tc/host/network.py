@@ -16,6 +16,7 @@ from bs4nn_tc.host import structures
 from bs4nn_tc.host.library import check_memory, library
 from bs4nn_tc.host.structures import MAX_LAYERS, Dropout, PaperStep, a_layer_each
 from bs4nn_tc.model import reference
+from bs4nn_tc.model.evaluation import Figures, figures_of
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
@@ -36,22 +37,20 @@ class Surrogate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HostAnswers:
+class HostAnswers(reference.Answers):
     """What `HostNetwork.evaluate` returns.
 
     Attributes:
-        answer: (N,) int32, the class.
-        response_time: (N,) int32, T on a silent image.
-        lenient: (N,) uint8, 1 where the label is among the first to fire.
-        spikes: (N,) int32, input and hidden spikes to decision.
+        lenient: (N,) uint8, 1 where the label is among the first to fire; on a silent image, where it answers.
         fired: (hidden neurons,) int64, on how many images each hidden neuron fired before the decision.
     """
 
-    answer: NDArray[np.int32]
-    response_time: NDArray[np.int32]
     lenient: NDArray[np.uint8]
-    spikes: NDArray[np.int32]
     fired: NDArray[np.int64]
+
+    def figures(self, labels: NDArray[np.int32], time_steps: int) -> Figures:
+        """The figures of SPEC.md, by (N,) labels."""
+        return figures_of(self, self.lenient, labels, time_steps)
 
 
 def answers_of(
@@ -75,7 +74,7 @@ def answers_of(
         return function(ctypes.byref(network), ctypes.byref(own), ctypes.byref(answers))
 
     check_memory(in_threads(work, len(images), EVALUATION_THREADS))
-    return HostAnswers(answer, response_time, lenient, spikes, np.sum(fired, axis=0))
+    return HostAnswers(answer, response_time, spikes, lenient, np.sum(fired, axis=0))
 
 
 @dataclass(frozen=True)

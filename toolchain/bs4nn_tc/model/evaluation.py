@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.archives import to_npz
 from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.model.reference import Result
+from bs4nn_tc.model.reference import Answers, Result
 
 
 @dataclass(frozen=True)
@@ -40,27 +40,42 @@ class Figures:
         """For JSON."""
         return asdict(self)
 
+    def to_choose_by(self) -> dict[str, float]:
+        """The first four shares and means, which are what networks are chosen by on validation images."""
+        return {name: value for name, value in self.as_dict().items() if name not in ("images", "spikes_to_decision")}
+
+
+def figures_of(answers: Answers, lenient: NDArray[Any], labels: NDArray[np.integer], time_steps: int) -> Figures:
+    """Compute the figures.
+
+    Args:
+        answers: of a network on N images.
+        lenient: (N,) whether the right neuron is among the first to fire; on a silent image, whether it answers.
+        labels: (N,) the right classes.
+        time_steps: T, the response time on a silent image.
+    """
+    return Figures(
+        images=len(labels),
+        strict_accuracy=float((answers.answer == labels).mean()),
+        tie_lenient_accuracy=float(lenient.mean()),
+        response_time=float(answers.response_time.mean()),
+        silent_share=float((answers.response_time == time_steps).mean()),
+        spikes_to_decision=float(answers.spikes.mean()),
+    )
+
 
 def figures(network: Network, result: Result, labels: NDArray[np.integer]) -> Figures:
-    """Compute the figures.
+    """The figures of a result with all firing times.
 
     Args:
         network: the network that answered.
         result: its answers on N images.
         labels: (N,) the right classes.
     """
-    rows = np.arange(len(labels))
-    strict = result.answer == labels
     fired = result.response_time < network.time_steps
-    right_among_first = result.firing_times[-1][rows, labels] == result.response_time
-    return Figures(
-        images=len(labels),
-        strict_accuracy=float(strict.mean()),
-        tie_lenient_accuracy=float(np.where(fired, right_among_first, strict).mean()),
-        response_time=float(result.response_time.mean()),
-        silent_share=float(1 - fired.mean()),
-        spikes_to_decision=float(result.spikes.mean()),
-    )
+    among_the_first = result.firing_times[-1][np.arange(len(labels)), labels] == result.response_time
+    lenient = np.where(fired, among_the_first, result.answer == labels)
+    return figures_of(result, lenient, labels, network.time_steps)
 
 
 def rounded(figures: Mapping[str, float]) -> dict[str, float]:

@@ -21,7 +21,6 @@ from bs4nn_tc.base.files import write_atomically
 from bs4nn_tc.host.network import host_network
 from bs4nn_tc.model.limits import MAX_THRESHOLD
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.training.loop import host_figures
 
 Knob = Literal["output", "all"]
 # Where the last images have fallen silent there is nothing more to see.
@@ -87,7 +86,7 @@ def _settings(network: Network, knob: Knob) -> Iterator[int]:
 def figures(network: Network, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> dict[str, float]:
     """strict_accuracy, tie_lenient_accuracy, response_time and silent_share on (N, pixels) images."""
     pixels, classes = np.ascontiguousarray(images), labels.astype(np.int32)
-    return host_figures(host_network(network).evaluate(pixels, classes), classes, network.time_steps)
+    return host_network(network).evaluate(pixels, classes).figures(classes, network.time_steps).to_choose_by()
 
 
 def curve(

@@ -165,7 +165,7 @@ def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, 
     figures, judged = {}, {}
     if not options.all_images:
         answers = host.evaluate(images, labels)
-        figures = host_figures(answers, labels, best.time_steps)
+        figures = answers.figures(labels, best.time_steps).to_choose_by()
         silent = answers.response_time == best.time_steps
         judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
     facts = {**best.description, "validation": evaluation.rounded(figures)}
@@ -208,32 +208,23 @@ def choose_output_threshold(
     best, best_accuracy = trained, -1.0
     for threshold in [trained, *range(max(1, trained // 2), trained * 2 + 1)]:
         host.thresholds[-1][:] = threshold
-        figures = host_figures(host.evaluate(images, labels), labels, network.time_steps)
-        allowed = threshold == trained or figures["silent_share"] <= max_silent
-        if allowed and figures["strict_accuracy"] > best_accuracy:
-            best, best_accuracy = threshold, figures["strict_accuracy"]
+        figures = host.evaluate(images, labels).figures(labels, network.time_steps)
+        allowed = threshold == trained or figures.silent_share <= max_silent
+        if allowed and figures.strict_accuracy > best_accuracy:
+            best, best_accuracy = threshold, figures.strict_accuracy
     layers = (*network.layers[:-1], network.layers[-1].with_thresholds(best))
     return replace(network, layers=layers)
-
-
-def host_figures(answers: HostAnswers, labels: NDArray[np.int32], time_steps: int) -> dict[str, float]:
-    """strict_accuracy, tie_lenient_accuracy, response_time and silent_share of answers of the host library."""
-    return {
-        "strict_accuracy": float((answers.answer == labels).mean()),
-        "tie_lenient_accuracy": float(answers.lenient.mean()),
-        "response_time": float(answers.response_time.mean()),
-        "silent_share": float((answers.response_time == time_steps).mean()),
-    }
 
 
 def _row(
     progress: Progress, answers: HostAnswers, trainer: Trainer, labels: NDArray[np.int32], learned: int
 ) -> dict[str, float]:
+    figures = answers.figures(labels, trainer.host.time_steps)
     return {
         "epoch": progress.epoch + 1,
         "loss": progress.loss / learned,
-        **host_figures(answers, labels, trainer.host.time_steps),
-        "spikes_to_decision": float(answers.spikes.mean()),
+        **figures.to_choose_by(),
+        "spikes_to_decision": figures.spikes_to_decision,
         "sign_flips": progress.flips,
         "dead_neurons": int((answers.fired == 0).sum()),
         "seconds": round(progress.seconds, 3),

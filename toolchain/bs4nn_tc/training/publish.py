@@ -110,12 +110,5 @@ def _test(network: Network | RealNetwork, dataset: Dataset) -> tuple[Figures, di
     labels = dataset.test_labels.astype(np.int32)
     answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
     silent = answers.response_time == network.time_steps
-    figures = Figures(
-        images=len(labels),
-        strict_accuracy=float((answers.answer == labels).mean()),
-        tie_lenient_accuracy=float(answers.lenient.mean()),
-        response_time=float(answers.response_time.mean()),
-        silent_share=float(silent.mean()),
-        spikes_to_decision=float(answers.spikes.mean()),
-    )
+    figures = answers.figures(labels, network.time_steps)
     return figures, judgement.judge(answers.answer, labels, silent, dataset.class_names)
