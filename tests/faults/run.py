@@ -213,6 +213,9 @@ def cases(scratch: Path) -> list[Case]:
     def nothing() -> None:
         shutil.copyfile(network, "n.bs4nn")
 
+    def of_version_1() -> None:
+        shutil.copyfile(HERE.parent / "golden" / "first.bs4nn", "n.bs4nn")
+
     def old_files() -> None:
         nothing()
         shutil.copyfile(other, "out.bs4nn")
@@ -250,6 +253,7 @@ def cases(scratch: Path) -> list[Case]:
         Case("tune", old_files, (f"tune {digits} --max-silent 1 -o out.bs4nn --csv out.csv --quiet",), both),
         Case("refine", old_files, (f"refine {digits} -o out.bs4nn --quiet",), ("out.bs4nn",)),
         Case("reorder in place", nothing, (f"reorder {digits}",), ("n.bs4nn",)),
+        Case("upgrade in place", of_version_1, ("upgrade n.bs4nn --in-place",), ("n.bs4nn",)),
         Case("report", old_files, (f"report {digits} -o out.html",), ("out.html",)),
     ]
 
