@@ -411,6 +411,10 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
     found = server.facts(session.Session(runner.Runner(mnist, "m", targets.Kind.NATIVE, None, native.open)), None)
     assert (found["rows"], found["box"], found["centre"]) == (28, [20, 20], [14.5, 14.5])
     assert found["class_names"] == [str(digit) for digit in range(10)]
+    data = TrainedOn("/some/folder", polarity="dark")
+    said = dataclasses.replace(oblong, input=Input((3, 4)), class_names=("no", "yes"), data=data)
+    found = server.facts(session.Session(dataclasses.replace(native, network=said)), None)
+    assert (found["rows"], found["columns"], found["class_names"], found["dark_ink"]) == (3, 4, ["no", "yes"], True)
 
 
 @pytest.mark.parametrize(
