@@ -147,6 +147,19 @@ def _tool_chain(folder: Path, refused: str) -> Path:
     return folder
 
 
+def test_a_host_compiler_with_arguments_in_a_folder_with_a_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "my tools" / "cc"
+    compiler.parent.mkdir()
+    compiler.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/first\nexec {require("gcc", "gcc")} "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", f"'{compiler}' -DMINE")
+    folder = _project(tmp_path / "echo", ECHO)
+    platformio.run(folder, ["run"], "native")
+    assert set((tmp_path / "first").read_text().split()) == {"-DMINE"}
+
+
 @needs_emulation
 @pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m33"])
 def test_no_c_library_and_no_specs_are_needed(board_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,11 +26,12 @@ def refuse(message):
 
 def set_up_host():
     given = {flags: env.get(flags, []) for flags in ("CFLAGS", "CCFLAGS", "CXXFLAGS", "LINKFLAGS")}
-    wanted = os.environ.get("CC")  # "ccache gcc" is a compiler, too
-    candidates = [wanted] if wanted else ["gcc", "cc", "clang"]  # in the order of bs4nn-tc's base/tools.py
-    compiler = next((c for c in candidates if shutil.which(c.split()[0])), None)
+    wanted = os.environ.get("CC", "").strip()
+    # As bs4nn-tc itself looks for one (base/tools.py): "ccache gcc" is a compiler, too, and a path may hold spaces.
+    candidates = [[wanted] if shutil.which(wanted) else shlex.split(wanted)] if wanted else [["gcc"], ["cc"], ["clang"]]
+    compiler = next((shlex.join(words) for words in candidates if shutil.which(words[0])), None)
     if compiler is None and not nobuild:
-        refuse(f"a C compiler ({', '.join(candidates)}) is not installed; on Debian: apt-get install gcc")
+        refuse(f"a C compiler ({wanted or 'gcc, cc, clang'}) is not installed; on Debian: apt-get install gcc")
     env.Tool("gcc")
     env.Tool("g++")
     env.Replace(CC=compiler, PROGSUFFIX=".exe" if sys.platform == "win32" else "", **given)
