@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -232,7 +231,6 @@ def _packer(layer: Layer, number: int) -> Packer:
     return PACKERS[layer.kind]
 
 
-@functools.lru_cache(maxsize=1)  # a verb asks for it some three times: the plan, the sources, the bound
 def pack(network: Network) -> PackedNetwork:
     """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it.
 
