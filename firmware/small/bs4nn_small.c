@@ -1,5 +1,5 @@
 /*
- * bs4nn_small.c - the small kernel, in place of bs4nn.c and bs4nn_cortex_m.S: the same answers in half of the code, with
+ * bs4nn_small.c - the small kernel, in place of bs4nn.c and its assembly: the same answers in half of the code, with
  * a seventh more instructions. It is also the shorter way to read how the kernels work.
  *
  * Event-driven: pixels are sorted by intensity, and only steps at which something can happen are visited.
@@ -17,96 +17,7 @@
  * them, where those are known. The word is put into a ring of lists, one for each of the next spikes, and is not looked
  * at before; then it catches up.
  */
-#include "bs4nn_layout.h"
-
-#if BS4NN_ASSEMBLY
-#include "bs4nn_small_cortex_m.h"
-#endif
-
-#define NO_WORD 0xFFFFu
-#define SURE_PLANES 6u /* that every record has */
-
-/* A layer's counts. */
-#define SENT 0u /* spikes that have been sent to it */
-#define DUE 1u  /* so many of them at which a word has to be looked at */
-
-/* The record of a word of neurons; its bit planes follow. */
-#define ALIVE 0u /* set bits have not fired yet */
-#define NEXT 1u  /* the next word that is due at the same spike; in the upper half how many spikes have been counted */
-
-struct run;
-
-/* A layer that is looked at. */
-typedef struct {
-    /* All up to `odd_stride` are known to bs4nn_small_cortex_m.S, too. */
-    const half_t *spikes;    /* that have been sent to it; those to the output layer are counted when they come */
-    uint32_t n;              /* so many */
-    half_t *ring;            /* of every spike the first word that is due at it */
-    uint32_t *records;
-    uint32_t stride;         /* bytes of a record and its planes */
-    const uint32_t *columns;
-    uint32_t height;         /* bytes of a column */
-    uint32_t goal;           /* n + the highest threshold: who has as much fires */
-    uint32_t more;           /* planes that are in use beyond SURE_PLANES */
-    const uint32_t *odd;     /* the first word's odd distances; NULL if all neurons share a threshold */
-    const half_t *end;       /* of the spikes that are known before they come; NULL if none is */
-    const uint16_t *rows;    /* of the output layer, if the assembly counts them itself; else NULL */
-    struct run *run;
-    uint32_t odd_stride;     /* bytes from a word's odd distances to the next one's */
-
-    const bs4nn_layer_t *layer;
-    uint32_t l;
-} BS4NN_ALIGNED layer_t;
-
-/* One inference. */
-typedef struct run {
-    /* The first three words are known to bs4nn_small_cortex_m.S, too. */
-    uint32_t *planes;           /* of the output layer */
-    uint32_t counts[2];         /* of the output layer */
-
-    const bs4nn_network_t *network;
-    uint32_t *workspace;
-    const bs4nn_trace_t *trace; /* NULL: stop with the first output spike */
-    uint32_t now;               /* the step */
-    half_t *spikes;             /* pixels, the brightest first, and ... */
-    uint32_t known;             /* ... how many are not black */
-    uint32_t delivered;         /* pixels that have fired */
-    const half_t *place;        /* of the intensity that fires next, ... */
-    uint32_t step;              /* ... at step floor((intensity_max - intensity) * T / intensity_max), ... */
-    uint32_t remainder;         /* ... and what the division leaves */
-    uint32_t *first;            /* counts of the layer that takes the pixels' spikes */
-    uint32_t output;            /* the output layer's number */
-    int32_t highest;            /* potential of the answer when it fired */
-    bs4nn_result_t result;
-    layer_t at[2];              /* the hidden layer that was looked at last, and the output layer */
-    uint32_t scratch[RING_WORDS]; /* the output layer has no use for a ring */
-    uint8_t decided;            /* an output neuron has fired */
-    uint8_t read_out;           /* the readout step has passed */
-} BS4NN_ALIGNED run_t;
-
-#if BS4NN_ASSEMBLY
-IS_AT(layer_t, spikes, AT_SPIKES);
-IS_AT(layer_t, n, AT_N);
-IS_AT(layer_t, ring, AT_RING);
-IS_AT(layer_t, records, AT_RECORDS);
-IS_AT(layer_t, stride, AT_STRIDE);
-IS_AT(layer_t, columns, AT_COLUMNS);
-IS_AT(layer_t, height, AT_HEIGHT);
-IS_AT(layer_t, goal, AT_GOAL);
-IS_AT(layer_t, more, AT_MORE);
-IS_AT(layer_t, odd, AT_ODD);
-IS_AT(layer_t, end, AT_END);
-IS_AT(layer_t, rows, AT_ROWS);
-IS_AT(layer_t, run, AT_RUN);
-IS_AT(layer_t, odd_stride, AT_ODD_STRIDE);
-IS_AT(run_t, planes, RUN_PLANES);
-IS_AT(run_t, counts, RUN_SENT);
-HOLDS(record_alive, RECORD_ALIVE == 4u * ALIVE);
-HOLDS(record_next, RECORD_NEXT == 4u * NEXT);
-HOLDS(record_planes, RECORD_PLANES == 4u * RECORD);
-HOLDS(ring, RING_SPIKES == RING);
-HOLDS(sure_planes, SURE_PLANES == 6u);
-#endif
+#include "bs4nn_small_state.h"
 
 /* ---- Layers ---- */
 
@@ -124,80 +35,80 @@ static uint32_t *counts_of(run_t *run, uint32_t l)
 /* What is the same for layer l at every step. */
 static layer_t *enter_layer(run_t *run, uint32_t l)
 {
-    layer_t *at = &run->at[l == run->output];
-    if (l == at->l) {
-        return at;
+    layer_t *layer = &run->entered[l == run->output];
+    if (l == layer->index) {
+        return layer;
     }
     const bs4nn_network_t *network = run->network;
-    const bs4nn_layer_t *layer = &network->layers[l];
+    const bs4nn_layer_t *packed = &network->layers[l];
     uint32_t *state = state_of(run, l);
-    at->l = l;
-    at->run = run;
-    at->layer = layer;
-    at->stride = (RECORD + layer->planes) * (uint32_t)sizeof(uint32_t);
-    at->columns = layer->columns;
-    at->height = layer->inputs * (uint32_t)sizeof(uint32_t);
-    at->odd = layer->start;
-    at->odd_stride = (layer->start_planes + 1u) * (uint32_t)sizeof(uint32_t);
-    at->end = NULL;
-    at->rows = NULL;
-    at->ring = (half_t *)run->scratch;
+    layer->index = l;
+    layer->run = run;
+    layer->packed = packed;
+    layer->record_bytes = (RECORD + packed->planes) * (uint32_t)sizeof(uint32_t);
+    layer->columns = packed->columns;
+    layer->column_bytes = packed->inputs * (uint32_t)sizeof(uint32_t);
+    layer->odd = packed->start;
+    layer->odd_bytes = (packed->start_planes + 1u) * (uint32_t)sizeof(uint32_t);
+    layer->spikes_end = NULL;
+    layer->rows = NULL;
+    layer->ring = (half_t *)run->scratch;
     if (l != run->output) {
         state += COUNTS;
-        at->ring = (half_t *)state;
+        layer->ring = (half_t *)state;
         state += RING_WORDS;
-        at->spikes = (half_t *)state;
+        layer->spikes = (half_t *)state;
         if (l != 0u) {
-            state += spikes_words(layer->inputs);
+            state += spikes_words(packed->inputs);
         } else {
-            at->spikes = run->spikes;
-            at->end = run->spikes + run->known;
+            layer->spikes = run->input.spikes;
+            layer->spikes_end = run->input.spikes + run->input.known;
         }
         if (l + 1u == run->output && halfwords_of(&network->layers[l + 1u]) == 1u && run->trace == NULL) {
-            at->rows = network->rows;
+            layer->rows = network->rows;
         }
     }
-    if (at->odd != NULL) {
-        at->odd += layer->start_planes;
-        at->end = NULL; /* others may lack only one spike more */
+    if (layer->odd != NULL) {
+        layer->odd += packed->start_planes;
+        layer->spikes_end = NULL; /* others may lack only one spike more */
     }
-    at->records = state;
-    return at;
+    layer->records = state;
+    return layer;
 }
 
 /* Set up a layer for a new image. */
 static void reset_layer(run_t *run, uint32_t l)
 {
-    layer_t *at = enter_layer(run, l);
-    const bs4nn_layer_t *layer = at->layer;
-    uint32_t *plane = at->records;
-    const uint32_t *start = layer->start;
-    uint32_t due = 2u * layer->spread + (start != NULL); /* spikes less than the threshold that could be enough */
+    layer_t *layer = enter_layer(run, l);
+    const bs4nn_layer_t *packed = layer->packed;
+    uint32_t *plane = layer->records;
+    const uint32_t *start = packed->start;
+    uint32_t due = 2u * packed->spread + (start != NULL); /* spikes less than the threshold that could be enough */
     uint32_t w = 0;
     do {
         *plane++ = UINT32_MAX;
         *plane++ = ++w;
         if (start != NULL) { /* the leads come before the odd distances */
-            for (uint32_t p = 0; p < layer->start_planes; p++) {
+            for (uint32_t p = 0; p < packed->start_planes; p++) {
                 plane[p] = *start++;
             }
             start++;
         }
-        plane += layer->planes;
-    } while (w != layer->words);
-    plane -= RECORD + layer->planes;
-    plane[ALIVE] >>= (0u - layer->neurons) % WORD_BITS; /* the last word may have fewer neurons */
+        plane += packed->planes;
+    } while (w != packed->words);
+    plane -= RECORD + packed->planes;
+    plane[ALIVE] >>= (0u - packed->neurons) % WORD_BITS; /* the last word may have fewer neurons */
     plane[NEXT] = NO_WORD;
     if (l == run->output) {
-        run->planes = at->records + RECORD;
+        run->planes = layer->records + RECORD;
     }
-    uint32_t *ring = (uint32_t *)(void *)at->ring;
+    uint32_t *ring = (uint32_t *)(void *)layer->ring;
     for (w = 0; w < RING_WORDS; w++) {
         ring[w] = UINT32_MAX;
         KEEP_LOOP();
     }
-    due = layer->threshold > due ? layer->threshold - due : 1u;
-    at->ring[due % RING] = 0;
+    due = packed->threshold > due ? packed->threshold - due : 1u;
+    layer->ring[due % RING] = 0;
     counts_of(run, l)[DUE] = due;
 }
 
@@ -237,20 +148,6 @@ static uint32_t sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixel
 }
 #endif
 
-/* Go on to an intensity that is darker by so much, and find its step without a division (equation 1). */
-static void go_on(run_t *run, uint32_t darker)
-{
-    const bs4nn_network_t *network = run->network;
-    uint32_t remainder = run->remainder + darker * network->remainder_a_unit;
-    run->place -= darker;
-    run->step += darker * network->steps_a_unit;
-    while (remainder >= network->intensity_max) {
-        remainder -= network->intensity_max;
-        run->step++;
-    }
-    run->remainder = remainder;
-}
-
 /* ---- Spikes ---- */
 
 /* Add 0 or 1 in every lane to counters. */
@@ -266,14 +163,14 @@ static void add(uint32_t *plane, uint32_t carry)
 /* The spike of input `i` arrives at the output layer. */
 static void arrive_output(run_t *run, uint32_t i)
 {
-    const layer_t *at = &run->at[1];
+    const layer_t *layer = &run->entered[1];
     uint32_t *planes = run->planes;
-    uint32_t halfwords = halfwords_of(at->layer);
+    uint32_t halfwords = halfwords_of(layer->packed);
     const uint16_t *row = run->network->rows + i * halfwords;
     run->counts[SENT]++;
     for (i = 0; i < halfwords; i++) {
         add(planes, (uint32_t)*row++ << (i % 2u * 16u));
-        planes += i % 2u * at->stride / 4u;
+        planes += i % 2u * layer->record_bytes / 4u;
     }
 }
 
@@ -290,28 +187,28 @@ static uint32_t number_in(const uint32_t *planes, uint32_t count, uint32_t j)
 /* Potential of output neuron j. */
 static int32_t output_potential(const run_t *run, uint32_t j)
 {
-    const layer_t *at = &run->at[1];
-    const bs4nn_layer_t *layer = at->layer;
+    const layer_t *layer = &run->entered[1];
+    const bs4nn_layer_t *packed = layer->packed;
     uint32_t w = j / WORD_BITS;
-    uint32_t counter = number_in(run->planes + w * at->stride / 4u, layer->planes, j);
-    if (layer->start != NULL) {
-        counter -= number_in(layer->start + w * at->odd_stride / 4u, layer->start_planes, j);
+    uint32_t counter = number_in(run->planes + w * layer->record_bytes / 4u, packed->planes, j);
+    if (packed->start != NULL) {
+        counter -= number_in(packed->start + w * layer->odd_bytes / 4u, packed->start_planes, j);
     }
     return (int32_t)(2u * counter - run->counts[SENT]);
 }
 
 /* Neurons of word w fire, `lanes`. */
 #if BS4NN_ASSEMBLY
-C_NAME void bs4nn_small_fire(const layer_t *at, uint32_t w, uint32_t lanes);
+C_NAME void bs4nn_small_fire(const layer_t *layer, uint32_t w, uint32_t lanes);
 #define fire bs4nn_small_fire
 ONE_OF_MANY
 #else
 static
 #endif
-void fire(const layer_t *at, uint32_t w, uint32_t lanes)
+void fire(const layer_t *layer, uint32_t w, uint32_t lanes)
 {
-    run_t *run = at->run;
-    uint32_t l = at->l;
+    run_t *run = layer->run;
+    uint32_t l = layer->index;
     uint16_t *times = NULL;
     if (run->trace != NULL) {
         times = run->trace->firing_times;
@@ -344,7 +241,7 @@ void fire(const layer_t *at, uint32_t w, uint32_t lanes)
  * could. Returns after how many more spikes that is for the last one, or not more than 0 if nobody is left.
  */
 #if BS4NN_ASSEMBLY
-C_NAME int32_t bs4nn_small_look_at_list(const layer_t *at, uint32_t w);
+C_NAME int32_t bs4nn_small_look_at_list(const layer_t *layer, uint32_t w);
 #define look_at_list bs4nn_small_look_at_list
 #else
 /* Add b and c to a, all of them 0 or 1 in every lane, and return the carry: a full adder. */
@@ -388,10 +285,10 @@ static void catch_up(uint32_t *planes, const uint32_t *column, const half_t *spi
 }
 
 /* Of `lanes` find those that lack least to the goal. Returns how much; not more than 0: they fire. */
-static int32_t find_nearest(const layer_t *at, uint32_t w, const uint32_t *planes, uint32_t *lanes)
+static int32_t find_nearest(const layer_t *layer, uint32_t w, const uint32_t *planes, uint32_t *lanes)
 {
-    uint32_t gap = at->goal;
-    uint32_t p = SURE_PLANES + at->more;
+    uint32_t gap = layer->goal;
+    uint32_t p = SURE_PLANES + layer->extra_planes;
     do {
         uint32_t set = *lanes & planes[--p];
         if (set != 0u) {
@@ -399,8 +296,8 @@ static int32_t find_nearest(const layer_t *at, uint32_t w, const uint32_t *plane
             gap -= (uint32_t)2u << p;
         }
     } while (p != 0u);
-    if (at->odd != NULL) {
-        uint32_t set = *lanes & at->odd[w * at->odd_stride / 4u];
+    if (layer->odd != NULL) {
+        uint32_t set = *lanes & layer->odd[w * layer->odd_bytes / 4u];
         if (set != 0u) {
             *lanes = set;
             gap--;
@@ -409,44 +306,44 @@ static int32_t find_nearest(const layer_t *at, uint32_t w, const uint32_t *plane
     return (int32_t)gap;
 }
 
-static int32_t look_at_list(const layer_t *at, uint32_t w)
+static int32_t look_at_list(const layer_t *layer, uint32_t w)
 {
     int32_t gap;
     do {
-        uint32_t *record = at->records + w * at->stride / 4u;
+        uint32_t *record = layer->records + w * layer->record_bytes / 4u;
         uint32_t *planes = record + RECORD;
-        const uint32_t *column = at->columns;
+        const uint32_t *column = layer->columns;
         uint32_t next = record[NEXT] & NO_WORD;
         uint32_t seen = record[NEXT] >> 16;
         uint32_t lanes;
         if (column != NULL) {
-            column += w * at->height / 4u;
+            column += w * layer->column_bytes / 4u;
         }
-        if (seen != at->n) {
-            catch_up(planes, column, at->spikes + seen, at->n - seen);
+        if (seen != layer->arrived) {
+            catch_up(planes, column, layer->spikes + seen, layer->arrived - seen);
         }
         for (;;) {
             lanes = record[ALIVE];
-            gap = find_nearest(at, w, planes, &lanes);
+            gap = find_nearest(layer, w, planes, &lanes);
             if (gap > 0 || lanes == 0u) {
                 break;
             }
             record[ALIVE] &= ~lanes;
-            fire(at, w, lanes);
+            fire(layer, w, lanes);
         }
         if (lanes == 0u) { /* nobody left: never put down again */
             gap = 0;
         } else {
-            if (at->end != NULL) { /* if all of them meet a synapse of -1 before, it is two spikes later */
-                const half_t *spike = at->spikes + at->n;
-                const half_t *end = at->end - spike < gap ? at->end : spike + gap;
+            if (layer->spikes_end != NULL) { /* if all of them meet a synapse of -1 before, it is two spikes later */
+                const half_t *spike = layer->spikes + layer->arrived;
+                const half_t *end = layer->spikes_end - spike < gap ? layer->spikes_end : spike + gap;
                 while (spike != end && lanes != 0u) {
                     lanes &= column[*spike++];
                 }
                 gap += lanes == 0u ? 2 : 0;
             }
-            half_t *slot = &at->ring[(at->n + (uint32_t)gap) % RING];
-            record[NEXT] = *slot | at->n << 16;
+            half_t *slot = &layer->ring[(layer->arrived + (uint32_t)gap) % RING];
+            record[NEXT] = *slot | layer->arrived << 16;
             *slot = (uint16_t)w;
         }
         w = next;
@@ -463,22 +360,22 @@ static void run_layer(run_t *run, uint32_t l, uint32_t *counts)
     if (n < k || run->now + run->network->delay >= run->network->time_steps) {
         return; /* nobody can fire, or too late to arrive anywhere */
     }
-    layer_t *at = enter_layer(run, l);
-    half_t *ring = at->ring;
-    at->n = n;
-    at->goal = n + at->layer->threshold;
-    at->more = 0;
+    layer_t *layer = enter_layer(run, l);
+    half_t *ring = layer->ring;
+    layer->arrived = n;
+    layer->goal = n + layer->packed->threshold;
+    layer->extra_planes = 0;
     /* Nobody could fire before spike k, so twice a counter is at most the goal and what has come since. */
-    for (uint32_t most = (at->goal + n - k) >> (1u + SURE_PLANES); most != 0u; most >>= 1) {
-        at->more++;
+    for (uint32_t most = (layer->goal + n - k) >> (1u + SURE_PLANES); most != 0u; most >>= 1) {
+        layer->extra_planes++;
     }
     if (l == run->output) {
         uint32_t least = UINT16_MAX;
-        uint32_t *next = at->records + NEXT;
-        for (uint32_t w = 0; w < at->layer->words; w++) {
+        uint32_t *next = layer->records + NEXT;
+        for (uint32_t w = 0; w < layer->packed->words; w++) {
             *next = n << 16 | NO_WORD;
-            next += at->stride / 4u;
-            uint32_t gap = (uint32_t)look_at_list(at, w) - 1u;
+            next += layer->record_bytes / 4u;
+            uint32_t gap = (uint32_t)look_at_list(layer, w) - 1u;
             least = gap < least ? gap : least;
         }
         counts[DUE] = n + least + 1u;
@@ -492,14 +389,14 @@ static void run_layer(run_t *run, uint32_t l, uint32_t *counts)
         uint32_t w = *slot;
         if (w != NO_WORD) {
             *slot = NO_WORD;
-            look_at_list(at, w);
+            look_at_list(layer, w);
         }
     }
     n += RING;
     while (k < n && ring[k % RING] == NO_WORD) {
         k++;
     }
-    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where pass_over() ends */
+    counts[DUE] = k < UINT16_MAX ? k : UINT16_MAX; /* where skip_intensities() ends */
 }
 
 /* ---- One image ---- */
@@ -508,7 +405,7 @@ static void run_layer(run_t *run, uint32_t l, uint32_t *counts)
 static void decide(run_t *run)
 {
     uint32_t firing_time = run->now + run->network->delay;
-    uint32_t spikes = run->delivered; /* input and hidden spikes so far */
+    uint32_t spikes = run->input.delivered; /* input and hidden spikes so far */
     if (run->decided) {
         return;
     }
@@ -527,7 +424,7 @@ static void decide(run_t *run)
 static void read_out(run_t *run)
 {
     int32_t best = INT32_MIN;
-    for (uint32_t j = 0; j < run->at[1].layer->neurons; j++) {
+    for (uint32_t j = 0; j < run->entered[1].packed->neurons; j++) {
         int32_t potential = output_potential(run, j);
         if (potential > best) {
             best = potential;
@@ -543,18 +440,15 @@ static void read_out(run_t *run)
 }
 
 /* Let the pixels fire whose step it is. */
-static void deliver(run_t *run)
+static void deliver_pixels(run_t *run)
 {
     uint32_t *sent = run->first + SENT;
-    while (run->step == run->now) {
-        run->delivered = *run->place;
-        go_on(run, 1);
-    }
+    deliver(&run->input, run->now);
     if (run->output != 0u) {
-        *sent = run->delivered;
+        *sent = run->input.delivered;
     }
-    while (*sent != run->delivered) {
-        arrive_output(run, run->spikes[*sent]);
+    while (*sent != run->input.delivered) {
+        arrive_output(run, run->input.spikes[*sent]);
     }
 }
 
@@ -569,19 +463,8 @@ static void next_step(run_t *run)
         }
         counts = state_of(run, --l);
     }
-    uint32_t due = run->output != 0u ? run->first[DUE] : 1u;
-    /* Pass over all intensities at whose end too few pixels have fired. */
-    const half_t *place = run->place + 1;
-    uint32_t count;
-    do {
-        count = *--place;
-    } while (count < due);
-    uint32_t darker = (uint32_t)(run->place - place);
-    if (darker != 0u) {
-        run->delivered = place[1];
-        go_on(run, darker);
-    }
-    run->now = run->step;
+    skip_intensities(&run->input, run->output != 0u ? run->first[DUE] : 1u);
+    run->now = run->input.step;
 }
 
 /* The output layer at this step. Returns whether the answer is found, and nothing more asked for. */
@@ -609,7 +492,7 @@ static void run_image(run_t *run)
         if (run->now >= network->time_steps) {
             return;
         }
-        deliver(run);
+        deliver_pixels(run);
         if (network->delay == 0u) {
             for (uint32_t l = 0; l < run->output; l++) {
                 run_layer(run, l, state_of(run, l));
@@ -643,24 +526,20 @@ static int run_and_report(const bs4nn_t *net, const uint8_t *pixels, const bs4nn
     run.trace = trace;
     run.output = network->hidden_layers;
     run.now = 0;
-    run.delivered = 0;
     run.counts[SENT] = 0;
-    run.place = places + network->intensity_max;
-    run.spikes = (half_t *)(net->workspace + network->workspace_words - spikes_words(inputs_of(network)));
-    run.step = 0;
-    run.remainder = 0;
+    run.input.spikes = (half_t *)(net->workspace + network->workspace_words - spikes_words(inputs_of(network)));
     run.highest = INT32_MIN;
     run.result.answer = 0;
     run.decided = 0;
     run.read_out = 0;
-    run.at[0].l = UINT32_MAX; /* no layer yet */
-    run.at[1].l = UINT32_MAX;
+    run.entered[0].index = UINT32_MAX; /* no layer yet */
+    run.entered[1].index = UINT32_MAX;
 
-    run.known = sort_pixels(places, run.spikes, pixels, inputs_of(network));
-    if (network->intensity_max < UINT8_MAX && run.place[1] != 0u) {
-        return BS4NN_ERROR_PIXEL;
+    run.input.known = sort_pixels(places, run.input.spikes, pixels, inputs_of(network));
+    int error = begin_input(&run.input, network, places);
+    if (error != 0) {
+        return error;
     }
-    places[0] = UINT16_MAX; /* where every search ends */
     run.first = counts_of(&run, 0);
     for (uint32_t l = 0; l <= run.output; l++) {
         reset_layer(&run, l);

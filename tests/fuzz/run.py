@@ -35,7 +35,7 @@ GOLDEN = ROOT / "tests" / "golden"
 def sources() -> list[str]:
     """What the fuzz target is built of."""
     kernel = ROOT / "firmware" / "lib" / "bs4nn" / "src"
-    files = [HERE / "fuzz_serve.c", ROOT / "firmware/src/protocol.c", kernel / "bs4nn.c", kernel / "bs4nn_init.c"]
+    files = [HERE / "fuzz_serve.c", ROOT / "firmware/src/protocol.c", *sorted(kernel.glob("*.c"))]
     files += [GOLDEN / "network" / "application.c", GOLDEN / "network" / "bs4nn_net_first.c"]
     folders = [kernel, ROOT / "firmware/lib/board/src", ROOT / "firmware/src", GOLDEN / "network"]
     return [*(f"-I{folder}" for folder in folders), *map(str, files)]

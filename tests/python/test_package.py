@@ -68,8 +68,10 @@ def test_the_small_kernel(network: Network, tmp_path: Path) -> None:
     assert run_tool("package", "small.bs4nn", "--kernel", "small", "-o", "library", cwd=tmp_path).returncode == 0
     found = sorted(path.name for path in (tmp_path / "library" / "src").iterdir())
     network_files = ["bs4nn_net_small.c", "bs4nn_net_small.h"]
-    small = ["bs4nn_small.c", "bs4nn_small_cortex_m.S", "bs4nn_small_cortex_m.h"]
-    assert found == ["bs4nn.h", "bs4nn_adders.h", "bs4nn_init.c", "bs4nn_layout.h", *network_files, *small]
+    small = ["bs4nn_small.c", *(f"bs4nn_small_{part}_thumb{n}.S" for part in ("look", "sort") for n in "12")]
+    small.append("bs4nn_small_state.h")
+    shared = ["bs4nn.h", *(f"bs4nn_{part}" for part in ("adders.h", "compiler.h", "encode.h", "init.c", "layout.h"))]
+    assert found == [*shared, *network_files, *small]
     test_cmake(network, tmp_path / "library", tmp_path)
 
 

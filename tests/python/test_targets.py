@@ -86,7 +86,7 @@ def test_the_small_kernel_equals_the_reference(network: Network, images: np.ndar
         with open_target(made, build.environment) as target:
             assert verify.verify(target, "test", network, images, expected).equal == len(images)
     kernel = made.folder / "lib" / "bs4nn" / "src"
-    assert not (kernel / "bs4nn.c").exists()
+    assert not (kernel / "bs4nn_run.c").exists()
     assert (kernel / "bs4nn_small.c").exists()
 
 

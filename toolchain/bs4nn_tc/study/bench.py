@@ -191,34 +191,36 @@ def kernel_bytes(core: str, kernel: Kernel = FAST) -> dict[str, int]:
 
 
 def stack_bytes(core: str, kernel: Kernel = FAST, entry: str = "bs4nn_classify") -> int:
-    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel's main source count as 0.
+    """Deepest stack from `entry`, by the compiler's call graph; calls out of the kernel count as 0.
 
     Raises:
         MissingToolError: no compiler.
         TargetError: the call graph has a loop or a frame of unknown size.
     """
-    files = {path.name: path for path in kernel.files}
     with tempfile.TemporaryDirectory(prefix="bs4nn-stack-") as folder:
-        _compile(core, kernel, files[kernel.main], Path(folder))
-        graph = next(Path(folder).glob("*.ci")).read_text(encoding="utf-8")
+        for path in kernel.sources:
+            if path.suffix == ".c":
+                _compile(core, kernel, path, Path(folder))
+        graph = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.ci")))
     frames: dict[str, int] = {}
     # A function that may be there more than once, or is its file's own, has the file's name before it.
     for name, label in re.findall(r'node: \{ title: "(?:[^"]*:)?([^":]+)" label: "([^"]+)"', graph):
         found = re.search(r"(\d+) bytes \(static\)", label)
         if found is None and "bytes (" in label:
             raise TargetError(f"the stack of {name} has no fixed size: {label}")
-        frames[name] = int(found.group(1)) if found else 0
+        frames[name] = max(frames.get(name, 0), int(found.group(1)) if found else 0)
     calls: dict[str, set[str]] = {}
     edge = r'edge: \{ sourcename: "(?:[^"]*:)?([^":]+)" targetname: "(?:[^"]*:)?([^":]+)"'
     for source, callee in re.findall(edge, graph):
         calls.setdefault(source, set()).add(callee)
     if kernel.assembly is not None:
         # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
-        stated = files[kernel.assembly.header].read_text(encoding="utf-8")
+        header = next(path for path in kernel.files if path.name == kernel.assembly.header)
+        stated = header.read_text(encoding="utf-8")
         version = "THUMB_1" if cores.core(core).instruction_set == "thumb-1" else "THUMB_2"
         pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", stated))
         frames |= {kernel.assembly.function: int(pushed["LOOK"]), "most": int(pushed["MOST"])}
-        calls[kernel.assembly.function] = {"most", *kernel.assembly.calls}
+        calls |= {kernel.assembly.function: {"most", *kernel.assembly.calls}, "most": {*kernel.assembly.calls_deep}}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

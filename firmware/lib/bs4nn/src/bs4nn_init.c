@@ -34,7 +34,7 @@ static COLD int is_no_array(const void *array, size_t bytes)
 /* Whether a layer contradicts itself. */
 static int is_no_layer(const bs4nn_layer_t *layer)
 {
-    return layer->inputs == 0u || layer->threshold == 0u
+    return layer->inputs == 0u || layer->neurons == 0u || layer->threshold == 0u
         || layer->words != (layer->neurons + WORD_BITS - 1u) / WORD_BITS || layer->planes < MIN_PLANES
         || layer->planes > MAX_PLANES || spikes_held(layer, layer->planes) < layer->inputs
         || layer->start_planes >= layer->planes
@@ -43,7 +43,42 @@ static int is_no_layer(const bs4nn_layer_t *layer)
         || ((layer->start != NULL || layer->start_planes != 0u) && is_no_array(layer->start, sizeof(uint32_t)));
 }
 
-ONE_OF_MANY COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace, size_t workspace_bytes)
+/* Whether a network contradicts itself, but for its layers. */
+static int is_no_network(const bs4nn_network_t *network)
+{
+    return network->name == NULL || network->digest == NULL || network->time_steps <= network->readout_step
+        || network->delay > 1u || network->intensity_max == 0u || network->hidden_layers > MAX_HIDDEN_LAYERS
+        || is_no_array(network->layers, sizeof(void *)) || is_no_array(network->rows, sizeof(uint16_t))
+        || (uint32_t)network->steps_a_unit * network->intensity_max + network->remainder_a_unit
+               != network->time_steps;
+}
+
+/* The words of a workspace; 0 if a layer contradicts itself or the others. */
+static COLD uint32_t workspace_words(const bs4nn_network_t *network)
+{
+    uint32_t inputs = inputs_of(network);
+    uint32_t words = PLACES_WORDS;
+    for (uint32_t l = 0;; l++) {
+        const bs4nn_layer_t *layer = &network->layers[l];
+        if (layer->inputs != inputs || layer->state != words || is_no_layer(layer)) {
+            return 0;
+        }
+        inputs = layer->neurons;
+        if (l == network->hidden_layers) {
+            words += layer->words * (OUTPUT_RECORD + layer->planes);
+            break;
+        }
+        if (is_no_array(layer->columns, sizeof(uint32_t))) {
+            return 0;
+        }
+        words += layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
+               + (l != 0u ? spikes_words(layer->inputs) : 0u);
+    }
+    return (words + 3u) / 4u * 4u + spikes_words(inputs_of(network)); /* cleared four words at a time */
+}
+
+ONE_OF_MANY COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, uint32_t *workspace,
+                                size_t workspace_bytes)
 {
     if (net == NULL) {
         return BS4NN_ERROR_ARGUMENT;
@@ -52,32 +87,11 @@ ONE_OF_MANY COLD int bs4nn_init(bs4nn_t *net, const bs4nn_network_t *network, ui
     if (network == NULL || workspace == NULL) {
         return BS4NN_ERROR_ARGUMENT;
     }
-    if (network->name == NULL || network->digest == NULL || network->time_steps <= network->readout_step
-        || network->delay > 1u || network->intensity_max == 0u || network->hidden_layers > MAX_HIDDEN_LAYERS
-        || is_no_array(network->layers, sizeof(void *)) || is_no_array(network->rows, sizeof(uint16_t))
-        || (uint32_t)network->steps_a_unit * network->intensity_max + network->remainder_a_unit != network->time_steps) {
+    if (is_no_network(network)) {
         return BS4NN_ERROR_NETWORK;
     }
-    uint32_t inputs = inputs_of(network);
-    uint32_t words = PLACES_WORDS;
-    for (uint32_t l = 0;; l++) {
-        const bs4nn_layer_t *layer = &network->layers[l];
-        if (layer->inputs != inputs || layer->state != words || is_no_layer(layer)) {
-            return BS4NN_ERROR_NETWORK;
-        }
-        inputs = layer->neurons;
-        if (l == network->hidden_layers) {
-            words += layer->words * (OUTPUT_RECORD + layer->planes);
-            break;
-        }
-        if (is_no_array(layer->columns, sizeof(uint32_t))) {
-            return BS4NN_ERROR_NETWORK;
-        }
-        words += layer->words * (RECORD + layer->planes) + RING_WORDS + COUNTS
-               + (l != 0u ? spikes_words(layer->inputs) : 0u);
-    }
-    words = (words + 3u) / 4u * 4u + spikes_words(inputs_of(network)); /* cleared four words at a time */
-    if (inputs == 0u || network->workspace_words != words) {
+    uint32_t words = workspace_words(network);
+    if (words == 0u || network->workspace_words != words) {
         return BS4NN_ERROR_NETWORK;
     }
     if (workspace_bytes / sizeof(uint32_t) < words || is_no_array(workspace, sizeof(uint32_t))) {

@@ -16,16 +16,74 @@
 #define BS4NN_ASSEMBLY 0
 #endif
 
-#if !defined(__ASSEMBLER__)
-
-#include "bs4nn.h"
-
-/* Declares what C and assembly call by name, even where C is compiled as C++. */
-#ifdef __cplusplus
-#define C_NAME extern "C"
+/* Numbers that C and assembly share; the assembler knows no suffix. */
+#if defined(__ASSEMBLER__)
+#define NUMBER(digits) digits
 #else
-#define C_NAME extern
+#define NUMBER(digits) digits##u
 #endif
+
+/* Words are put down for one of the next RING spikes; who is due later is looked at for nothing, once. */
+#define RING NUMBER(32)
+
+/* Spikes to the output layer are counted eight at a time. */
+#define BATCH NUMBER(8)
+
+/* The record of a word of neurons: so many words before its bit planes. */
+#define RECORD NUMBER(2)
+#define ALIVE NUMBER(0) /* set bits have not fired yet */
+#define NEXT NUMBER(1)  /* the next word that is due at the same spike; in the upper half how many spikes have been counted */
+
+/* A core without a count of zeros: of a bit, times a de Bruijn sequence, the highest five tell its number. */
+#define DE_BRUIJN NUMBER(0x077CB531)
+
+#if defined(__ASSEMBLER__)
+
+/* Bytes from the start of a record. */
+#define RECORD_ALIVE (4 * ALIVE)
+#define RECORD_NEXT (4 * NEXT)
+#define RECORD_PLANES (4 * RECORD)
+#define TO_PLANE_3 (4 * RECORD + 12)
+
+#if BS4NN_ASSEMBLY
+.macro function name
+    .syntax unified
+    .thumb
+    .section .text.\name, "ax", %progbits
+    .balign 4
+    .weak \name
+    .type \name, %function
+    .thumb_func
+\name:
+.endm
+
+.macro end_function name
+    .size \name, . - \name
+.endm
+
+/* Fields that are loaded together have to stand one after the other. */
+.macro together first, second, others:vararg
+.if \second - \first - 4
+    .error "fields that are loaded together do not stand together"
+.endif
+.ifnb \others
+    together \second, \others
+.endif
+.endm
+#endif
+
+#if defined(__linux__) && defined(__ELF__)
+    .section .note.GNU-stack, "", %progbits
+#endif
+
+#else
+
+#include "bs4nn_compiler.h"
+
+/* A structure's field as a list has it (bs4nn_state.h), and whether the compiler puts it where assembly looks for it. */
+#define FIELD_MEMBER(offset, type, field) type field;
+#define FIELD_CHECK(structure, field, offset) \
+    typedef char structure##_##field##_is_as_assembly_has_it[offsetof(structure, field) == (offset) ? 1 : -1];
 
 #define WORD_BITS 32u
 #define MAX_HIDDEN_LAYERS 254u
@@ -37,53 +95,18 @@
 /* Words that hold a place for every intensity. */
 #define PLACES_WORDS 128u
 
-/* Words are put down for one of the next RING spikes; who is due later is looked at for nothing, once. */
-#define RING 32u
-#define RING_WORDS (RING / 2u)
-
-/* Words of a hidden layer's counts, and, before its bit planes, of every word of neurons. */
+/* Words of a hidden layer's counts, of its ring, and of every word of output neurons, but for bit planes. */
 #define COUNTS 4u
-#define RECORD 2u
-
-/* Spikes to the output layer are counted eight at a time. Words of every word of output neurons, but for bit planes. */
-#define BATCH 8u
+#define RING_WORDS (RING / 2u)
 #define OUTPUT_RECORD (2u + BATCH)
-
-/* Refuse to compile where the assembly would look in the wrong place. */
-#define HOLDS(name, condition) typedef char name##_is_as_assembly_has_it[(condition) ? 1 : -1]
-#define IS_AT(type, field, offset) HOLDS(type##_##field, offsetof(type, field) == (offset))
-
-/* The workspace is declared as words; parts of it are used as half-words. */
-#if defined(__GNUC__)
-typedef uint16_t __attribute__((__may_alias__)) half_t;
-/* Keeps the compiler from replacing a short loop by a call of memset. */
-#define KEEP_LOOP() __asm__ volatile("")
-/* Seldom done: small rather than fast. */
-#define COLD __attribute__((__noinline__, __cold__))
-#else
-typedef uint16_t half_t;
-#define KEEP_LOOP() ((void)0)
-#define COLD
-#endif
-
-/*
- * Several libraries of networks in one program bring this kernel each, and some build systems link every object there is:
- * the linker takes one of equal definitions. bs4nn.h sees to it that they are equal.
- */
-#if defined(__GNUC__) && defined(__ELF__)
-#define ONE_OF_MANY __attribute__((__weak__))
-#else
-#define ONE_OF_MANY
-#endif
+#define NO_WORD 0xFFFFu /* in a ring */
 
 static inline uint32_t inputs_of(const bs4nn_network_t *network)
 {
     return network->layers[0].inputs;
 }
 
-/* A core without a count of zeros: of a bit, times a de Bruijn sequence, the highest five tell its number. */
-C_NAME const uint8_t bs4nn_index_of_bit[32];
-#define DE_BRUIJN 0x077CB531u
+C_NAME const uint8_t bs4nn_index_of_bit[32]; /* see DE_BRUIJN */
 
 /* Index of the lowest set bit. */
 static inline uint32_t lowest_bit(uint32_t word)

@@ -18,7 +18,7 @@ WORD_BITS = 32
 HALFWORD_BITS = 16
 
 
-# As in bs4nn.c.
+# As in bs4nn_layout.h.
 RING_WORDS = 16
 RECORD = 2
 COUNTS = 4
@@ -181,7 +181,7 @@ def _group(layer: Dense) -> PackedGroup:
     distances = thresholds.max() - thresholds
     threshold = int(thresholds.max())
     spread = int(distances.max()) >> 1
-    # bs4nn.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
+    # bs4nn_dense.c: counters of neurons that can still fire lie in [-needed(n), needed(n) + spread + 7].
     largest = ((layer.inputs + threshold + 1) >> 1) + spread + 7
     return PackedGroup(
         inputs=layer.inputs,
@@ -232,7 +232,7 @@ def _packer(layer: Layer, number: int) -> Packer:
 
 
 def pack(network: Network) -> PackedNetwork:
-    """Pack a network, its hidden neurons at their places; the workspace is laid out as bs4nn.c expects it.
+    """Pack a network, its hidden neurons at their places; the workspace is laid out as the kernel expects it.
 
     Raises:
         UserError: a layer is of a kind that no firmware runs.
