@@ -1,5 +1,5 @@
 /*
- * bs4nn_small.c - the small kernel, in place of bs4nn.c and its assembly: the same answers in half of the code, with
+ * bs4nn_small.c - the small kernel, in place of the fast one: the same answers in half of the code, with
  * a seventh more instructions. It is also the shorter way to read how the kernels work.
  *
  * Event-driven: pixels are sorted by intensity, and only steps at which something can happen are visited.

@@ -1,5 +1,5 @@
 /*
- * bs4nn_look_thumb1.S - look_at_list() of bs4nn.c, and what it calls, in assembly, for Thumb-1 (M0, M0+, M23):
+ * bs4nn_look_thumb1.S - bs4nn_look.c in assembly, for Thumb-1 (M0, M0+, M23):
  *
  *     void bs4nn_look_at_list(layer_t *layer, uint32_t word);
  */

@@ -1,5 +1,5 @@
 /*
- * bs4nn_look_thumb2.S - look_at_list() of bs4nn.c, and what it calls, in assembly, for Thumb-2 (M3, M4, M7, M33):
+ * bs4nn_look_thumb2.S - bs4nn_look.c in assembly, for Thumb-2 (M3, M4, M7, M33):
  *
  *     void bs4nn_look_at_list(layer_t *layer, uint32_t word);
  */

@@ -1,5 +1,5 @@
 /*
- * bs4nn_sort_thumb1.S - the sort of bs4nn.c in assembly, for Thumb-1 (M0, M0+, M23):
+ * bs4nn_sort_thumb1.S - bs4nn_sort.c in assembly, for Thumb-1 (M0, M0+, M23):
  *
  *     uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
  */

@@ -1,5 +1,5 @@
 /*
- * bs4nn_sort_thumb2.S - the sort of bs4nn.c in assembly, for Thumb-2 (M3, M4, M7, M33):
+ * bs4nn_sort_thumb2.S - bs4nn_sort.c in assembly, for Thumb-2 (M3, M4, M7, M33):
  *
  *     uint32_t bs4nn_sort_pixels(half_t *places, half_t *spikes, const uint8_t *pixels, uint32_t inputs);
  */
