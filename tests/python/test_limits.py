@@ -25,8 +25,8 @@ def test_lines_of_code(tmp_path: Path) -> None:
 
 def test_rooms() -> None:
     rooms = {path: lines.room(path) for path in (
-        "toolchain/bs4nn_tc/__main__.py", "toolchain/bs4nn_tc/pages/live/server.py", "firmware/lib/bs4nn/src/bs4nn_run.c",
-        "firmware/src/main.c", "templates/live.html.j2")}  # fmt: skip
+        "toolchain/bs4nn_tc/__main__.py", "toolchain/bs4nn_tc/pages/live/server.py",
+        "firmware/lib/bs4nn/src/bs4nn_run.c", "firmware/src/main.c", "templates/live.html.j2")}  # fmt: skip
     assert list(rooms.values()) == ["(root)", "pages", "firmware/lib/bs4nn", "firmware", "templates"]
 
 

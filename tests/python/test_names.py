@@ -28,8 +28,8 @@ NASTY = """
     abort main read write open close index y0 j1 gamma exp log sin pow abs div time clock rand remove signal uint8_t
     uint32_t size_t offsetof stdio stdint stddef limits string stdlib math inttypes arduino spi wire board protocol
     application bs4nn bs4nn_net bs4nn_t init classify trace inputs neurons t network_t layer_t run_t layout adders
-    small state look sort encode dense decide compiler format net network result error workspace pixels answer images delay serial setup loop random map
-    tone first second
+    small state look sort encode dense decide compiler format net network result error workspace pixels answer images
+    delay serial setup loop random map tone first second
     digest name layers rows columns all test clean help install package lib src library h c x a_name a_layers a a_inputs
 """.split()
 
