@@ -82,9 +82,9 @@ typedef struct run {
     bs4nn_result_t result;
     layer_t entered[2];         /* the hidden layer that was looked at last, and the output layer */
     input_t input;
+    uint32_t scratch[RING_WORDS]; /* the output layer has no use for a ring */
     uint8_t decided;            /* an output neuron has fired */
     uint8_t read_out;           /* the readout step has passed */
-    uint32_t scratch[RING_WORDS]; /* the output layer has no use for a ring */
 } BS4NN_ALIGNED run_t;
 
 #if BS4NN_ASSEMBLY
