@@ -63,10 +63,11 @@ drawing: setup ## draw the rooms of the package into docs/
 lines: ## count the lines of product code, by room and language
 	@$(PYTHON) tools/lines.py
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, and the limits of functions and modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/limits.py
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .venv-oldest .venv-newest $(DEMO) .pio build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
