@@ -21,7 +21,7 @@ from bs4nn_tc.model.layers.layer import (
 )
 from bs4nn_tc.model.limits import check_sizes
 
-# Synapses that are looked at together, so that no copy of a large layer is made to check it.
+# Synapses that are looked at together, so that no copy of a large layer is made.
 _BLOCK = 2**20
 
 
@@ -96,11 +96,14 @@ class Dense(Layer):
     def run(self, arrival_times: NDArray[np.int32], time_steps: int, delay: int) -> LayerRun:
         """See `Layer`: V_j(t) = sum over i with t_i <= t of B_ji."""
         steps, spikes, first_spikes = arriving(arrival_times, time_steps)
-        sums = np.zeros((0, self.neurons), np.int32)
-        if steps.size:
-            # One row a step with the sum of the signs that arrive there. No matrix product: the threads of a BLAS
-            # library wait for each other, for ever so long where other programs keep the processor busy.
-            sums = np.add.reduceat(self.signs.T[spikes], first_spikes, axis=0, dtype=np.int32)
+        sums = np.zeros((len(steps), self.neurons), np.int32)
+        done = 0
+        # One row a step with the sum of the signs that arrive there. No matrix product: the threads of a BLAS library
+        # wait for each other, for ever so long where other programs keep the processor busy.
+        for block in _row_blocks(self.signs) if steps.size else ():
+            part = slice(done, done + len(block))
+            np.add.reduceat(block.T[spikes], first_spikes, axis=0, dtype=np.int32, out=sums[:, part])
+            done += len(block)
         return integrate_and_fire(steps, sums, self.thresholds, time_steps, delay)
 
     def with_thresholds(self, thresholds: ArrayLike) -> Dense:
