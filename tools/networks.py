@@ -113,7 +113,7 @@ def measure(name: str, data_dir: Path) -> None:
     """Verify a network on all test images here and on 1,000 on an emulated Cortex-M4; add the costs to its card."""
     path = FOLDER / f"{name}.bs4nn"
     network = network_file.load(path)
-    dataset = datasets.load(network.data.name, data_dir)
+    dataset = datasets.load(network.data.name, data_dir).for_network(network)
     board = boards.load_board("qemu-m4")
     expected = reference.run(network, dataset.test_images)
     verified = {}

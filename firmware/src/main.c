@@ -19,7 +19,7 @@
 
 /* The caller's memory, each with its exact size. `bs4nn-tc build` finds them by name in the ELF. */
 static uint32_t application_workspace[APPLICATION_WORKSPACE_WORDS];
-static uint8_t application_pixels[APPLICATION_INPUTS];
+static uint8_t application_pixels[APPLICATION_INPUTS]; /* first the sample */
 static uint16_t application_firing_times[APPLICATION_NEURONS];
 static int32_t application_potentials[APPLICATION_OUTPUTS];
 
@@ -62,6 +62,14 @@ static void make_test_image(uint32_t index)
     }
 }
 
+/* Make pixels of the sample in application_pixels, where it lies; without input stages the sample is the pixels. */
+static void prepare(void)
+{
+#if defined(APPLICATION_PREPARE)
+    APPLICATION_PREPARE(application_pixels);
+#endif
+}
+
 static int trace(bs4nn_t *net, bs4nn_result_t *result)
 {
     const bs4nn_trace_t to = {application_firing_times, application_potentials};
@@ -77,6 +85,7 @@ static uint32_t self_test(bs4nn_t *net)
         bs4nn_result_t quick = {0, 0, 0};
         bs4nn_result_t full = {0, 0, 0};
         make_test_image(i);
+        prepare();
         int answer = bs4nn_classify(net, application_pixels, &quick);
         int traced = trace(net, &full);
         uint16_t checksum = protocol_crc(0xFFFF, application_firing_times, sizeof application_firing_times);
@@ -147,6 +156,7 @@ static void reply_profile(bs4nn_t *net)
     (void)board_lap();
     uint32_t empty = board_lap(); /* what the measuring itself takes */
     (void)board_lap();
+    prepare();
     int answer = bs4nn_classify(net, application_pixels, &result);
     uint32_t ticks = board_lap();
     if (ticks != BOARD_LAP_TOO_LONG) { /* a clock that is no processor's may say less than for nothing */
@@ -190,8 +200,10 @@ static void serve(bs4nn_t *net)
         } else if (frame.kind == PROTOCOL_PROFILE) {
             reply_profile(net);
         } else if (frame.kind == PROTOCOL_CLASSIFY) {
+            prepare();
             reply_result(frame.kind, bs4nn_classify(net, application_pixels, &result), &result);
         } else {
+            prepare();
             reply_result(frame.kind, trace(net, &result), &result);
         }
         if (!board_stack_is_whole()) {

@@ -43,9 +43,15 @@ def _library(name: str) -> ctypes.CDLL:
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
         flags.append("-fsanitize=address")
     include = f"-I{resources.KERNEL}"
-    sources = [str(path) for path in kernels.KERNELS[name].sources if path.suffix == ".c"]
+    sources = [str(path) for path in (*kernels.KERNELS[name].sources, *kernels.STAGES) if path.suffix == ".c"]
     subprocess.run([require("gcc", "gcc"), *flags, include, *sources, "-o", str(target)], check=True)
     return ctypes.CDLL(str(target))
+
+
+def square_means(sample: np.ndarray, pixels: np.ndarray, shape: tuple[int, int], side: int) -> None:
+    """`bs4nn_square_means` of a picture of `shape`."""
+    addresses = [ctypes.c_void_p(array.ctypes.data) for array in (sample, pixels)]
+    _library("fast").bs4nn_square_means(*addresses, *map(ctypes.c_uint16, (*shape, side)))
 
 
 def sanitized_environment() -> dict[str, str]:

@@ -6,8 +6,10 @@ line with them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from bs4nn_tc.model.network import Network
@@ -16,6 +18,33 @@ from bs4nn_tc.model.network import Network
 MATRICES: dict[str, Callable[[Any], list[list[int]]]] = {
     "dense": lambda layer: layer.signs.tolist(),
 }
+
+
+def square_means(picture: list[list[int]], side: int) -> list[list[int]]:
+    """Every square's mean, to the nearest whole number, a half upwards."""
+    rows, columns = len(picture) // side, len(picture[0]) // side
+    sums = [[0] * columns for _ in range(rows)]
+    for y, line in enumerate(picture):
+        for x, value in enumerate(line):
+            sums[y // side][x // side] += value
+    return [[math.floor(Fraction(sum_, side * side) + Fraction(1, 2)) for sum_ in line] for line in sums]
+
+
+# A kind of stage as what it makes of a picture, row by row.
+STAGES: dict[str, Callable[[Any, list[list[int]]], list[list[int]]]] = {
+    "square-means": lambda stage, picture: square_means(picture, stage.side),
+}
+
+
+def prepared(network: Network, sample: list[int]) -> list[int]:
+    """What the stages of the input make of a sample."""
+    if not network.input.stages:
+        return sample
+    rows, columns = network.input.shape
+    picture = [sample[row * columns : (row + 1) * columns] for row in range(rows)]
+    for stage in network.input.stages:
+        picture = STAGES[stage.kind](stage, picture)
+    return [value for line in picture for value in line]
 
 
 @dataclass
@@ -29,12 +58,12 @@ class Outcome:
     spikes: int
 
 
-def run(network: Network, image: list[int]) -> Outcome:
-    """One image, every step, every neuron, every synapse."""
+def run(network: Network, sample: list[int]) -> Outcome:
+    """One sample, every step, every neuron, every synapse."""
     steps, delay, high = network.time_steps, network.delay, network.input.intensity_max
     synapses = [MATRICES[layer.kind](layer) for layer in network.layers]
     thresholds = [layer.thresholds.tolist() for layer in network.layers]
-    input_times = [(high - intensity) * steps // high for intensity in image]
+    input_times = [(high - intensity) * steps // high for intensity in prepared(network, sample)]
     potentials = [[0] * len(rows) for rows in synapses]
     times = [[steps] * len(rows) for rows in synapses]
     crossed = [[False] * len(rows) for rows in synapses]

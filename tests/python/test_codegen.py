@@ -23,7 +23,7 @@ from bs4nn_tc.model.network import Network
 GOLDEN = ROOT / "tests" / "golden"
 KERNEL = ROOT / "firmware" / "lib" / "bs4nn" / "src"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
-KERNEL_SOURCES = sorted({path for kernel in kernels.KERNELS.values() for path in kernel.sources})
+KERNEL_SOURCES = sorted({path for kernel in kernels.KERNELS.values() for path in kernel.sources} | {*kernels.STAGES})
 CORES = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"]
 
 

@@ -85,7 +85,8 @@ SizeOption = Annotated[
     str | None,
     typer.Option(
         metavar="ROWSxCOLUMNS",
-        help="Smaller images: every k by k pixels become one. `--dataset mnist --size 14x14` is mnist-14x14.",
+        help="Smaller images: every k by k pixels become one, in the network, too. `--dataset mnist --size 14x14` is "
+        "mnist-14x14.",
     ),
 ]
 TestDatasetOption = Annotated[
@@ -162,11 +163,18 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     output.print(table)
 
 
-def load_dataset(name: str, data_dir: Path | None) -> datasets.Dataset:
-    """A data set; what whoever uses it should know is printed."""
+def load_dataset(name: str, data_dir: Path | None, network: Network | None = None) -> datasets.Dataset:
+    """A data set, as `network` takes its images if one is given; what whoever uses it should know is printed.
+
+    Raises:
+        UserError: no such data set, or images that the network does not take.
+    """
     loaded = datasets.load(name, data_dir)
     for note in loaded.notes:
         progress_console.print(f"note: {note}")
+    if network is not None:
+        loaded = loaded.for_network(network)
+        reference.check_images(network, loaded.test_images)
     return loaded
 
 
@@ -193,8 +201,7 @@ def fitting_dataset(dataset: str | None, data_dir: Path | None, network: Network
         UserError: it does not say, or the images or classes do not fit it.
     """
     dataset = dataset_of(network, dataset)
-    loaded = load_dataset(dataset, data_dir)
-    reference.check_images(network, loaded.test_images)
+    loaded = load_dataset(dataset, data_dir, network)
     if len(loaded.class_names) > network.outputs:
         raise UserError(
             f"{dataset} has {len(loaded.class_names)} classes, but the network has {network.outputs} output neurons"

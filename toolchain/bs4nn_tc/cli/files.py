@@ -14,6 +14,7 @@ from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.formats import v2
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import shape_text
 
 # Of a description; all of it is in the JSON.
 MOST_ENTRIES, MOST_CHARACTERS = 40, 500
@@ -67,7 +68,10 @@ def _origin(network: Network) -> list[tuple[str, str]]:
     """What a network says of its images, its classes and where it comes from, as rows of `print_table`."""
     rows = []
     if network.input.shape:
-        rows.append(("image", " x ".join(map(str, network.input.shape))))
+        rows.append(("image", shape_text(network.input.shape)))
+    if network.input.stages:
+        what = ", ".join(stage.text for stage in network.input.stages)
+        rows.append(("stages", f"{what}: {shape_text(network.input.behind_stages.shape)} pixels"))
     if network.class_names:
         rows.append(("classes", printable(", ".join(network.class_labels), MOST_CHARACTERS)))
     if network.data is not None:

@@ -31,7 +31,7 @@ from bs4nn_tc.cli.common import (
     progress_bar,
     progress_console,
 )
-from bs4nn_tc.model import evaluation, network_file, reference
+from bs4nn_tc.model import evaluation, network_file
 from bs4nn_tc.model.network import Network
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ def tune(  # noqa: PLR0913 - one parameter an option of the command line
     dataset = dataset_of(network, dataset)
     choosing = any(limit is not None for limit in (max_steps, max_silent, accuracy))
     _check_outputs(out, csv_path, choosing)
-    loaded = load_dataset(dataset, data_dir)
+    loaded = load_dataset(dataset, data_dir, network)
     images, labels = loaded.validation()
-    reference.check_images(network, images[:1])
     with progress_bar("tuning", None, quiet) as advance:
         points = tuning.curve(network, images, labels, knob.value, advance)
     if csv_path is not None:
@@ -148,8 +147,7 @@ def refine(
     network_file.check_output(out)
     network = network_file.load(network_path)
     dataset = dataset_of(network, dataset)
-    loaded = load_dataset(dataset, data_dir)
-    reference.check_images(network, loaded.train_images[:1])
+    loaded = load_dataset(dataset, data_dir, network)
     with _refining_bar(quiet) as show:
         refined = tuning.refined(network, *loaded.training(), max_silent=max_silent, on_move=show)
     before, after = (evaluation.rounded(tuning.figures(one, *loaded.validation())) for one in (network, refined))
@@ -216,9 +214,7 @@ def reorder(
     network_file.check_output(out or network_path)
     network = network_file.load(network_path)
     dataset = dataset_of(network, dataset)
-    images = load_dataset(dataset, data_dir).train_images
-    reference.check_images(network, images[:1])
-    ordered = ordering.order_neurons(network, images)
+    ordered = ordering.order_neurons(network, load_dataset(dataset, data_dir, network).train_images)
     network_file.save(ordered, out or network_path)
     if as_json:
         print_json({"network": str(out or network_path), "digest": ordered.digest})

@@ -13,6 +13,9 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.limits import MAX_NEURONS
+from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.real_network import RealNetwork
+from bs4nn_tc.model.stages import Stage, shape_text
 
 # Bytes of the images of a data set, training and test together: MNIST has 55 million, the largest EMNIST 640 million.
 MAX_BYTES = 1_000_000_000
@@ -45,6 +48,8 @@ class Dataset:
         validation_count: so many of the last training images are validation images by the data set's own split; 0
             where it has none.
         notes: what whoever uses the data set should know, a line each.
+        stages: what has made the images of `samples`; () where they are as they came.
+        samples: the same data set before that; None without stages.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Dataset:
     class_names: tuple[str, ...]
     validation_count: int = 0
     notes: tuple[str, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    samples: Dataset | None = None
 
     def __post_init__(self) -> None:
         # They are only ever shown (a class is its number), and come from names of folders: pages, tables and figures
@@ -96,8 +103,25 @@ class Dataset:
 
     @property
     def input(self) -> Input:
-        """The input side of a network that learns these images."""
-        return Input(self.image_shape, self.intensity_max)
+        """The input side of a network that learns these images: with the stages, it takes the samples."""
+        shape = self.image_shape if self.samples is None else self.samples.image_shape
+        return Input(shape, self.intensity_max, self.stages)
+
+    def for_network(self, network: Network | RealNetwork) -> Dataset:
+        """The images that a network takes: the samples, where its own input has the stages.
+
+        Raises:
+            UserError: its stages take samples of another shape, or make something else of them.
+        """
+        if isinstance(network, RealNetwork) or not network.input.stages:
+            return self
+        taken = self if self.samples is None else self.samples
+        if taken.image_shape != network.input.shape or self.stages not in ((), network.input.stages):
+            raise UserError(
+                f"{self.name} has images of {shape_text(self.image_shape)}, but the network takes "
+                f"{shape_text(network.input.shape)} and makes {shape_text(network.input.behind_stages.shape)} of them"
+            )
+        return taken
 
     def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels to learn from: the first five sixths (50,000 of MNIST).

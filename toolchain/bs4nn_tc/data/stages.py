@@ -1,20 +1,16 @@
-"""What is done to images before they become spikes, in whole numbers, so that a device can do the same.
+"""Data sets whose images have gone through a stage of an input: `NAME-14x14` is the data set NAME with smaller images.
 
-There is one stage: images are made smaller, every k by k pixels becoming one. `NAME-14x14` is the data set NAME with
-images of 14 by 14 pixels.
+A network that learns them has the stage in its own input (`model/stages.py`), and takes the samples they come from.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.dataset import Dataset
+from bs4nn_tc.model.stages import SquareMeans
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _SIZED = re.compile(rf"(.+)-({_SIZE.pattern})", re.DOTALL)
@@ -40,7 +36,7 @@ def source_and_shape(name: str) -> tuple[str, tuple[int, int] | None]:
 
 
 def resized(dataset: Dataset, shape: tuple[int, int]) -> Dataset:
-    """The data set with smaller images, (rows, columns), under the name that says so.
+    """The data set with smaller images, (rows, columns), under the name that says so; it keeps the samples, too.
 
     Raises:
         UserError: its images cannot be cut into squares of k by k pixels, one for each pixel wanted.
@@ -54,33 +50,16 @@ def resized(dataset: Dataset, shape: tuple[int, int]) -> Dataset:
             f"{dataset.name} has images of {rows}x{columns} pixels, which whole squares cannot make "
             f"{shape[0]}x{shape[1]}; {f'possible are {sizes}' if sizes else 'no smaller size is possible'}"
         )
+    name = sized_name(dataset.name, f"{shape[0]}x{shape[1]}")
+    if side == 1:
+        return replace(dataset, name=name)
+    stage = SquareMeans(side)
     return replace(
         dataset,
-        name=sized_name(dataset.name, f"{shape[0]}x{shape[1]}"),
-        train_images=means_of_squares(dataset.train_images, dataset.image_shape, side),
-        test_images=means_of_squares(dataset.test_images, dataset.image_shape, side),
+        name=name,
+        train_images=stage.apply(dataset.train_images, dataset.image_shape),
+        test_images=stage.apply(dataset.test_images, dataset.image_shape),
         image_shape=shape,
+        stages=(stage,),
+        samples=dataset,
     )
-
-
-def means_of_squares(images: NDArray[np.uint8], shape: tuple[int, int], side: int) -> NDArray[np.uint8]:
-    """Images at 1 / side of the resolution: the rounded mean of every side by side pixels.
-
-    Of two by two pixels that is (a + b + c + d + 2) >> 2.
-
-    Args:
-        images: (N, rows * columns) uint8.
-        shape: (rows, columns), both multiples of `side`.
-        side: of a square, in pixels.
-
-    Returns:
-        (N, rows * columns / side^2) uint8.
-    """
-    area = side * side
-    pixels = images.reshape(-1, *shape)
-    sums = np.full(
-        (len(images), shape[0] // side, shape[1] // side), area // 2, np.uint16 if area <= 256 else np.uint32
-    )
-    for down, right in itertools.product(range(side), repeat=2):
-        sums += pixels[:, down::side, right::side]
-    return (sums // area).astype(np.uint8).reshape(len(images), -1)

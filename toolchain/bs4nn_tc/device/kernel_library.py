@@ -160,7 +160,7 @@ class Kernel:
         """Answer images as a device does, each until its first output spike.
 
         Args:
-            images: (N, pixels) uint8, intensities 0 .. intensity_max.
+            images: (N, values) uint8, samples: intensities 0 .. intensity_max.
             threads: how many work; one a processor if not given.
 
         Raises:
@@ -188,7 +188,7 @@ class Kernel:
         potentials: NDArray[np.int32] | None,
     ) -> reference.Answers:
         reference.check_images(self.network, images)
-        images = np.ascontiguousarray(images)
+        images = np.ascontiguousarray(self.network.input.prepare(images))
         answer, response_time, spikes = (np.empty(len(images), np.int32) for _ in range(3))
 
         def work(part: slice) -> int:

@@ -116,6 +116,11 @@ class HostNetwork:
     ) -> None:
         """Keep the arrays (no copies).
 
+        Args:
+            signs, thresholds, time_steps, delay: see above.
+            input: images to be answered are its samples.
+            readout_step: r; T - 1 if not given.
+
         Raises:
             UserError: more layers or inputs than the C code takes.
         """
@@ -125,6 +130,7 @@ class HostNetwork:
         self.thresholds = list(thresholds)
         self.time_steps = time_steps
         self.delay = delay
+        self._input = input
         self._steps = input.table(time_steps).astype(np.uint16)
         self._struct = structures.BinaryNetwork(
             len(signs),
@@ -145,12 +151,13 @@ class HostNetwork:
         return sum(layer.shape[1] for layer in self.signs[:-1])
 
     def evaluate(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> HostAnswers:
-        """Classify (N, inputs) images; labels (N,) are for the tie-lenient count."""
-        return answers_of(library().host_evaluate, self._struct, self.hidden_neurons, images, labels)
+        """Classify (N, values) samples; labels (N,) are for the tie-lenient count."""
+        pixels = np.ascontiguousarray(self._input.prepare(images))
+        return answers_of(library().host_evaluate, self._struct, self.hidden_neurons, pixels, labels)
 
     def times(self, images: NDArray[np.uint8], threads: int | None = None) -> reference.Result:
-        """Every firing time of (N, inputs) images, run to the last step, on all processors or so many `threads`."""
-        images = np.ascontiguousarray(images)
+        """Every firing time of (N, values) samples, run to the last step, on all processors or so many `threads`."""
+        images = np.ascontiguousarray(self._input.prepare(images))
         count = len(images)
         neurons = [layer.shape[1] for layer in self.signs]
         times = np.empty((count, sum(neurons)), np.uint16)
@@ -174,7 +181,7 @@ class HostNetwork:
         """Run images as the recipes "best" and "paper" do while they learn.
 
         Args:
-            images: (N, inputs) uint8.
+            images: (N, values) uint8, samples.
             margin: a run stops so many steps after the first output spike, ...
             awaited: (N,) int32, and not before this output neuron has fired; None: nobody is waited for.
         """
@@ -183,7 +190,7 @@ class HostNetwork:
         times = np.empty((count, sum(neurons)), np.uint16)
         potentials = np.empty((count, neurons[-1]), np.int32)
         answer, response_time = (np.empty(count, np.int32) for _ in range(2))
-        given = structures.Images(np.ascontiguousarray(images), awaited)
+        given = structures.Images(np.ascontiguousarray(self._input.prepare(images)), awaited)
         stopped = structures.Stopped(*(pointer(array) for array in (answer, response_time, times, potentials)))
         status = library().host_forward(
             ctypes.byref(self._struct), ctypes.byref(given), ctypes.c_int32(margin), ctypes.byref(stopped)
@@ -205,7 +212,7 @@ class HostNetwork:
         """Add the summed gradients of (N, inputs) images to the arrays given; returns the summed loss.
 
         Args:
-            images: (N, inputs) uint8.
+            images: (N, inputs) uint8, pixels: whoever learns has prepared them once.
             labels: (N,) int32.
             surrogate: scale and windows.
             gradients: (inputs, neurons) float32 a layer, of the signs.
@@ -234,7 +241,7 @@ class HostNetwork:
         labels: NDArray[np.int32],
         dropout: Dropout,
     ) -> tuple[int, int]:
-        """Learn from images one by one; returns (answered right with ties forgiven, sign flips)."""
+        """Learn from (N, inputs) pixels one by one; returns (answered right with ties forgiven, sign flips)."""
         given = structures.Images(images, labels)
         weights = structures.PaperWeights(
             a_layer_each(proxies), a_layer_each(self.signs), a_layer_each(self.thresholds), pointer(alphas)

@@ -14,6 +14,7 @@ MAX_NEURONS = 65_535
 MAX_THRESHOLD = 65_535
 MAX_INTENSITY = 255
 MAX_LAYERS = 255
+MAX_STAGES = 8
 # Of a whole network: 4 MB of signs, more than a microcontroller has flash, and a second's work to read.
 MAX_SYNAPSES = 2**25
 MAX_ALL_NEURONS = 2**20

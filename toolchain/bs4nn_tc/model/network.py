@@ -25,6 +25,7 @@ from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.layers.layer import Layer
 from bs4nn_tc.model.limits import MAX_HEADER, MAX_TIME_STEPS, whole_number
 from bs4nn_tc.model.provenance import MAX_NAME, Scaling, TrainedOn
+from bs4nn_tc.model.stages import shape_text
 
 # Characters of a class's name where it is shown.
 LABEL_LENGTH = 60
@@ -107,10 +108,10 @@ class Network:
     def _check_input(self) -> None:
         if not isinstance(self.input, Input):
             raise UserError(f"the input of a network is of type {type(self.input).__name__}; an Input is needed")
-        shape = self.input.shape
+        shape = self.input.behind_stages.shape
         if shape and math.prod(shape) != self.inputs:
-            sides = " x ".join(map(str, shape))
-            raise UserError(f"an input of {sides} is {math.prod(shape):,} values; layer 1 takes {self.inputs:,}")
+            what = "the stages of the input give" if self.input.stages else "an input of"
+            raise UserError(f"{what} {shape_text(shape)}, {math.prod(shape):,} values; layer 1 takes {self.inputs:,}")
 
     def _check_order(self) -> None:
         if any(np.asarray(places).dtype.kind not in "iu" for places in self.order):
@@ -150,8 +151,13 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """Number of pixels of an image."""
+        """Number of pixels that the first layer takes."""
         return self.layers[0].inputs
+
+    @property
+    def sample_values(self) -> int:
+        """Number of values of a sample: the pixels, where the input has no stages."""
+        return math.prod(self.input.shape) if self.input.stages else self.inputs
 
     @property
     def outputs(self) -> int:

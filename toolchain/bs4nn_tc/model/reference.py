@@ -59,7 +59,7 @@ def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.in
 
     Args:
         network: the network.
-        image: (pixels,) uint8, intensities 0 .. intensity_max.
+        image: (values,) uint8, a sample: intensities 0 .. intensity_max.
 
     Returns:
         The input firing times (pixels,) and one `LayerRun` a layer.
@@ -88,7 +88,7 @@ def run(network: Network, images: NDArray[np.uint8], on_image: Callable[[], None
 
     Args:
         network: the network.
-        images: (N, pixels) uint8, intensities 0 .. intensity_max.
+        images: (N, values) uint8, samples: intensities 0 .. intensity_max.
         on_image: called after every image, for progress bars.
 
     Raises:
@@ -123,7 +123,7 @@ def check_images(network: Network, images: NDArray[np.uint8]) -> None:
     Raises:
         UserError: the wrong number of pixels, or a pixel brighter than the network's intensity_max.
     """
-    if images.ndim != 2 or images.shape[1] != network.inputs:
+    if images.ndim != 2 or images.shape[1] != network.sample_values:
         pixels = images.shape[1] if images.ndim == 2 else images.shape
-        raise UserError(f"the images have {pixels} pixels each, but the network takes {network.inputs}")
+        raise UserError(f"the images have {pixels} pixels each, but the network takes {network.sample_values}")
     network.input.check(images)

@@ -94,7 +94,7 @@ class Material:
 
     Attributes:
         network: the network.
-        images: (N, pixels) uint8 test images.
+        images: (N, values) uint8 test images, as the network takes them.
         labels: (N,) their classes.
         class_names: one a class.
         dataset: its name; the paper's numbers for MNIST stand beside ours on "mnist" only.
@@ -116,7 +116,12 @@ class Material:
 
     def on_mnist(self, paper: dict[int, str]) -> dict[int, str]:
         """The paper's numbers, where they are for this data set."""
-        return paper if self.dataset == "mnist" else {}
+        return paper if self.dataset == "mnist" and not self.network.input.stages else {}
+
+    def picture_of(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """(pixels,) of the first layer as (rows, columns)."""
+        taken = self.network.input
+        return pixels.reshape(taken.behind_stages.shape if taken.stages else self.image_shape)
 
     def times(self) -> reference.Result:
         """Every firing time."""
@@ -296,6 +301,7 @@ def membrane(material: Material) -> Experiment:
     """The potentials of the output neurons over the steps for one image, and the input accumulated by five of them."""
     network = material.network
     image = material.images[material.image]
+    pixels = network.input.prepare(image)
     input_times, runs = reference.run_image(network, image)
     answer, response_time = reference.decide(network, runs[-1])
     last = min(response_time, network.time_steps - 1)
@@ -304,7 +310,7 @@ def membrane(material: Material) -> Experiment:
         (float(step), *runs[-1].potentials_at(step).astype(float).tolist()) for step in range(shown + 1)
     ]
     pictures = [
-        Picture(f"step {step}", np.where(input_times <= step, image, 0).reshape(material.image_shape), signed=False)
+        Picture(f"step {step}", material.picture_of(np.where(input_times <= step, pixels, 0)), signed=False)
         for step in sorted({round(last * part / 5) for part in range(1, 6)})
     ]
     name = material.class_names[material.labels[material.image]]
@@ -327,8 +333,8 @@ def reconstructed(material: Material) -> Experiment:
     for j in chosen:
         rows.append((f"neuron {j}", 100 * float((layer.signs[j] > 0).mean()), float(layer.thresholds[j])))
         if real is not None:
-            pictures.append(Picture(f"{j}: proxies", real[j].astype(float).reshape(material.image_shape), signed=True))
-        pictures.append(Picture(f"{j}: signs", layer.signs[j].astype(float).reshape(material.image_shape), signed=True))
+            pictures.append(Picture(f"{j}: proxies", material.picture_of(real[j].astype(float)), signed=True))
+        pictures.append(Picture(f"{j}: signs", material.picture_of(layer.signs[j].astype(float)), signed=True))
     headings = ("neuron", "positive, %", "threshold")
     return Experiment("reconstructed", "weights of sixteen hidden neurons", headings, rows, {}, "pictures", pictures)
 

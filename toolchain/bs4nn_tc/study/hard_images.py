@@ -16,7 +16,7 @@ _KEPT = 6
 
 
 def make(network: Network) -> NDArray[np.uint8]:
-    """(24, pixels) uint8 images that take long: no pixel black, spikes spread over all steps in random orders.
+    """(24, values) uint8 samples that take long: no pixel black, spikes spread over all steps in random orders.
 
     Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
     """
@@ -32,7 +32,7 @@ def make(network: Network) -> NDArray[np.uint8]:
         image = np.empty(network.inputs, np.uint8)
         image[order] = spread
         images.append(image)
-    return np.stack(images)
+    return network.input.sample_of(np.stack(images))
 
 
 def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: int = SEARCHED) -> int:
@@ -40,7 +40,7 @@ def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: in
 
     Args:
         network: whose images they are.
-        cost: of one (pixels,) uint8 image, for instance the instructions that a board counts.
+        cost: of one (values,) uint8 sample, for instance the instructions that a board counts.
         tries: how often one of the hardest images so far is changed and measured.
     """
     rng = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: in
     hardest = sorted(measured, key=lambda found: -found[0])[:_KEPT]
     for _ in range(tries):
         image = hardest[rng.integers(len(hardest))][1].copy()
-        pixels = rng.choice(network.inputs, min(network.inputs, int(2 ** rng.uniform(0, 6))), replace=False)
+        pixels = rng.choice(image.size, min(image.size, int(2 ** rng.uniform(0, 6))), replace=False)
         image[pixels] = _changed(image[pixels], network.input.intensity_max, rng)
         found = cost(image)
         if found > hardest[-1][0]:

@@ -62,7 +62,7 @@ class BestTrainer:
             initial_signs(self._proxies),
             [np.full(neurons, value, np.int32) for neurons, value in zip(sizes[1:], thresholds, strict=True)],
             time_steps=options.time_steps,
-            input=dataset.input,
+            input=dataset.input.behind_stages,
         )
         self._threshold_proxies = np.concatenate(self.host.thresholds[:-1]).astype(np.float64)
         self._threshold_moments = np.zeros((2, self._threshold_proxies.size))

@@ -157,7 +157,7 @@ def train(
 
 def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, history: History) -> TrainingResult:
     """The network as users get it: its output threshold chosen, its figures described, checked."""
-    images, labels = _validation(dataset)
+    images, labels = _validation(dataset.for_network(best))
     if isinstance(options, BestOptions) and not options.all_images:
         assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)

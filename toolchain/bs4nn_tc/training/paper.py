@@ -51,7 +51,7 @@ class PaperTrainer:
             initial_signs(self._proxies),
             [np.zeros(neurons, np.int32) for neurons in sizes[1:]],
             time_steps=options.time_steps,
-            input=dataset.input,
+            input=dataset.input.behind_stages,
             delay=options.delay,
             readout_step=max(0, readout_step),
         )

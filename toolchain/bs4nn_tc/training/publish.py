@@ -70,7 +70,7 @@ def publish(
     network = replace(result.network, description=facts)
     eight_bit = None
     if isinstance(network, Network):
-        network = order_neurons(network, dataset.train_images)
+        network = order_neurons(network, dataset.for_network(network).train_images)
         network_file.save(network, out)
     else:
         eight_bit = _test(network.eight_bit(), dataset)[0]
@@ -95,13 +95,14 @@ def publish_changed(network: Network, validation: dict[str, float], dataset: Dat
     test = evaluation.rounded(_test(network, dataset)[0].as_dict())
     of_validation = {} if network.knows_validation_images else validation
     network = replace(network, description={**network.description, "validation": of_validation, "test": test})
-    network = order_neurons(network, dataset.train_images)
+    network = order_neurons(network, dataset.for_network(network).train_images)
     network_file.save(network, out)
     return network
 
 
 def _test(network: Network | RealNetwork, dataset: Dataset) -> tuple[Figures, dict[str, str]]:
     """Figures on the test images, and what is badly wrong there: a network by the reference, S4NN on the host."""
+    dataset = dataset.for_network(network)
     if isinstance(network, Network):
         result = reference.run(network, dataset.test_images)
         silent = result.response_time == network.time_steps

@@ -202,7 +202,7 @@ class BinaryIFNetwork(nn.Module):
         thresholds: one a layer; 20 for hidden layers and 24 for the output layer if not given.
         time_steps: T.
         rules: delay and readout step.
-        input: how intensities become firing times.
+        input: how intensities become firing times; of its stages, if it has any, the modules take what comes out.
         learning: how proxies start and learn.
         """
         super().__init__()
@@ -220,7 +220,7 @@ class BinaryIFNetwork(nn.Module):
         self.register_buffer("step_of", torch.from_numpy(input.table(time_steps)).long(), persistent=False)
 
     def forward(self, images: Tensor) -> Decision:
-        """Classify (N, inputs) images of whole numbers 0 .. intensity_max of `input`."""
+        """Classify (N, inputs) pixels, `input.prepare(samples)`: whole numbers 0 .. intensity_max of `input`."""
         arrivals = arrived(self.step_of[images.long()], self.time_steps)
         times = []
         *hidden, output = self.layers
@@ -256,7 +256,7 @@ class BinaryIFNetwork(nn.Module):
         """The deployable network: signs and thresholds.
 
         Args:
-            images: (N, inputs) on which the modules and the reference have to agree, spike by spike.
+            images: (N, values) samples on which the modules and the reference have to agree, spike by spike.
             description: plain facts to keep with the network.
 
         Raises:
@@ -277,7 +277,7 @@ class BinaryIFNetwork(nn.Module):
             description=description or {},
         )
         device = next(self.parameters()).device
-        found = self(torch.tensor(images, device=device))
+        found = self(torch.tensor(self.input.prepare(images), device=device))
         expected = reference.run(network, images)
         mine = (found.answer, found.response_time, *found.firing_times)
         theirs = (expected.answer, expected.response_time, *expected.firing_times)

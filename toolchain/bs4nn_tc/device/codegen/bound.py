@@ -7,6 +7,7 @@ hard. For a time, multiply by the cycles that an instruction takes on the core. 
 
 from __future__ import annotations
 
+from bs4nn_tc.device.codegen import stages
 from bs4nn_tc.device.codegen.pack import PackedHidden, PackedNetwork
 from bs4nn_tc.device.cores import core
 from bs4nn_tc.device.kernels import Costs, Kernel
@@ -20,7 +21,7 @@ def steps_at_most(network: Network) -> int:
 
 
 def instructions_at_most(network: Network, packed: PackedNetwork, core_name: str, kernel: Kernel) -> int | None:
-    """Upper bound of the instructions that a kernel executes for one image on a core.
+    """Upper bound of the instructions that stages and kernel execute for one sample on a core.
 
     Returns:
         None if the core is not known, or nothing of what the kernel costs there.
@@ -30,7 +31,8 @@ def instructions_at_most(network: Network, packed: PackedNetwork, core_name: str
         return None
     costs = kernel.costs[instruction_set]
     steps = steps_at_most(network)
-    total = costs.image + costs.pixel * network.inputs + costs.intensity * 256
+    total = stages.instructions_at_most(network.input, instruction_set)
+    total += costs.image + costs.pixel * network.inputs + costs.intensity * 256
     total += steps * (costs.step + costs.layer * len(packed.hidden))
     for number, hidden in enumerate(packed.hidden, start=1):
         direct = number == len(packed.hidden) and packed.output.halfwords == 1

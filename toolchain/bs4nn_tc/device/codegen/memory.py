@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import names
+from bs4nn_tc.device.codegen import names, stages
 from bs4nn_tc.device.codegen.pack import PackedNetwork
 from bs4nn_tc.device.kernels import FAST, KERNELS, Kernel
 from bs4nn_tc.model.network import Network
@@ -36,9 +36,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a network puts into flash and RAM."""
+    """Everything a network puts into flash and RAM.
+
+    Attributes:
+        items: its data.
+        code_bytes: code that not every network needs, at the most.
+    """
 
     items: tuple[Item, ...]
+    code_bytes: int = 0
 
     @property
     def flash_bytes(self) -> int:
@@ -74,11 +80,11 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
     neurons = sum(layer.neurons for layer in network.layers)
     items += [
         Item(WORKSPACE, "kernel workspace", "ram", 4 * packed.workspace_words),
-        Item("application_pixels", "image buffer", "ram", network.inputs),
+        Item("application_pixels", "image buffer", "ram", network.sample_values),
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
     ]
-    return Plan(tuple(items))
+    return Plan(tuple(items), stages.CODE_BYTES if network.input.stages else 0)
 
 
 def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
@@ -90,8 +96,9 @@ def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
 
 def lacking(network_plan: Plan, board: Board, kernel: Kernel = FAST) -> dict[str, int]:
     """Bytes that a board lacks for a network and the program around it; empty if it fits."""
+    program = board.reserved_flash_bytes + network_plan.code_bytes - kernel.saves_flash_bytes
     missing = {
-        "flash": network_plan.flash_bytes + board.reserved_flash_bytes - kernel.saves_flash_bytes - board.flash_bytes,
+        "flash": network_plan.flash_bytes + program - board.flash_bytes,
         "RAM": network_plan.ram_bytes + board.reserved_ram_bytes - board.ram_bytes,
     }
     return {memory: count for memory, count in missing.items() if count > 0}

@@ -34,12 +34,12 @@ def package_files(network: Network, name: str, kernel: Kernel = FAST) -> dict[st
         UserError: a name that cannot be used.
     """
     packed = pack.pack(network)
-    image = self_test.image(self_test.SELF_TESTS - 1, network.inputs, network.input.intensity_max)
+    image = self_test.image(self_test.SELF_TESTS - 1, network.sample_values, network.input.intensity_max)
     result = reference.run(network, image[None])
     answer, response_time = int(result.answer[0]), int(result.response_time[0])
     texts = render.render_package(network, packed, name, image, answer, response_time, kernel)
     texts |= {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
-    for path in kernel.files:
+    for path in kernel.files_for(network):
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
     version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
     # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.

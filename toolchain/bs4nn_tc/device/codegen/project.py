@@ -139,7 +139,7 @@ def _write(
     sources = folder / "lib" / "bs4nn" / "src"
     shutil.rmtree(sources)
     sources.mkdir()
-    for path in kernel.files:
+    for path in kernel.files_for(network):
         shutil.copyfile(path, sources / path.name)
     (folder / "boards").mkdir()
     for board in boards:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import memory, names, self_test
+from bs4nn_tc.device.codegen import memory, names, self_test, stages
 from bs4nn_tc.device.codegen.pack import PackedNetwork
 from bs4nn_tc.device.cores import core
 from bs4nn_tc.device.kernels import Kernel
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import shape_text
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
 KERNEL_FORMAT = 5
@@ -75,6 +76,9 @@ def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any
         "packed": packed,
         "plan": memory.plan(network, packed, name),
         "last": len(network.layers),
+        "shape_text": shape_text,
+        "stage_calls": stages.calls(network.input),
+        "values_written": stages.values_written(network.input),
     }
 
 
@@ -158,6 +162,7 @@ def render_package(
         "answer": answer,
         "response_time": response_time,
         "kernel": kernel,
+        "sources": [path for path in kernel.files_for(network) if path.suffix != ".h"],
     }
     templates = {
         "CMakeLists.txt": "package_CMakeLists.txt.j2",

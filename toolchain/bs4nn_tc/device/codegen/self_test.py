@@ -49,9 +49,9 @@ def trace_checksum(firing_times: list[NDArray[np.int32]], potentials: NDArray[np
 
 
 def expected(network: Network) -> list[Expected]:
-    """What the application has to answer on its self-test images, traces in the order of a device's places."""
-    images = np.stack([image(index, network.inputs, network.input.intensity_max) for index in range(SELF_TESTS)])
-    result = reference.run(network.placed(), images)
+    """What the application has to answer on its self-test samples, traces in the order of a device's places."""
+    samples = [image(index, network.sample_values, network.input.intensity_max) for index in range(SELF_TESTS)]
+    result = reference.run(network.placed(), np.stack(samples))
     return [
         Expected(
             answer=int(result.answer[index]),

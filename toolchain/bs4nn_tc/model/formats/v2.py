@@ -14,6 +14,7 @@ from bs4nn_tc.model.layers import KINDS
 from bs4nn_tc.model.limits import whole_number
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.provenance import Scaling, TrainedOn
+from bs4nn_tc.model.stages import from_json
 
 MINOR = 0
 MAX_MINOR = 65_535
@@ -90,7 +91,5 @@ def _input(said: Mapping[str, Any]) -> Input:
             f"the network file's input is of kind '{printable(said.get('kind'), 40)}', and this tool knows "
             f"{Input.kind}; {_NEWER}"
         )
-    stages = parts.field(said, "stages", list)
-    if stages:
-        raise UserError(f"the network file's input has a stage '{printable(stages[0], 40)}'; {_NEWER}")
-    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int))
+    stages = from_json(parts.field(said, "stages", list))
+    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int), stages)

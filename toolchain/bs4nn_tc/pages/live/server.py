@@ -3,7 +3,7 @@
 | address | what |
 | --- | --- |
 | GET / | the page, one file with everything inside |
-| POST /classify | `{"pixels": [...]}`, as many whole numbers as the network has inputs; what `Session.classify` says |
+| POST /classify | `{"pixels": [...]}`, as many whole numbers as a sample has; what `Session.classify` says |
 | GET /images/N | test image N: `{"pixels": [...], "label": "7", "index": N}` |
 
 Whatever is wrong is answered with a status of 400 and above and `{"error": one line}`.
@@ -119,7 +119,7 @@ def application(session: Session, dataset: Dataset | None, names: Collection[str
         "Content-Security-Policy": guards.content_security_policy(page),
         "Referrer-Policy": "no-referrer",
     }
-    most = BODY_BYTES + BODY_BYTES_A_PIXEL * session.network.inputs
+    most = BODY_BYTES + BODY_BYTES_A_PIXEL * session.network.sample_values
 
     async def show(_: Request) -> Response:
         return HTMLResponse(page, headers=headers)
@@ -195,8 +195,10 @@ def _image(body: bytes, network: Network) -> NDArray[np.uint8]:
     pixels = value.get("pixels") if isinstance(value, dict) else None
     if not isinstance(pixels, list):
         raise HTTPException(400, 'the body has to be {"pixels": [...]}')
-    if len(pixels) != network.inputs:
-        raise HTTPException(400, f"the image has {len(pixels):,} pixels, but the network takes {network.inputs:,}")
+    if len(pixels) != network.sample_values:
+        raise HTTPException(
+            400, f"the image has {len(pixels):,} pixels, but the network takes {network.sample_values:,}"
+        )
     for index, pixel in enumerate(pixels):
         if type(pixel) is not int or not 0 <= pixel <= network.input.intensity_max:
             raise HTTPException(400, f"pixel {index} is no whole number from 0 to {network.input.intensity_max}")
