@@ -326,8 +326,9 @@ def _version_2(source: random.Random, numbers: dict[str, object], odd: bool) -> 
     if odd:
         place = source.choice([fields, fields["input"], fields["data"], fields["scaling"], *fields["layers"][:3]])
         key = source.choice(list(place))
-        value = source.choice(_WORDS)
-        place[key] = source.choice([value, [value] * source.choice((1, 2, 999)), {"kind": value, "sizes": value}])
+        value, count = source.choice(_WORDS), source.choice((1, 2, 999))
+        stages = [{"kind": "square-means", "side": value}] * count
+        place[key] = source.choice([value, [value] * count, {"kind": value, "sizes": value}, stages])
     return fields
 
 

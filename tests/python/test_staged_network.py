@@ -12,7 +12,7 @@ import naive
 import numpy as np
 import pytest
 from application import compile_application
-from conftest import Tool, random_network, require
+from conftest import ROOT, Tool, random_network, require
 
 from bs4nn_tc import targets
 from bs4nn_tc.base.errors import UserError
@@ -158,6 +158,18 @@ def test_a_network_without_the_stage_takes_small_images(digits: datasets.Dataset
     assert digits.samples.for_network(network) is digits.samples
     with pytest.raises(UserError, match="64 pixels each, but the network takes 16"):
         reference.check_images(old, digits.samples.test_images)
+
+
+def test_an_upgrade_adds_no_stage(tool: Tool, tmp_path: Path) -> None:
+    """A network of an older release that learned small images: it goes on to take them, with the digest that it had."""
+    path = ROOT / "networks" / "mnist-14x14-288-best.bs4nn"
+    old = network_file.load(path)
+    assert tool("upgrade", path, "-o", tmp_path / "new.bs4nn")[0] == 0
+    new, version = network_file.load_with_version(tmp_path / "new.bs4nn")
+    assert (version, new.digest, new.input) == (2, old.digest, Input((14, 14), 255))
+    assert new.data is not None
+    assert new.data.name == "mnist-14x14"
+    assert new.sample_values == 196
 
 
 def test_everything_here_that_runs_it_prepares(network: Network, digits: datasets.Dataset) -> None:

@@ -46,6 +46,7 @@ class Identity:
     """What an application says of itself.
 
     Attributes:
+        inputs: values of a sample.
         name: of the network, as it may be printed.
         board: as it may be printed.
         self_test: None where firmware of an older release does not tell.
@@ -182,11 +183,11 @@ class ApplicationTarget:
         self._network = network
 
     def classify(self, image: NDArray[np.uint8]) -> Answer:
-        """Classify one image (pixels,) uint8, stopping with the first output spike."""
+        """Classify one sample (values,) uint8, stopping with the first output spike."""
         return Answer(*struct.unpack("<HHI", self._request(frames.CLASSIFY, image)[:8]))
 
     def trace(self, image: NDArray[np.uint8]) -> Trace:
-        """Classify one image (pixels,) uint8, running on to the last step."""
+        """Classify one sample (values,) uint8, running on to the last step."""
         payload = self._request(frames.TRACE, image)
         neurons, outputs = self.identity.neurons, self.identity.outputs
         if len(payload) != 8 + 2 * neurons + 4 * outputs:

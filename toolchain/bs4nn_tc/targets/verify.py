@@ -154,7 +154,7 @@ def verify(
         target: a running application.
         kind: "native", "emulator" or "serial", for the report.
         network: the network that the target has to run.
-        images: (N, pixels) uint8.
+        images: (N, values) uint8, samples.
         expected: the reference's result on the same images.
         traces: also run every image to the last step and compare all firing times and potentials.
         on_image: called after every image.
@@ -259,7 +259,7 @@ def verify_project(
     Args:
         made: the project.
         where: the places.
-        images: (N, pixels) uint8.
+        images: (N, values) uint8, samples.
         expected: the reference's result on them.
         traces: also compare all firing times and potentials.
         bar: shows progress: given a text and how many images there are, yields what is called after every image.
