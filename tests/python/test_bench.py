@@ -40,7 +40,8 @@ def test_counts_repeat_and_grow_with_the_spikes() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
 @pytest.mark.parametrize(
-    ("sizes", "delay", "shared"), [((64, 40, 10), 0, True), ((100, 70, 33, 40), 1, False), ((200, 400, 10), 1, True)]
+    ("sizes", "delay", "shared"),
+    [((64, 40, 10), 0, True), ((100, 70, 33, 40), 1, False), ((200, 400, 10), 1, True), ((784, 17), 0, True)],
 )
 def test_no_image_needs_more_than_the_bound(sizes: tuple[int, ...], delay: int, shared: bool, kernel: Kernel) -> None:
     network = random_network(np.random.default_rng(3), sizes, time_steps=256, delay=delay, shared_thresholds=shared)

@@ -21,7 +21,7 @@ class Costs:
 
     Attributes:
         image: once: setting up, reading the result.
-        pixel: sorting one pixel that is not black.
+        pixel: sorting one pixel that is not black; pixel_out: what its spike costs more where no hidden layer takes it.
         intensity: looking for the pixels of one intensity.
         step: one visited step; layer: what each hidden layer adds to it.
         record: setting up one word of neurons; plane: the same for each of its bit planes.
@@ -37,6 +37,7 @@ class Costs:
 
     image: int
     pixel: int
+    pixel_out: int
     intensity: int
     step: int
     layer: int
@@ -154,6 +155,7 @@ FAST = Kernel(
     costs=_by_set(
         image=(1600, 2000),
         pixel=(14, 22),
+        pixel_out=(38, 38),
         intensity=(40, 60),
         step=(35, 55),
         layer=(75, 115),
@@ -174,6 +176,7 @@ FAST = Kernel(
     costs_in_c=_by_set(
         image=(1700, 2100),
         pixel=(18, 26),
+        pixel_out=(30, 30),
         intensity=(40, 60),
         step=(35, 55),
         layer=(75, 115),
@@ -203,6 +206,7 @@ SMALL = Kernel(
     costs=_by_set(
         image=(2400, 3000),
         pixel=(24, 34),
+        pixel_out=(0, 0),
         intensity=(30, 45),
         step=(60, 90),
         layer=(90, 130),

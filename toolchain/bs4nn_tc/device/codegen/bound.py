@@ -32,7 +32,8 @@ def instructions_at_most(network: Network, packed: PackedNetwork, core_name: str
     costs = kernel.costs[instruction_set]
     steps = steps_at_most(network)
     total = stages.instructions_at_most(network.input, instruction_set)
-    total += costs.image + costs.pixel * network.inputs + costs.intensity * 256
+    pixel = costs.pixel + (0 if packed.hidden else costs.pixel_out)
+    total += costs.image + pixel * network.inputs + costs.intensity * 256
     total += steps * (costs.step + costs.layer * len(packed.hidden))
     for number, hidden in enumerate(packed.hidden, start=1):
         direct = number == len(packed.hidden) and packed.output.halfwords == 1
