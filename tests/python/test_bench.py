@@ -56,6 +56,27 @@ def test_no_image_needs_more_than_the_bound(sizes: tuple[int, ...], delay: int, 
         assert cost.instructions_hardest > cost.instructions_mean
 
 
+@pytest.mark.parametrize("board", ["qemu-m0", "qemu-m4"])
+def test_words_that_are_looked_at_in_every_step_stay_below_the_bound(board: str) -> None:
+    # Three spikes a step, after which every neuron lacks one: nobody fires, and no word can be left alone.
+    signs = np.tile([-1, 1, 1, 1, -1, -1], 128)[:765]
+    layers = (Dense(np.tile(signs, (256, 1)), 3), Dense(np.ones((2, 256), np.int8), 65_535))
+    ramp = np.repeat(np.arange(255, 0, -1), 3).astype(np.uint8)
+    cost = bench.measure(Network(layers, 256), boards.load_board(board), ramp[None], np.zeros(1, np.int64))
+    assert cost.instructions_bound is not None
+    assert cost.instructions_bound > 1.5 * cost.instructions_max
+
+
+@pytest.mark.parametrize("board", ["qemu-m0", "qemu-m4"])
+def test_the_bound_is_within_eight_times_of_the_hardest_image(board: str) -> None:
+    network = network_file.load(ROOT / "networks" / "mnist-600-paper.bs4nn")
+    black = np.zeros((1, 784), np.uint8)
+    cost = bench.measure(network, boards.load_board(board), black, np.zeros(1, np.int64))
+    assert cost.instructions_hardest is not None
+    assert cost.instructions_bound is not None
+    assert cost.instructions_hardest < cost.instructions_bound < 8 * cost.instructions_hardest
+
+
 BUDGETS = json.loads((ROOT / "benchmarks" / "budgets.json").read_text(encoding="utf-8"))
 
 
