@@ -8,6 +8,8 @@ import sys
 
 from conftest import ROOT
 
+from bs4nn_tc.base import resources
+
 
 def test_documents_show_what_was_measured() -> None:
     done = subprocess.run(
@@ -23,7 +25,7 @@ def test_the_drawing_is_that_of_the_code() -> None:
 
 def test_every_home_that_the_page_names_is_there() -> None:
     page = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    places = [ROOT, ROOT / "toolchain" / "bs4nn_tc", ROOT / "firmware" / "src"]
+    places = [ROOT, ROOT / "toolchain" / "bs4nn_tc", ROOT / "firmware" / "src", resources.KERNEL]
     for name in re.findall(r"`([\w/]+(?:\.py|\.c|/))`", page):
         assert any((place / name).exists() for place in places), name
     sources = "".join(path.read_text() for path in (ROOT / "firmware").rglob("*.c"))
