@@ -315,7 +315,7 @@ def test_a_core_that_is_not_known_gets_c_alone_and_no_bound(kernel: str, core_fo
     assert _assembly(made, "standin_unknown") == ""
     assert made.instructions_at_most["standin_m4"] > 10_000
     building.build(made, ["standin_m4"])
-    assert f" T {KERNELS[kernel].assembly.function}\n" in _assembly(made, "standin_m4")
+    assert f" W {KERNELS[kernel].assembly.function}\n" in _assembly(made, "standin_m4")
 
 
 def _assembly(made: project.Project, environment: str) -> str:
