@@ -18,7 +18,6 @@ from bs4nn_tc.model.stages import from_json
 
 MINOR = 0
 MAX_MINOR = 65_535
-MAX_MINOR = 65_535
 _NEWER = "a newer release of bs4nn-tc may read it"
 
 
