@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import limits
 import lines
-import pytest
 
 
 def test_lines_of_code(tmp_path: Path) -> None:
@@ -31,9 +31,6 @@ def test_rooms() -> None:
 
 
 def test_what_is_above_a_limit_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("lizard", reason="NOT TESTED: limits of functions; pip install lizard")
-    import limits  # noqa: PLC0415 - needs lizard
-
     body = "".join(f"    int x{number} = a ? {number} : b;\n" for number in range(15))
     made = {
         "many.c": "int many(int a, int b, int c, int d, int e, int f, int g, int h) { return a; }\n",
