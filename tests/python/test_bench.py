@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT, assert_refused, random_network, run_tool
 
 from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.data import datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.kernels import FAST, KERNELS, Kernel
 from bs4nn_tc.model import network_file
@@ -85,7 +86,8 @@ def measured() -> dict[str, dict[str, dict[str, int]]]:
     """Bytes of the kernels' code and stack on the cores of the budgets."""
     by_name = {**KERNELS, "fast in C": FAST.in_c}
     return {
-        name: {core: bench.kernel_bytes(core, by_name[name]) for core in by_core} for name, by_core in BUDGETS.items()
+        name: {core: bench.kernel_bytes(core, by_name[name]) for core in by_core}
+        for name, by_core in BUDGETS["bytes"].items()
     }
 
 
@@ -93,12 +95,23 @@ def test_code_and_stack_keep_within_their_budgets(measured: dict[str, dict[str, 
     """benchmarks/budgets.json holds bytes of the kernels' code and stack; a change has to be meant, and noted."""
     moved = {
         (kernel, core, kind): measured[kernel][core][kind] - most
-        for kernel, by_core in BUDGETS.items()
+        for kernel, by_core in BUDGETS["bytes"].items()
         for core, budget in by_core.items()
         for kind, most in budget.items()
         if measured[kernel][core][kind] > most
     }
     assert not moved, f"bytes over the budget: {moved}; needed: {measured}"
+
+
+@pytest.mark.parametrize("board", ["qemu-m0", "qemu-m4"])
+@pytest.mark.parametrize("name", BUDGETS["instructions"])
+def test_instructions_keep_within_their_budgets(name: str, board: str, data_dir: Path) -> None:
+    """Dark digits and bright clothes, whose words meet far more spikes a step: what helps one may cost the other."""
+    network = network_file.load(ROOT / "networks" / f"{name}.bs4nn")
+    dataset = datasets.load(name.rsplit("-", 2)[0], data_dir)
+    images, labels = dataset.test_images[:20], dataset.test_labels[:20]
+    cost = bench.measure(network, boards.load_board(board), images, labels)
+    assert cost.instructions_mean <= BUDGETS["instructions"][name][board]
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)

@@ -214,13 +214,13 @@ def stack_bytes(core: str, kernel: Kernel = FAST, entry: str = "bs4nn_classify")
     for source, callee in re.findall(edge, graph):
         calls.setdefault(source, set()).add(callee)
     if kernel.assembly is not None:
-        # What the call graph does not know: the function in assembly says itself how much it pushes, and for what.
+        # What the call graph does not know: the function in assembly says itself how much it pushes.
         header = next(path for path in kernel.files if path.name == kernel.assembly.header)
         stated = header.read_text(encoding="utf-8")
         version = "THUMB_1" if cores.core(core).instruction_set == "thumb-1" else "THUMB_2"
         pushed = dict(re.findall(rf"#define {version}_(\w+)_STACK (\d+)", stated))
         frames |= {kernel.assembly.function: int(pushed["LOOK"]), "most": int(pushed["MOST"])}
-        calls |= {kernel.assembly.function: {"most", *kernel.assembly.calls}, "most": {*kernel.assembly.calls_deep}}
+        calls[kernel.assembly.function] = {"most", *kernel.assembly.calls}
 
     def deepest(name: str, path: tuple[str, ...]) -> int:
         if name in path:

@@ -43,6 +43,7 @@ static void count_rows(uint32_t *planes, const uint32_t *row)
     }
 }
 
+#if !BS4NN_ASSEMBLY
 /* Count a full batch of an output layer of one word. Returns where the next row goes. */
 ONE_OF_MANY COLD uint32_t *bs4nn_count_full_batch(run_t *run)
 {
@@ -50,6 +51,7 @@ ONE_OF_MANY COLD uint32_t *bs4nn_count_full_batch(run_t *run)
     count_rows(run->output_planes, run->output_batch);
     return run->output_batch;
 }
+#endif
 
 /* Count the rows of the batch. */
 static APART void count_batch(run_t *run)

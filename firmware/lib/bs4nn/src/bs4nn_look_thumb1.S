@@ -372,7 +372,9 @@
     kept_drop .req lr; count .req r7; borrow .req r4
 .Ldown:                                     /* the level went up by so many eights: eight + carry - 1, after the others */
     subs drop_left, drop_left, #1
-    beq 1f
+    beq .Ldown_one
+    subs drop_left, drop_left, #1
+    beq .Ldown_two
 4:  mov kept_drop, drop_left                /* so many eights off in all lanes */
     ldr count, [sp]
     ldr count, [count, #layer_extra_planes]
@@ -390,8 +392,35 @@
     mov drop_left, kept_drop
     subs drop_left, drop_left, #1
     bne 4b
+    borrows .req r4; others .req r6; either .req r7
+.Ldown_two:                                 /* both carries less two: turned round they are two borrows, then one */
+    mov borrows, kept_eights
+    mvns borrows, borrows
+    mvns others, carry
+    movs either, borrows
+    eors either, others
+    ands borrows, others
+    ldr plane3, [planes]
+    movs others, either
+    bics others, plane3
+    orrs borrows, others
+    eors plane3, either
+    stm planes!, {plane3}
+    ldr count, [sp]
+    ldr count, [count, #layer_extra_planes]
+    adds count, count, #3
+6:  ldr sign, [planes]
+    eors sign, borrows
+    stm planes!, {sign}
+    ands borrows, sign
+    subs count, count, #1
+    bne 6b
+    ldr layer, [sp]
+    b .Lsigned
+
     change .req r6; passes .req r5
-1:  mov eight, kept_eights
+.Ldown_one:
+    mov eight, kept_eights
     eors carry, eight
     mvns change, carry                      /* what changes: up where eight is set, down elsewhere */
     ldr plane3, [planes]
@@ -557,18 +586,54 @@
     ldrh word, [at_record, #RECORD_NEXT]
     b .Lnext
 
-/* The batch is full: it is counted, and starts anew. */
+/* The batch is full, up to batch_end: its eight rows are counted, and it starts anew. */
+    next_row .req r7; batch_run .req r0; output_plane .req r0; counted .req r1; sum .req r1
+    pair0 .req r2; pair0_differ .req r3; pair1 .req r3; pair1_differ .req r4; pair2 .req r4; pair2_differ .req r5
+    pair3 .req r5; pair3_differ .req r6
 .Lbatch:
-    mov r0, record
-    mov r1, kept_column
-    push {r0-r3}
-    movs r0, run
-    bl bs4nn_count_full_batch
-    movs slot, r0
-    pop {r0, r2}
-    mov record, r0
-    mov kept_column, r2
-    pop {r2, r3}
+    push {r2-r6}
+    movs next_row, batch_end
+    subs next_row, next_row, #4 * BATCH
+    ldr batch_run, [sp, #20]                /* layer */
+    ldr batch_run, [batch_run, #layer_run]
+    ldr counted, [batch_run, #run_output_counted]
+    adds counted, counted, #BATCH
+    str counted, [batch_run, #run_output_counted]
+    ldr output_plane, [batch_run, #run_output_planes]
+    ldr sum, [output_plane]
+    ldm next_row!, {pair0, pair0_differ}
+    eors pair0_differ, pair0
+    add_pair sum, pair0, pair0_differ
+    ldm next_row!, {pair1, pair1_differ}
+    eors pair1_differ, pair1
+    add_pair sum, pair1, pair1_differ
+    eors pair1, pair0                       /* pair0_differ */
+    ldm next_row!, {pair2, pair2_differ}
+    eors pair2_differ, pair2
+    add_pair sum, pair2, pair2_differ
+    ldm next_row!, {pair3, pair3_differ}
+    eors pair3_differ, pair3
+    add_pair sum, pair3, pair3_differ
+    eors pair3, pair2                       /* pair2_differ */
+    stm output_plane!, {sum}
+    ldr sum, [output_plane]
+    add_pair sum, pair0, pair0_differ
+    add_pair sum, pair2, pair2_differ
+    stm output_plane!, {sum}
+    ldr sum, [output_plane]
+    eors pair2, pair0                       /* pair1_differ: as many fours */
+    add_pair sum, pair0, pair2              /* pair0: carry into plane 3 */
+    stm output_plane!, {sum}
+    cmp pair0, #0
+    beq 5f
+4:  ldr sum, [output_plane]
+    eors sum, pair0
+    stm output_plane!, {sum}
+    bics pair0, sum
+    bne 4b
+5:  pop {r2-r6}
+    movs slot, batch_end
+    subs slot, slot, #4 * BATCH
     b 3b
 
 /* Firing of other kinds is left to C. */

@@ -16,6 +16,7 @@
     together layer_margin, layer_spikes_end
     together layer_rows, layer_run
     together run_output_batch, run_slot
+    together run_output_counted, run_output_planes
 
     upper .req r1
     function bs4nn_look_at_list
@@ -271,7 +272,9 @@
     borrow .req r4; plane .req r7
 .Ldown:                                     /* the level went up by `drop` eights: eights + carry - 1, after the others */
     subs drop, drop, #1
-    beq 2f
+    beq .Ldown_one
+    subs drop, drop, #1
+    beq .Ldown_two
 7:  mov next_plane, upper                   /* `drop` eights off in all lanes */
     mov borrow, #-1
     ldr planes_left, [layer, #layer_extra_planes]
@@ -284,8 +287,37 @@
     bne 8b
     subs drop, drop, #1
     bne 7b
+    borrows .req lr; others .req r8; either .req r4
+.Ldown_two:                                 /* eights and carry less two: turned round they are two borrows, then one */
+    ldm upper, {plane3, plane4, plane5, sign}
+    mvn borrows, eights
+    mvn others, carry
+    eor either, borrows, others
+    and borrows, borrows, others
+    bic others, either, plane3
+    orr borrows, borrows, others
+    eor plane3, plane3, either
+    eor plane4, plane4, borrows
+    and borrows, borrows, plane4
+    eor plane5, plane5, borrows
+    and borrows, borrows, plane5
+    eor sign, sign, borrows
+    stm upper, {plane3, plane4, plane5, sign}
+    ldr planes_left, [layer, #layer_extra_planes]
+    cmp planes_left, #0
+    beq .Lsigned
+    add next_plane, upper, #16
+9:  and borrows, borrows, sign
+    ldr sign, [next_plane]
+    eor sign, sign, borrows
+    str sign, [next_plane], #4
+    subs planes_left, planes_left, #1
+    bne 9b
+    b .Lsigned
+
     change .req r8; passes .req r4
-2:  ldm upper, {plane3, plane4, plane5, sign}
+.Ldown_one:
+    ldm upper, {plane3, plane4, plane5, sign}
     eor change, change, eights
     mvn change, change                      /* what changes: up where eights is set, down elsewhere */
     eor plane3, plane3, change
@@ -400,14 +432,36 @@
     ldrsh next, [upper, #RECORD_NEXT - TO_PLANE_3]
     b .Lnext
 
-/* The batch is full: it is counted, and starts anew. */
+/* The batch is full, up to slot: its eight rows are counted, and it starts anew. */
+    counted .req r1; output_plane .req r3; sum0 .req r4; sum1 .req r5; sum2 .req r6; batch_run .req r0
+    pair0 .req r0; pair0_differ .req r1; pair1 .req r7; pair1_differ .req r8; pair2 .req r9; pair2_differ .req r10
+    high_sum .req r1
 .Lbatch:
-    push {r0, r1, r3, r12}
-    ldr r0, [layer, #layer_run]
-    bl bs4nn_count_full_batch
-    mov slot, r0
-    pop {r0, r1, r3, r12}
-    add batch_end, slot, #4 * BATCH
+    push {r0, r1, r3-r10}
+    ldr batch_run, [layer, #layer_run]
+    ldrd counted, output_plane, [batch_run, #run_output_counted]
+    add counted, counted, #BATCH
+    str counted, [batch_run, #run_output_counted]
+    ldm output_plane, {sum0, sum1, sum2}
+    ldmdb slot!, {pair0, pair0_differ, pair1, pair1_differ}
+    eor pair0_differ, pair0_differ, pair0
+    eor pair1_differ, pair1_differ, pair1
+    add_pairs sum0, pair0, pair0_differ, pair1, pair1_differ
+    ldmdb slot!, {pair1, pair1_differ, pair2, pair2_differ}
+    eor pair1_differ, pair1_differ, pair1
+    eor pair2_differ, pair2_differ, pair2
+    add_pairs sum0, pair1, pair1_differ, pair2, pair2_differ
+    add_pairs sum1, pair0_differ, pair0, pair1_differ, pair1
+    add_pair sum2, pair0, pair0_differ      /* pair0: carry into plane 3 */
+    stm output_plane!, {sum0, sum1, sum2}
+    cmp pair0, #0
+    beq 5f
+4:  ldr high_sum, [output_plane]
+    eor high_sum, high_sum, pair0
+    str high_sum, [output_plane], #4
+    bics pair0, pair0, high_sum
+    bne 4b
+5:  pop {r0, r1, r3-r10}
     b 3b
 
 /* Firing of other kinds is left to C. */

@@ -36,16 +36,18 @@
 #define RUN_FIELDS(FIELD)                                                                                             \
     FIELD(0, uint32_t *, output_batch)                 /* words x BATCH rows that have yet to be counted */           \
     FIELD(4, uint32_t *, slot)                         /* where the next one goes */                                  \
-    FIELD(8, uint32_t, in_flight)                      /* hidden spikes of the step before have yet to arrive */
+    FIELD(8, uint32_t, in_flight)                      /* hidden spikes of the step before have yet to arrive */      \
+    FIELD(12, uint32_t, output_counted)                /* spikes to the output layer that have been counted */        \
+    FIELD(16, uint32_t *, output_planes)               /* words x planes of the output layer */
 
 /*
  * Bytes of stack, for whoever adds them up: of look_at_list in assembly, and what it pushes within it at the most, to
- * have a batch counted.
+ * count a batch.
  */
 #define THUMB_2_LOOK_STACK 56
-#define THUMB_2_MOST_STACK 16
+#define THUMB_2_MOST_STACK 40
 #define THUMB_1_LOOK_STACK 48
-#define THUMB_1_MOST_STACK 16
+#define THUMB_1_MOST_STACK 20
 
 #if defined(__ASSEMBLER__)
 
@@ -75,8 +77,6 @@ RUN_FIELDS(RUN_SYMBOL)
 typedef struct {
     RUN_FIELDS(FIELD_MEMBER)
 
-    uint32_t output_counted;    /* spikes to the output layer that have been counted */
-    uint32_t *output_planes;    /* words x planes of the output layer */
     const bs4nn_network_t *network;
     const bs4nn_layer_t *output;
     const uint16_t *rows;       /* of the output layer, so many ... */
