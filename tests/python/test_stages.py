@@ -21,7 +21,7 @@ from bs4nn_tc.model import network_file, reference, stages
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.model.stages import SquareMeans
+from bs4nn_tc.model.stages import SquareMeans, Values
 
 GUARD = 0xA5
 
@@ -52,7 +52,7 @@ def test_means_of_squares_in_python_and_c(rows: int, columns: int, side: int, se
     if seed % 2:
         sample[:] = 255
     expected = naive_means(sample, shape, side)
-    several = SquareMeans(side).apply(np.stack([sample, sample[::-1]]), shape)
+    several = SquareMeans(side).apply(np.stack([sample, sample[::-1]]), Values(shape))
     assert several[0].tolist() == expected
     assert several.flags.c_contiguous  # C takes it as it lies
 
@@ -111,7 +111,7 @@ def test_c_reads_and_writes_nothing_else(compiler: str, tmp_path: Path) -> None:
 
 def test_a_mean_is_rounded_to_the_nearest_and_a_half_upwards() -> None:
     squares = np.array([[0, 0, 0, 1], [0, 1, 0, 1], [255, 255, 255, 254], [255, 255, 254, 254]], np.uint8)
-    assert SquareMeans(2).apply(squares, (2, 2)).ravel().tolist() == [0, 1, 255, 255]
+    assert SquareMeans(2).apply(squares, Values((2, 2))).ravel().tolist() == [0, 1, 255, 255]
 
 
 def test_the_reference_and_the_naive_simulator_prepare_a_sample() -> None:
@@ -132,8 +132,8 @@ def test_the_reference_and_the_naive_simulator_prepare_a_sample() -> None:
 def test_stages_follow_each_other() -> None:
     taken = Input((12, 8), 255, (SquareMeans(2), SquareMeans(2)))
     samples = np.random.default_rng(2).integers(0, 256, (3, 96)).astype(np.uint8)
-    halved = SquareMeans(2).apply(samples, (12, 8))
-    assert np.array_equal(taken.prepare(samples), SquareMeans(2).apply(halved, (6, 4)))
+    halved = SquareMeans(2).apply(samples, Values((12, 8)))
+    assert np.array_equal(taken.prepare(samples), SquareMeans(2).apply(halved, Values((6, 4))))
     assert np.array_equal(taken.prepare(samples[1]), taken.prepare(samples)[1])
     assert taken.behind_stages.shape == (3, 2)
     pixels = taken.prepare(samples)

@@ -204,7 +204,7 @@ def experiment(  # noqa: PLR0913 - one parameter an option of the command line
         loaded.test_labels,
         loaded.class_names,
         dataset,
-        loaded.image_shape,
+        loaded.picture,
         importers.load_proxies(proxies, network) if proxies else (),
         tuple(run or []),
         image,

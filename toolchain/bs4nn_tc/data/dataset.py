@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.limits import MAX_NEURONS
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
-from bs4nn_tc.model.stages import Stage, shape_text
+from bs4nn_tc.model.stages import Stage, as_picture, shape_text
 
 # Bytes of the images of a data set, training and test together: MNIST has 55 million, the largest EMNIST 640 million.
 MAX_BYTES = 1_000_000_000
@@ -34,36 +35,39 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels.
+    """Samples and labels; whatever they are, they are called images here.
 
     Attributes:
-        name: of a bundled data set, or the absolute path of a folder, so that it means the same from everywhere.
-        train_images: (N, pixels) uint8, intensities 0 .. intensity_max; a sixth of them is for validation.
+        name: of a bundled data set, or the absolute path of a file or folder, which means the same from everywhere.
+        train_images: (N, values) uint8 intensities 0 .. intensity_max, or int16, which no network takes before stages
+            have made intensities of them (`data/codings.py`); some of them are for validation.
         train_labels: (N,) int64, 0 .. classes - 1.
-        test_images: (M, pixels) uint8.
+        test_images: (M, values) of the same type.
         test_labels: (M,) int64.
-        image_shape: (rows, columns), rows * columns = pixels.
-        intensity_max: Imax.
+        image_shape: of one sample: (rows, columns), (values,), (steps, channels) or (planes, rows, columns).
+        intensity_max: Imax; 255 for int16.
         class_names: one a class.
         validation_count: so many of the last training images are validation images by the data set's own split; 0
             where it has none.
         notes: what whoever uses the data set should know, a line each.
         stages: what has made the images of `samples`; () where they are as they came.
         samples: the same data set before that; None without stages.
+        groups: (N,) int64, whose each training sample is (a speaker, a person, a device); None where nobody knows.
     """
 
     name: str
-    train_images: NDArray[np.uint8]
+    train_images: NDArray[Any]
     train_labels: NDArray[np.int64]
-    test_images: NDArray[np.uint8]
+    test_images: NDArray[Any]
     test_labels: NDArray[np.int64]
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     intensity_max: int
     class_names: tuple[str, ...]
     validation_count: int = 0
     notes: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
     samples: Dataset | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         # They are only ever shown (a class is its number), and come from names of folders: pages, tables and figures
@@ -94,18 +98,28 @@ class Dataset:
         return digest.hexdigest()
 
     @cached_property
-    def polarity(self) -> str:
-        """Whether ink is "bright" on a black ground or "dark" on a light one, by what the borders of images have."""
+    def polarity(self) -> str | None:
+        """Whether ink is "bright" on a black ground or "dark" on a light one, by what the borders of images have.
+
+        None for what is no grey picture.
+        """
+        if len(self.image_shape) != 2 or min(self.image_shape) < 2 or self.train_images.dtype != np.uint8:
+            return None
         images = self.train_images[:_LOOKED_AT].reshape(-1, *self.image_shape)
         borders = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
         ground = float(np.median(np.concatenate([border.reshape(-1) for border in borders])))
         return "dark" if 2 * ground > self.intensity_max else "bright"
 
     @property
+    def picture(self) -> tuple[int, int]:
+        """(rows, columns) in which an image is shown and moved."""
+        return as_picture(self.image_shape)
+
+    @property
     def input(self) -> Input:
         """The input side of a network that learns these images: with the stages, it takes the samples."""
-        shape = self.image_shape if self.samples is None else self.samples.image_shape
-        return Input(shape, self.intensity_max, self.stages)
+        taken = self if self.samples is None else self.samples
+        return Input(taken.image_shape, self.intensity_max, self.stages, str(taken.train_images.dtype))
 
     def for_network(self, network: Network | RealNetwork) -> Dataset:
         """The images that a network takes: the samples, where its own input has the stages.
@@ -123,7 +137,7 @@ class Dataset:
             )
         return taken
 
-    def training(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def training(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images and labels to learn from: the first five sixths (50,000 of MNIST).
 
         Where these or the last sixth lack a class, five sixths of every class.
@@ -131,7 +145,7 @@ class Dataset:
         part = self._split[0]
         return self.train_images[part], self.train_labels[part]
 
-    def validation(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def validation(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Images and labels to choose by: those that `training` leaves (the last 10,000 of MNIST)."""
         part = self._split[1]
         return self.train_images[part], self.train_labels[part]

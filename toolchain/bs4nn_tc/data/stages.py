@@ -1,4 +1,4 @@
-"""Data sets whose images have gone through a stage of an input: `NAME-14x14` is the data set NAME with smaller images.
+"""Data sets whose samples have gone through stages of an input: `NAME-14x14` is the data set NAME with smaller images.
 
 A network that learns them has the stage in its own input (`model/stages.py`), and takes the samples they come from.
 """
@@ -6,11 +6,15 @@ A network that learns them has the stage in its own input (`model/stages.py`), a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.dataset import Dataset
-from bs4nn_tc.model.stages import SquareMeans
+from bs4nn_tc.model.input import Input
+from bs4nn_tc.model.stages import SquareMeans, Stage
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _SIZED = re.compile(rf"(.+)-({_SIZE.pattern})", re.DOTALL)
@@ -41,6 +45,8 @@ def resized(dataset: Dataset, shape: tuple[int, int]) -> Dataset:
     Raises:
         UserError: its images cannot be cut into squares of k by k pixels, one for each pixel wanted.
     """
+    if len(dataset.image_shape) != 2 or dataset.train_images.dtype != np.uint8:
+        raise UserError(f"{dataset.name} has no grey pictures; only they have a size")
     rows, columns = dataset.image_shape
     side = rows // shape[0]
     if side < 1 or (shape[0] * side, shape[1] * side) != (rows, columns):
@@ -53,13 +59,31 @@ def resized(dataset: Dataset, shape: tuple[int, int]) -> Dataset:
     name = sized_name(dataset.name, f"{shape[0]}x{shape[1]}")
     if side == 1:
         return replace(dataset, name=name)
-    stage = SquareMeans(side)
+    return with_stages(dataset, (SquareMeans(side),), name)
+
+
+def with_stages(dataset: Dataset, stages: Sequence[Stage], name: str | None = None) -> Dataset:
+    """The data set as a network behind such stages sees it; it keeps the samples, too.
+
+    Args:
+        dataset: with or without stages of its own; the new ones come after those.
+        stages: in their order.
+        name: of the new one; that of the old one by default.
+
+    Raises:
+        UserError: a stage does not take what it gets.
+    """
+    if not stages:
+        return dataset
+    taken = dataset.input
+    added = Input(dataset.image_shape, taken.intensity_max, tuple(stages), str(dataset.train_images.dtype))
+    whole = Input(taken.shape, taken.intensity_max, (*taken.stages, *stages), taken.type)
     return replace(
         dataset,
-        name=name,
-        train_images=stage.apply(dataset.train_images, dataset.image_shape),
-        test_images=stage.apply(dataset.test_images, dataset.image_shape),
-        image_shape=shape,
-        stages=(stage,),
-        samples=dataset,
+        name=name or dataset.name,
+        train_images=added.prepare(dataset.train_images),
+        test_images=added.prepare(dataset.test_images),
+        image_shape=whole.passed[-1].shape,
+        stages=whole.stages,
+        samples=dataset if dataset.samples is None else dataset.samples,
     )

@@ -7,19 +7,17 @@ Whoever needs firing times elsewhere (the host library, a page, PyTorch) takes `
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_INTENSITY, MAX_NEURONS, whole_number
-from bs4nn_tc.model.stages import Shape, Stage, shapes_through
-
-# A sample is a row of values, a picture, or a picture of several planes.
-_MAX_AXES = 3
+from bs4nn_tc.model.stages import TYPES, Shape, Stage, Values, of_type, through
 
 
 @dataclass(frozen=True)
@@ -28,54 +26,74 @@ class Input:
 
     Attributes:
         kind: its name in files: one spike a value, the brighter the earlier.
-        shape: of a sample: (rows, columns) or (values,); () where nobody knows it. Part of a network's meaning only
-            where there are stages.
-        intensity_max: Imax, 1 .. 255: the intensity that fires at step 0, and the largest of a sample.
+        shape: of a sample: (values,), (rows, columns), (steps, channels) ..., or () where nobody knows it. Part of a
+            network's meaning only where there are stages.
+        intensity_max: Imax, 1 .. 255: the intensity that fires at step 0, the largest that the stages may give, and the
+            largest value of a sample of type uint8.
         stages: what is done to a sample before its intensities are coded.
+        type: of the values of a sample, "uint8", or with stages "int16", too.
     """
 
     kind: ClassVar[str] = "ramp"
     shape: Shape = ()
     intensity_max: int = MAX_INTENSITY
     stages: tuple[Stage, ...] = ()
+    type: str = "uint8"
 
     def __post_init__(self) -> None:
-        shape = tuple(self.shape)
-        if len(shape) > _MAX_AXES:
-            raise UserError(f"an input of {len(shape)} axes; at most {_MAX_AXES} are allowed")
-        sides = tuple(whole_number("a side of the input", side, 1, MAX_NEURONS) for side in shape)
-        if math.prod(sides) > MAX_NEURONS:
-            raise UserError(f"an input of {math.prod(sides):,} values; at most {MAX_NEURONS:,} are allowed")
-        object.__setattr__(self, "shape", sides)
         highest = whole_number("intensity_max", self.intensity_max, 1, MAX_INTENSITY)
         object.__setattr__(self, "intensity_max", highest)
         object.__setattr__(self, "stages", tuple(self.stages))
-        shapes_through(self.stages, sides)  # refuses what does not go through
+        if not isinstance(self.type, str) or self.type not in TYPES:
+            raise UserError(f"the type of a sample is '{printable(self.type, 40)}'; {' or '.join(TYPES)} is needed")
+        object.__setattr__(self, "shape", self.sample.shape)
+        pixels = self.passed[-1]  # refuses what does not go through
+        if pixels.type != "uint8" or pixels.highest > highest:
+            raise UserError(
+                f"what the input gives to layer 1 is {pixels.type} up to {pixels.highest:,}; uint8 up to "
+                f"{highest} is needed"
+            )
+        if pixels.count > MAX_NEURONS:
+            raise UserError(f"an input of {pixels.count:,} values; a network takes at most {MAX_NEURONS:,}")
+
+    @property
+    def sample(self) -> Values:
+        """What a sample is."""
+        if self.type == "uint8":
+            return Values(self.shape, "uint8", 0, self.intensity_max)
+        return of_type(self.shape, self.type)
+
+    @cached_property
+    def passed(self) -> list[Values]:
+        """What a sample is, and what it is after each stage."""
+        return through(self.stages, self.sample)
 
     @property
     def behind_stages(self) -> Input:
         """The input side behind the stages: what takes samples that are prepared already."""
-        return replace(self, shape=shapes_through(self.stages, self.shape)[-1], stages=())
+        return Input(self.passed[-1].shape, self.intensity_max)
 
-    def prepare(self, samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def prepare(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         """The pixels that the first layer takes.
 
         Args:
-            samples: (N, values) uint8, or one of them, (values,).
+            samples: (N, values) of the input's type, or one of them, (values,).
 
         Returns:
             (N, pixels) uint8, or (pixels,); the same array where there are no stages.
         """
-        prepared = samples
-        for stage, shape in zip(self.stages, shapes_through(self.stages, self.shape), strict=False):
-            prepared = stage.apply(prepared.reshape(-1, math.prod(shape)), shape)
-        return prepared.reshape(*samples.shape[:-1], -1) if self.stages else samples
+        if not self.stages:
+            return samples
+        prepared = samples.reshape(-1, self.sample.count)
+        for stage, values in zip(self.stages, self.passed, strict=False):
+            prepared = stage.apply(prepared, values)
+        return prepared.reshape(*samples.shape[:-1], -1)
 
-    def sample_of(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(N, values) uint8 samples of which `prepare` makes these (N, pixels)."""
-        samples = pixels
-        for stage, shape in reversed([*zip(self.stages, shapes_through(self.stages, self.shape), strict=False)]):
-            samples = stage.sample_of(samples, shape)
+    def sample_of(self, pixels: NDArray[np.uint8]) -> NDArray[Any] | None:
+        """(N, values) samples of which `prepare` makes these (N, pixels); None where a stage loses too much."""
+        samples: NDArray[Any] | None = pixels
+        for stage, values in reversed([*zip(self.stages, self.passed, strict=False)]):
+            samples = None if samples is None else stage.sample_of(samples, values)
         return samples
 
     @property
@@ -86,23 +104,31 @@ class Input:
             "intensity_max": self.intensity_max,
             "stages": [stage.json for stage in self.stages],
         }
-        return meaning | ({"shape": list(self.shape)} if self.stages else {})
+        if self.stages:
+            meaning["shape"] = list(self.shape)
+        if self.type != "uint8":
+            meaning["type"] = self.type
+        return meaning
 
-    def check(self, samples: NDArray[np.uint8]) -> None:
-        """Refuse samples that are too bright.
+    def check(self, samples: NDArray[Any]) -> None:
+        """Refuse samples of another type, and those that are too bright.
 
         Raises:
-            UserError: an intensity above intensity_max.
+            UserError: another type than the input's, or uint8 values above intensity_max.
         """
+        if samples.dtype != self.sample.dtype:
+            raise UserError(f"samples of type {samples.dtype}; this network takes {self.type}")
+        if self.type != "uint8":
+            return
         brightest = int(samples.max(initial=0))
         if brightest > self.intensity_max:
             raise UserError(f"a pixel has intensity {brightest}; this network takes 0 to {self.intensity_max}")
 
-    def firing_times(self, samples: NDArray[np.uint8], time_steps: int) -> NDArray[np.int32]:
+    def firing_times(self, samples: NDArray[Any], time_steps: int) -> NDArray[np.int32]:
         """Prepare samples, and code the intensities of their pixels: the brighter, the earlier the one spike.
 
         Args:
-            samples: (N, values) or (values,) uint8, intensities 0 .. intensity_max.
+            samples: (N, values) or (values,) of the input's type.
             time_steps: T; a time of T means "never", and intensity 0 never fires.
 
         Returns:

@@ -15,6 +15,8 @@ MAX_THRESHOLD = 65_535
 MAX_INTENSITY = 255
 MAX_LAYERS = 255
 MAX_STAGES = 8
+# Values of a sample where stages make fewer of them: a megapixel.
+MAX_SAMPLE_VALUES = 2**20
 # Of a whole network: 4 MB of signs, more than a microcontroller has flash, and a second's work to read.
 MAX_SYNAPSES = 2**25
 MAX_ALL_NEURONS = 2**20

@@ -157,7 +157,7 @@ class Network:
     @property
     def sample_values(self) -> int:
         """Number of values of a sample: the pixels, where the input has no stages."""
-        return math.prod(self.input.shape) if self.input.stages else self.inputs
+        return self.input.sample.count if self.input.stages else self.inputs
 
     @property
     def outputs(self) -> int:

@@ -77,7 +77,7 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
         plan = memory.plan(network, packed, "network")
     result = reference.run(network, dataset.test_images)
     images, labels = dataset.test_images, dataset.test_labels
-    material = experiments.Material(network, images, labels, dataset.class_names, dataset.name, dataset.image_shape)
+    material = experiments.Material(network, images, labels, dataset.class_names, dataset.name, dataset.picture)
     errors = np.flatnonzero(result.answer != labels)
     class_names = [_class_name(dataset, answer) for answer in range(network.outputs)]
     text = (
@@ -94,7 +94,7 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
             fitting=_fitting(network, plan),
             costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],
             pictures=_pictures(material),
-            facts=replay.facts(network, dataset.image_shape, class_names),
+            facts=replay.facts(network, dataset.picture, class_names),
             samples=_samples(network, dataset, result),
             wrong=[_wrong(dataset, int(index), int(result.answer[index])) for index in errors[:WRONG_SHOWN]],
             wrong_count=int(errors.size),
@@ -124,7 +124,7 @@ def _wrong(dataset: Dataset, index: int, answer: int) -> dict[str, Any]:
         "index": index,
         "label": dataset.class_names[dataset.test_labels[index]],
         "answer": _class_name(dataset, answer),
-        "picture": _picture(dataset.test_images[index], dataset.image_shape, dataset.intensity_max),
+        "picture": _picture(dataset.test_images[index], dataset.picture, dataset.intensity_max),
     }
 
 

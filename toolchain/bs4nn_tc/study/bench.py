@@ -151,7 +151,7 @@ def measure(
 
 
 def _hardest(network: Network, board: Board, target: ApplicationTarget) -> int | None:
-    """The most instructions that a search for hard images finds; None where the board's counter runs over."""
+    """The most instructions that a search for hard images finds; None without one, or where the counter runs over."""
     try:
         return hard_images.search(network, lambda image: targets.instructions(board, target.profile(image)[1]))
     except LapTooLongError:

@@ -15,8 +15,10 @@ SEARCHED = 3000
 _KEPT = 6
 
 
-def make(network: Network) -> NDArray[np.uint8]:
+def make(network: Network) -> NDArray[np.uint8] | None:
     """(24, values) uint8 samples that take long: no pixel black, spikes spread over all steps in random orders.
+
+    None where the stages of the input lose too much for anybody to know what gives such pixels.
 
     Half of them let the pixels that the first layer likes least fire first, so that little is decided early.
     """
@@ -35,8 +37,10 @@ def make(network: Network) -> NDArray[np.uint8]:
     return network.input.sample_of(np.stack(images))
 
 
-def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: int = SEARCHED) -> int:
+def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: int = SEARCHED) -> int | None:
     """The highest cost that is found among images made to be hard and `tries` changed ones, the same on every run.
+
+    None where `make` makes none.
 
     Args:
         network: whose images they are.
@@ -44,7 +48,10 @@ def search(network: Network, cost: Callable[[NDArray[np.uint8]], int], tries: in
         tries: how often one of the hardest images so far is changed and measured.
     """
     rng = np.random.default_rng(0)
-    measured = [(cost(image), image) for image in make(network)]
+    made = make(network)
+    if made is None:
+        return None
+    measured = [(cost(image), image) for image in made]
     hardest = sorted(measured, key=lambda found: -found[0])[:_KEPT]
     for _ in range(tries):
         image = hardest[rng.integers(len(hardest))][1].copy()

@@ -96,7 +96,7 @@ class BestTrainer:
     def _learn_batch(self, chosen: NDArray[np.int64], progress: Progress, batch: int) -> None:
         options = by_epoch(self._options, progress.epoch)
         rng = np.random.default_rng([options.seed, 2, progress.epoch, batch])
-        maps = affine_maps(rng, len(chosen), self.dataset.image_shape, options)
+        maps = affine_maps(rng, len(chosen), self.dataset.picture, options)
         drawn = rng.uniform(-options.elastic, options.elastic, (len(chosen), 2, WARP_POINTS, WARP_POINTS))
         fields = drawn.astype(np.float32)
         parts = [slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS) for part in range(PARTS)]
@@ -106,7 +106,7 @@ class BestTrainer:
             own = parts[part]
             images = self._images[chosen[own]]
             if maps is not None:
-                images = warp(images, self.dataset.image_shape, maps[own], fields[own])
+                images = warp(images, self.dataset.picture, maps[own], fields[own])
             return self.host.surrogate_gradients(
                 images,
                 self._labels[chosen[own]],

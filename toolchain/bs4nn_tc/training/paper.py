@@ -81,7 +81,7 @@ class PaperTrainer:
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
         images = np.ascontiguousarray(self._images[chosen])
         moving = np.random.default_rng([options.seed, 2, progress.epoch, progress.piece])
-        images = moved(moving, images, self.dataset.image_shape, options)
+        images = moved(moving, images, self.dataset.picture, options)
         fall = 0.7 ** (progress.epoch // options.fall_every) if options.fall_every else 1.0
         fall *= settling(options.settle, options.epochs, progress.epoch)
         right, flips = self.host.paper_learn(

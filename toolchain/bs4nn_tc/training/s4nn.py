@@ -69,7 +69,7 @@ class S4nnTrainer:
         chosen = order[progress.piece * IMAGES_A_PIECE : (progress.piece + 1) * IMAGES_A_PIECE]
         images = np.ascontiguousarray(self._images[chosen])
         rng = np.random.default_rng([options.seed, 2, progress.epoch, progress.piece])
-        images = moved(rng, images, self.dataset.image_shape, options)
+        images = moved(rng, images, self.dataset.picture, options)
         rate = options.rate * settling(options.settle, options.epochs, progress.epoch)
         weights = self.host.network.weights
         before = [layer >= 0 for layer in weights]

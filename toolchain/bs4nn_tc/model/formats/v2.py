@@ -91,4 +91,5 @@ def _input(said: Mapping[str, Any]) -> Input:
             f"{Input.kind}; {_NEWER}"
         )
     stages = from_json(parts.field(said, "stages", list))
-    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int), stages)
+    kind = parts.field(said, "type", str) if "type" in said else "uint8"
+    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int), stages, kind)

@@ -60,7 +60,7 @@ def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
         UserError: no data set, it does not say, and no square.
     """
     if dataset is not None:
-        return dataset.image_shape
+        return dataset.picture
     if len(network.input.shape) == 2:
         return network.input.shape[0], network.input.shape[1]
     side = int(network.inputs**0.5)
