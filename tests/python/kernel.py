@@ -51,7 +51,7 @@ def _library(name: str) -> ctypes.CDLL:
 def square_means(sample: np.ndarray, pixels: np.ndarray, shape: tuple[int, int], side: int) -> None:
     """`bs4nn_square_means` of a picture of `shape`."""
     addresses = [ctypes.c_void_p(array.ctypes.data) for array in (sample, pixels)]
-    _library("fast").bs4nn_square_means(*addresses, *map(ctypes.c_uint16, (*shape, side)))
+    _library("fast").bs4nn_square_means(*addresses, *map(ctypes.c_uint32, (*shape, side)))
 
 
 def sanitized_environment() -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_means_of_squares_in_python_and_c(rows: int, columns: int, side: int, se
 
 
 SANITIZED = """
-#include "bs4nn_stages.h"
+#include "bs4nn_stages_pictures.h"
 #include <stdlib.h>
 #include <string.h>
 int main(void)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bs4nn_tc.base import resources
 from bs4nn_tc.device.cores import Core, InstructionSet
-from bs4nn_tc.model.network import Network
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ class Assembly:
     calls: tuple[str, ...]
 
 
-# What the C of a network whose input has stages calls besides a kernel.
-STAGES = tuple(sorted(resources.KERNEL.glob("bs4nn_stages.*")))
+# What networks call whose input has stages, each some of it (codegen/stages.py): no part of a kernel.
+STAGES = tuple(sorted(resources.KERNEL.glob("bs4nn_stages_*")))
 
 
 @dataclass(frozen=True)
@@ -120,10 +119,6 @@ class Kernel:
         """Sources and headers, its own and those that all kernels share, sorted by name."""
         shared = set(resources.KERNEL.iterdir()).difference(STAGES, *(one.own_files for one in KERNELS.values()))
         return sorted(self.own_files | shared, key=lambda path: path.name)
-
-    def files_for(self, network: Network) -> list[Path]:
-        """The same, with what a network's stages need."""
-        return [*self.files, *(STAGES if network.input.stages else ())]
 
     @property
     def own_files(self) -> set[Path]:

@@ -84,7 +84,7 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
     ]
-    return Plan(tuple(items), stages.CODE_BYTES if network.input.stages else 0)
+    return Plan(tuple(items), stages.code_bytes(network.input))
 
 
 def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:

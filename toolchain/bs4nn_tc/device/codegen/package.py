@@ -11,7 +11,7 @@ import bs4nn_tc
 from bs4nn_tc.base import resources
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file, write_atomically
-from bs4nn_tc.device.codegen import names, pack, render, self_test
+from bs4nn_tc.device.codegen import names, pack, render, self_test, stages
 from bs4nn_tc.device.kernels import FAST, Kernel
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
@@ -39,7 +39,7 @@ def package_files(network: Network, name: str, kernel: Kernel = FAST) -> dict[st
     answer, response_time = int(result.answer[0]), int(result.response_time[0])
     texts = render.render_package(network, packed, name, image, answer, response_time, kernel)
     texts |= {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
-    for path in kernel.files_for(network):
+    for path in [*kernel.files, *stages.files(network.input)]:
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")
     version, what = bs4nn_tc.__version__, f"A {network.shape_text} binarized spiking network and its kernel"
     # No licence: the weights are the user's, and `pio pkg pack` would ask the network about it.

@@ -17,7 +17,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, new_folder, put_back, read_file
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.device.boards import Board
-from bs4nn_tc.device.codegen import bound, memory, names, pack, render
+from bs4nn_tc.device.codegen import bound, memory, names, pack, render, stages
 from bs4nn_tc.device.kernels import FAST, SMALL, Kernel
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
@@ -139,7 +139,7 @@ def _write(
     sources = folder / "lib" / "bs4nn" / "src"
     shutil.rmtree(sources)
     sources.mkdir()
-    for path in kernel.files_for(network):
+    for path in [*kernel.files, *stages.files(network.input)]:
         shutil.copyfile(path, sources / path.name)
     (folder / "boards").mkdir()
     for board in boards:

@@ -77,6 +77,7 @@ def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any
         "plan": memory.plan(network, packed, name),
         "last": len(network.layers),
         "shape_text": shape_text,
+        "stage_headers": [path.name for path in stages.files(network.input) if path.suffix == ".h"],
         "stage_calls": stages.calls(network.input),
         "values_written": stages.values_written(network.input),
     }
@@ -162,7 +163,7 @@ def render_package(
         "answer": answer,
         "response_time": response_time,
         "kernel": kernel,
-        "sources": [path for path in kernel.files_for(network) if path.suffix != ".h"],
+        "sources": [path for path in [*kernel.files, *stages.files(network.input)] if path.suffix != ".h"],
     }
     templates = {
         "CMakeLists.txt": "package_CMakeLists.txt.j2",

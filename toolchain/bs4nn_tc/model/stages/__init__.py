@@ -1,7 +1,7 @@
 """What is done to a sample before its values become spikes: in whole numbers, so that a device does the same.
 
-A kind of stage is a class in a module here and one line in `STAGES`; its C is called by generated code
-(`device/codegen/stages.py`).
+A kind of stage is a class in a module here and one line in `STAGES`; its C is called by generated code, which knows it
+by an entry in `device/codegen/stage_kinds`.
 """
 
 from __future__ import annotations

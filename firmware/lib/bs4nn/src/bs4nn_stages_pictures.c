@@ -1,36 +1,38 @@
 /*
- * bs4nn_stages.c - see bs4nn_stages.h.
+ * bs4nn_stages_pictures.c - see bs4nn_stages_pictures.h.
  *
  * In place: values are written in the order in which they are read, each after the whole square that it stands for, so
  * that no value is lost that is still to be read.
  */
-#include "bs4nn_stages.h"
+#include "bs4nn_stages_pictures.h"
+
+#include "bs4nn_compiler.h"
 
 /* Squares of four values, in a third of the instructions that the way for any square takes. */
-static void halve(const uint8_t *sample, uint8_t *pixels, uint32_t rows, uint32_t columns)
+static void halve(const uint8_t *from, uint8_t *to, uint32_t rows, uint32_t columns)
 {
     for (; rows > 0u; rows -= 2u) {
-        const uint8_t *end = sample + columns;
-        for (; sample != end; sample += 2) {
-            *pixels++ = (uint8_t)(((uint32_t)sample[0] + sample[1] + sample[columns] + sample[columns + 1u] + 2u) >> 2);
+        const uint8_t *end = from + columns;
+        for (; from != end; from += 2) {
+            *to++ = (uint8_t)(((uint32_t)from[0] + from[1] + from[columns] + from[columns + 1u] + 2u) >> 2);
         }
-        sample += columns;
+        from += columns;
     }
 }
 
-void bs4nn_square_means(const uint8_t *sample, uint8_t *pixels, uint16_t rows, uint16_t columns, uint16_t side)
+ONE_OF_MANY void bs4nn_square_means(const uint8_t *from, uint8_t *to, uint32_t rows, uint32_t columns, uint32_t side)
 {
     if (side == 2u) {
-        halve(sample, pixels, rows, columns);
+        halve(from, to, rows, columns);
         return;
     }
-    const uint32_t area = (uint32_t)side * side;
+    const uint32_t area = side * side;
     /* A core may have no division. With sum < 256 * area <= 2^24 the product stays below 2^32, and what is left of the
      * reciprocal makes the mean one too small at the most. */
     const uint32_t reciprocal = (1uL << 24) / area;
     for (uint32_t top = 0; top < rows; top += side) {
         for (uint32_t left = 0; left < columns; left += side) {
-            const uint8_t *value = sample + left;
+            const uint8_t *value = from + left;
             uint32_t sum = area / 2u;
             for (uint32_t y = side; y > 0u; y--) {
                 for (const uint8_t *end = value + side; value != end; value++) {
@@ -40,8 +42,8 @@ void bs4nn_square_means(const uint8_t *sample, uint8_t *pixels, uint16_t rows, u
             }
             uint32_t mean = (sum * reciprocal) >> 24;
             mean += sum - mean * area >= area;
-            *pixels++ = (uint8_t)mean;
+            *to++ = (uint8_t)mean;
         }
-        sample += (uint32_t)side * columns;
+        from += side * columns;
     }
 }

@@ -1,0 +1,9 @@
+"""Stages for tables: firmware/lib/bs4nn/src/bs4nn_stages_tables.c."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bs4nn_tc.device.codegen.stage_kinds.in_c import InC
+
+TABLES: Mapping[str, InC] = {}
