@@ -17,7 +17,8 @@ from conftest import refused_data
 from PIL import Image
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.data import datasets, pictures
+from bs4nn_tc.data import datasets
+from bs4nn_tc.data.sources import pictures
 
 # Three by two, so that every way to turn it shows.
 STRIPES = np.array([[0, 40, 80], [120, 160, 255]], np.uint8)

@@ -14,7 +14,7 @@ from conftest import Tool, random_network
 from bs4nn_tc import cli
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli import measuring, targets
-from bs4nn_tc.data import bundled
+from bs4nn_tc.data.sources import bundled
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import pack, project
 from bs4nn_tc.model import network_file

@@ -82,8 +82,11 @@ class Archive:
                     raise UserError(f"its member '{shown}' is packed by another method than NumPy's")
                 if name == member.filename or name in self._members:
                     raise UserError(f"it has a member '{shown}' that is no array or comes twice")
-                with self._zip.open(member) as stream:
-                    facts, start = _header(stream)
+                try:
+                    with self._zip.open(member) as stream:
+                        facts, start = _header(stream)
+                except UserError as error:
+                    raise UserError(f"the array '{printable(name, 60)}': {error}") from error
                 if start + facts.bytes != member.file_size:
                     raise UserError(f"the array '{printable(name, 60)}' is of another size than its header says")
                 self._members[name], self.facts[name] = member, facts
@@ -166,8 +169,10 @@ def _header(stream: IO[bytes]) -> tuple[ArrayFacts, int]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # files of Python 2 (10L) are read, and need no advice
         shape, by_columns, dtype = read(text, max_header_size=_MAX_HEADER)
-    if dtype.hasobject or dtype.itemsize == 0:
-        raise ValueError("it holds Python objects or nothing, which is not read")
+    if dtype.hasobject:
+        raise UserError("it holds Python objects, which are never unpickled; save it with numbers or texts alone")
+    if dtype.itemsize == 0:
+        raise ValueError("it holds elements of no length")
     if any(type(length) is not int or length < 0 for length in shape):
         raise ValueError(f"an axis of impossible length, {shape}")
     return ArrayFacts(tuple(shape), dtype, by_columns), np.lib.format.MAGIC_LEN + width + size

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
+from bs4nn_tc.data import splits
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.limits import MAX_NEURONS
 from bs4nn_tc.model.network import Network
@@ -31,6 +32,10 @@ Indices = slice | NDArray[np.int64]
 
 # Images that are looked at for their ground.
 _LOOKED_AT = 2000
+# One in so many training images is for validation.
+_VALIDATION_PARTS = 6
+# Fewer training images, validation images of a class, or groups of validation images say little by one split.
+_FEW, _FEW_OF_A_CLASS, _FEW_GROUPS = 600, 10, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,10 @@ class Dataset:
         stages: what has made the images of `samples`; () where they are as they came.
         samples: the same data set before that; None without stages.
         groups: (N,) int64, whose each training sample is (a speaker, a person, a device); None where nobody knows.
+        test_groups: (M,) int64, those of the test samples, by the same numbers.
+        stratified: validation samples are drawn from all training samples, alike from each class, and not the last.
+        reading: how files became the samples, for whoever reads one more: `sources.Reading.json`.
+        hop: steps from one sample of a stream to the next; None where samples are no parts of a stream.
     """
 
     name: str
@@ -68,6 +77,10 @@ class Dataset:
     stages: tuple[Stage, ...] = ()
     samples: Dataset | None = None
     groups: NDArray[np.int64] | None = None
+    test_groups: NDArray[np.int64] | None = None
+    stratified: bool = False
+    reading: dict[str, Any] | None = None
+    hop: int | None = None
 
     def __post_init__(self) -> None:
         # They are only ever shown (a class is its number), and come from names of folders: pages, tables and figures
@@ -78,6 +91,9 @@ class Dataset:
     def _split(self) -> tuple[Indices, Indices]:
         """Which training images are to learn from, and which to choose by."""
         count = len(self.train_labels)
+        if not self.validation_count and (self.stratified or self.groups is not None):
+            chosen = splits.held_out(self.train_labels, self.groups, _VALIDATION_PARTS)
+            return np.flatnonzero(~chosen), np.flatnonzero(chosen)
         for learned in (count - self.validation_count, count * 5 // 6):
             parts = slice(None, learned), slice(learned, None)
             if all(len(np.unique(self.train_labels[part])) == len(self.class_names) for part in parts):
@@ -88,6 +104,29 @@ class Dataset:
             own = np.flatnonzero(self.train_labels == label)
             held_out[own[max(1, len(own) * 5 // 6) :]] = True
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """(indices to learn from, indices to choose by) of training images: a cross-validation where there are few.
+
+        One pair, the split of `training` and `validation`, where the data set brings its validation images, or where
+        there are so many that those decide by themselves; else up to five pairs, by groups where there are groups.
+        """
+        learned, chosen = (np.arange(len(self.train_labels))[part] for part in self._split)
+        few = len(self.train_labels) < _FEW or np.bincount(self.train_labels[chosen]).min() < _FEW_OF_A_CLASS
+        few |= self.groups is not None and len(np.unique(self.groups[chosen])) < _FEW_GROUPS
+        if self.validation_count or not few:
+            return [(learned, chosen)]
+        return splits.folds(self.train_labels, self.groups)
+
+    @cached_property
+    def split_digest(self) -> str:
+        """SHA-256 of the test samples, their labels and the places of the validation samples: what was not learned."""
+        taken = self if self.samples is None else self.samples
+        places = np.arange(len(self.train_labels))[self._split[1]]
+        digest = hashlib.sha256(places.astype("<i8").tobytes())
+        for array in (taken.test_images, taken.test_labels.astype("<i8")):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def training_digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Image data sets: MNIST and Fashion-MNIST, the bundled digits, IDX folders, folders of images.
+"""Data sets by their names: those that we know, files, and folders.
 
 The test images give only the figure that is reported. Whatever is chosen (recipe, epoch, seed,
 threshold) is chosen on the validation images, a sixth of the training images.
@@ -8,37 +8,41 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.data import bundled, idx, image_folder
-from bs4nn_tc.data.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
+from bs4nn_tc.data.sources import arrays, bundled, idx, image_folder
+from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
+from bs4nn_tc.data.sources.reading import Reading
 from bs4nn_tc.data.stages import resized, sized_name, source_and_shape
 
-__all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "is_here", "load", "sized_name"]
+__all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "Reading", "is_here", "load", "sized_name"]
 
 
-def load(name: str, data_dir: Path | None = None) -> Dataset:
+def load(name: str, data_dir: Path | None = None, reading: Reading | None = None) -> Dataset:
     """Load a data set.
 
     Args:
-        name: "mnist", "fashion-mnist", "digits", or the path of an IDX folder or of a folder of images (CLASS/*.png,
-            or train/CLASS/*.png beside test/CLASS/*.png). Of several IDX sets in one folder, FOLDER/PREFIX is the one
-            whose files begin so. With "-14x14" after any of these, its images at that size, see `stages.resized`.
+        name: one of `NAMES`, or the path of a file or folder, see docs/DATASETS.md. Of several IDX sets in one folder,
+            FOLDER/PREFIX is the one whose files begin so. With "-14x14" after any of these, its images at that size,
+            see `stages.resized`.
         data_dir: where MNIST and Fashion-MNIST lie in torchvision's layout; "data" by default.
+        reading: how its files are read; what they say themselves by default.
 
     Raises:
         MissingToolError: the data set or the package that brings it is not on this machine.
         UserError: an unknown name, or damaged or unusable data.
     """
     source, shape = source_and_shape(name)
+    read = reading or Reading()
     try:
         if shape is None or _is_source(name) or not _is_source(source):
-            return checked(_load_source(name, data_dir))
-        return checked(resized(_load_source(source, data_dir), shape))
+            return checked(_load_source(name, data_dir, read))
+        return checked(resized(_load_source(source, data_dir, read), shape))
     except MemoryError as error:
         raise UserError(f"{name} does not fit into the memory here; take fewer or smaller images") from error
 
@@ -50,24 +54,37 @@ def is_here(name: str) -> bool:
 
 def _is_source(name: str) -> bool:
     """Whether something has that very name, with images of their own size."""
-    return name in NAMES or (bool(name) and (os.path.isdir(name) or _set_in_parent(name) is not None))  # noqa: PTH112
+    if bundled.plain(name) in NAMES or (bool(name) and os.path.isdir(name)):  # noqa: PTH112
+        return True
+    return bool(name) and (_reader_of(name) is not None or _set_in_parent(name) is not None)
 
 
-def _load_source(name: str, data_dir: Path | None) -> Dataset:
-    if name in NAMES:
-        return bundled.load(name, data_dir)
+# What reads a file, by the end of its name.
+_READERS: Mapping[str, Callable[[Path, Reading], Dataset]] = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
+
+
+def _reader_of(name: str) -> Callable[[Path, Reading], Dataset] | None:
+    return _READERS.get(Path(name).suffix.lower()) if os.path.isfile(name) else None  # noqa: PTH113
+
+
+def _load_source(name: str, data_dir: Path | None, reading: Reading) -> Dataset:
+    if bundled.plain(name) in NAMES:
+        return bundled.load(bundled.plain(name), data_dir, reading)
     if not _is_source(name):
         raise UserError(_unknown(name))
-    return _from_path(name)
+    return _from_path(name, reading)
 
 
-def _from_path(name: str) -> Dataset:
+def _from_path(name: str, reading: Reading) -> Dataset:
     given = Path(name)
     folder = given.resolve()
     try:
         str(folder).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{folder}: the path of a data set must be UTF-8; rename the folder") from error
+    reader = _reader_of(name)
+    if reader is not None:
+        return replace(reader(given, reading), name=str(folder))
     prefix = _set_in_parent(name)
     if prefix is not None:
         return replace(idx.load(given.parent, prefix), name=str(given.parent.resolve() / given.name))
@@ -78,6 +95,8 @@ def _from_path(name: str) -> Dataset:
     if sets:
         prefix = idx.NO_PREFIX if idx.NO_PREFIX in sets else min(sets)
         return replace(idx.load(given, prefix), name=str(folder))
+    if arrays.is_folder(given):
+        return replace(arrays.load_npy(given, reading), name=str(folder))
     return replace(image_folder.load(given), name=str(folder))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors
-from bs4nn_tc.data import pictures
 from bs4nn_tc.data.dataset import TAKEN, Dataset, check_size, every_fifth
+from bs4nn_tc.data.sources import pictures
+from bs4nn_tc.data.sources.assembling import natural
 
 _ROLES = {
     **dict.fromkeys(("train", "training"), "training"),
@@ -99,18 +99,11 @@ def _folders_in(folder: Path) -> list[Path]:
     """The folders in a folder, in the order of their names with numbers as numbers, without litter."""
     with disk_errors(folder, "read"):
         found = [path for path in folder.iterdir() if not _is_litter(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: _natural(path.name))
+    return sorted(found, key=lambda path: natural(path.name))
 
 
 def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
-
-
-def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A key to sort names by: 2 before 10."""
-    pieces = re.split(r"([0-9]+)", name)
-    numbers = [(True, 0, piece) if i % 2 == 0 else (False, int(piece), "") for i, piece in enumerate(pieces)]
-    return [number for number in numbers if number != (True, 0, "")], name
 
 
 def _parts(folder: Path) -> tuple[dict[str, Path], list[str]]:
