@@ -163,13 +163,23 @@ def print_table(title: str, rows: list[tuple[str, str]]) -> None:
     output.print(table)
 
 
-def load_dataset(name: str, data_dir: Path | None, network: Network | None = None) -> datasets.Dataset:
+def load_dataset(
+    name: str, data_dir: Path | None, network: Network | None = None, reading: datasets.Reading | None = None
+) -> datasets.Dataset:
     """A data set, as `network` takes its images if one is given; what whoever uses it should know is printed.
+
+    Args:
+        name: as for `datasets.load`.
+        data_dir: as for `datasets.load`.
+        network: what the images are for; they are read as those that it has learned.
+        reading: how they are read where there is no network.
 
     Raises:
         UserError: no such data set, or images that the network does not take.
     """
-    loaded = datasets.load(name, data_dir)
+    if network is not None and network.data is not None:
+        reading = datasets.Reading.from_json(network.data.reading)
+    loaded = datasets.load(name, data_dir, reading)
     for note in loaded.notes:
         progress_console.print(f"note: {note}")
     if network is not None:

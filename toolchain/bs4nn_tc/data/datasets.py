@@ -15,7 +15,7 @@ from pathlib import Path
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
-from bs4nn_tc.data.sources import arrays, bundled, idx, image_folder
+from bs4nn_tc.data.sources import arrays, bundled, idx, image_folder, tables
 from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.sources.reading import Reading
 from bs4nn_tc.data.stages import resized, sized_name, source_and_shape
@@ -60,7 +60,11 @@ def _is_source(name: str) -> bool:
 
 
 # What reads a file, by the end of its name.
-_READERS: Mapping[str, Callable[[Path, Reading], Dataset]] = {".npz": arrays.load_npz, ".npy": arrays.load_npy}
+_READERS: Mapping[str, Callable[[Path, Reading], Dataset]] = {
+    ".npz": arrays.load_npz,
+    ".npy": arrays.load_npy,
+    **dict.fromkeys(tables.ENDINGS, tables.load),
+}
 
 
 def _reader_of(name: str) -> Callable[[Path, Reading], Dataset] | None:
@@ -95,8 +99,9 @@ def _from_path(name: str, reading: Reading) -> Dataset:
     if sets:
         prefix = idx.NO_PREFIX if idx.NO_PREFIX in sets else min(sets)
         return replace(idx.load(given, prefix), name=str(folder))
-    if arrays.is_folder(given):
-        return replace(arrays.load_npy(given, reading), name=str(folder))
+    for is_folder, load_folder in ((arrays.is_folder, arrays.load_npy), (tables.is_folder, tables.load)):
+        if is_folder(given):
+            return replace(load_folder(given, reading), name=str(folder))
     return replace(image_folder.load(given), name=str(folder))
 
 

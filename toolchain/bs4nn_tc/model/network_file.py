@@ -41,7 +41,7 @@ _ZIP_MAGIC = b"PK\x03\x04"
 
 def to_bytes(network: Network) -> bytes:
     """The content of a network file; the same network gives the same bytes."""
-    version = {"format": FORMAT, "version": VERSION, "minor": v2.MINOR, "digest": network.digest}
+    version = {"format": FORMAT, "version": VERSION, "minor": v2.minor_of(network), "digest": network.digest}
     header = version | v2.header_of(network)
     text = header_text(header, indent=1)
     arrays: dict[str, NDArray[Any]] = {"header": np.frombuffer(text, np.uint8)}

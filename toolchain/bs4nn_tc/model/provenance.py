@@ -10,7 +10,9 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bs4nn_tc.base import plain_json
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 
@@ -30,22 +32,30 @@ class TrainedOn:
         digest: SHA-256 of its training images and labels, 64 hex digits; None where nobody knows it.
         polarity: one of `POLARITIES`; None where nobody knows it.
         all_images: it has learned from the validation images, too, so that they say little of it.
+        split: SHA-256 of its test images, their labels and the places of validation images; None where nobody knows.
+        reading: how its files were read, `Reading.json` in `data/sources/reading.py`; None where there is one way alone.
     """
 
     name: str
     digest: str | None = None
     polarity: str | None = None
     all_images: bool = False
+    split: str | None = None
+    reading: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
             raise UserError(f"a data set cannot have the name '{printable(self.name, 40)}'; a name or a path is needed")
-        if self.digest is not None and not (isinstance(self.digest, str) and _DIGEST.fullmatch(self.digest)):
-            raise UserError("the digest of a data set is not one of 64 hex digits")
+        for digest in (self.digest, self.split):
+            if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest)):
+                raise UserError("a digest of a data set is not one of 64 hex digits")
         if self.polarity is not None and self.polarity not in POLARITIES:
             raise UserError(f"the polarity of a data set is not one of {', '.join(POLARITIES)}")
         if not isinstance(self.all_images, bool):
             raise UserError("whether a network has learned all images is neither true nor false")
+        if self.reading is not None and not isinstance(self.reading, dict):
+            raise UserError("how the files of a data set are read is no list of named values")
+        plain_json.check(self.reading, "how the files of a data set are read")
 
 
 @dataclass(frozen=True)

@@ -247,5 +247,12 @@ def _with_data(network: Network | RealNetwork, dataset: Dataset, options: Option
         shape, names = list(dataset.image_shape), list(dataset.class_names)
         facts = {"dataset": dataset.name, "image_shape": shape, "class_names": names}
         return replace(network, description={**network.description, **facts})
-    data = TrainedOn(dataset.name, dataset.training_digest, dataset.polarity, options.all_images)
+    data = TrainedOn(
+        dataset.name,
+        dataset.training_digest,
+        dataset.polarity,
+        options.all_images,
+        dataset.split_digest,
+        dataset.reading,
+    )
     return replace(network, class_names=dataset.class_names, data=data)

@@ -16,9 +16,17 @@ from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.provenance import Scaling, TrainedOn
 from bs4nn_tc.model.stages import from_json
 
-MINOR = 0
+MINOR = 1
+# Fields of `TrainedOn` that came with minor version 1; a file without them is one of 2.0, byte for byte.
+_SINCE_1 = ("split", "reading")
 MAX_MINOR = 65_535
 _NEWER = "a newer release of bs4nn-tc may read it"
+
+
+def minor_of(network: Network) -> int:
+    """The lowest minor version that has everything that a network says."""
+    data = network.data
+    return MINOR if data is not None and any(vars(data)[name] is not None for name in _SINCE_1) else 0
 
 
 def header_of(network: Network) -> dict[str, Any]:
@@ -31,10 +39,14 @@ def header_of(network: Network) -> dict[str, Any]:
         "input": {**network.input.meaning, "shape": list(network.input.shape)},
         "layers": [{"kind": layer.kind, "sizes": list(layer.sizes)} for layer in network.layers],
         "class_names": list(network.class_names) or None,
-        "data": None if data is None else vars(data),
+        "data": None if data is None else _without_none(data),
         "scaling": None if scaling is None else {"theta": scaling.theta, "alphas": list(scaling.alphas)},
         "description": network.description,
     }
+
+
+def _without_none(data: TrainedOn) -> dict[str, Any]:
+    return {name: value for name, value in vars(data).items() if name not in _SINCE_1 or value is not None}
 
 
 def read(header: Mapping[str, Any], archive: Archive) -> Network:
