@@ -33,7 +33,7 @@ class TrainedOn:
         polarity: one of `POLARITIES`; None where nobody knows it.
         all_images: it has learned from the validation images, too, so that they say little of it.
         split: SHA-256 of its test images, their labels and the places of validation images; None where nobody knows.
-        reading: how its files were read, `Reading.json` in `data/sources/reading.py`; None where there is one way alone.
+        reading: how its files were read, `Reading.json` in `data/sources/reading.py`; None where that is clear.
     """
 
     name: str

@@ -324,6 +324,6 @@ def _numbers(path: Path, layout: _Layout, rows: list[list[str]], lines: list[int
                 said = layout.names[place] if layout.names else place + 1
                 raise UserError(
                     f"{path}, line {lines[row]}, {layout.name(place)} holds '{printable(text, 40)}', which is no "
-                    f"number; if it holds the classes, say --label {printable(said, 60)}, else write numbers or leave it out"
+                    f"number; if it holds the classes, --label {printable(said, 60)}; else write numbers or drop it"
                 ) from error
     return numbers
