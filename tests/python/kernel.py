@@ -18,8 +18,10 @@ from conftest import require
 
 from bs4nn_tc.base import resources
 from bs4nn_tc.device import kernels
+from bs4nn_tc.device.codegen import stages
 from bs4nn_tc.device.kernel_library import KernelNetwork
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import Stage, Values
 
 
 class _Instance(ctypes.Structure):
@@ -52,6 +54,40 @@ def square_means(sample: np.ndarray, pixels: np.ndarray, shape: tuple[int, int],
     """`bs4nn_square_means` of a picture of `shape`."""
     addresses = [ctypes.c_void_p(array.ctypes.data) for array in (sample, pixels)]
     _library("fast").bs4nn_square_means(*addresses, *map(ctypes.c_uint32, (*shape, side)))
+
+
+def _guarded(count: int, dtype: np.dtype | type) -> tuple[np.ndarray, np.ndarray]:
+    """Room for values at a word's address between two guards, and all of it, which `_is_guarded` looks at."""
+    size = count * np.dtype(dtype).itemsize
+    whole = np.full(-(-size // 4) * 4 + 8, 0xA5, np.uint8)
+    return whole[4 : 4 + size].view(dtype), whole
+
+
+def _is_guarded(room: np.ndarray, whole: np.ndarray) -> bool:
+    return bool((whole[:4] == 0xA5).all() and (whole[4 + room.nbytes :] == 0xA5).all())
+
+
+def stage(one: Stage, values: Values, sample: np.ndarray) -> np.ndarray:
+    """What the C of a stage makes of a sample: beside it, and where it may, in place; it touches nothing else."""
+    kind, after = stages.in_c(one), one.after(values)
+    tables = [np.array(table.values, table.ctype.removesuffix("_t")) for table in kind.tables(one, values)]
+    scratch = _guarded(kind.scratch_bytes(one, values), np.uint8)
+    made = []
+    for in_place in (False, True) if kind.in_place else (False,):
+        largest = max(values.bytes, after.bytes) if in_place else after.bytes
+        to, whole = _guarded(largest, np.uint8)
+        source = to[: values.bytes].view(values.dtype) if in_place else _guarded(values.count, values.dtype)[0]
+        source[:] = sample
+        rooms = [source, to, *([scratch[0]] if scratch[0].size else []), *tables]
+        addresses = [ctypes.c_void_p(room.ctypes.data) for room in rooms]
+        function = getattr(_library("fast"), kind.function)
+        function(*addresses, *map(ctypes.c_uint32, kind.numbers(one, values)))
+        assert _is_guarded(to, whole)
+        assert _is_guarded(*scratch)
+        assert in_place or np.array_equal(source, sample)
+        made.append(to[: after.bytes].view(after.dtype).copy())
+    assert np.array_equal(made[0], made[-1])
+    return made[0]
 
 
 def sanitized_environment() -> dict[str, str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import naive_pictures
+
 from bs4nn_tc.model.network import Network
 
 # A kind of layer as its matrix (out, in) of +1, -1, and 0 where there is no synapse.
@@ -30,21 +32,24 @@ def square_means(picture: list[list[int]], side: int) -> list[list[int]]:
     return [[math.floor(Fraction(sum_, side * side) + Fraction(1, 2)) for sum_ in line] for line in sums]
 
 
-# A kind of stage as what it makes of a picture, row by row.
-STAGES: dict[str, Callable[[Any, list[list[int]]], list[list[int]]]] = {
-    "square-means": lambda stage, picture: square_means(picture, stage.side),
+def _square_means(stage: Any, values: Any, sample: list[int]) -> list[int]:
+    columns = values.shape[1]
+    picture = [sample[first : first + columns] for first in range(0, len(sample), columns)]
+    return [value for line in square_means(picture, stage.side) for value in line]
+
+
+# A kind of stage as what it makes of a sample, of which `Values` is known.
+STAGES: dict[str, Callable[[Any, Any, list[int]], list[int]]] = {
+    "square-means": _square_means,
+    **dict.fromkeys(naive_pictures.PICTURES, naive_pictures.run),
 }
 
 
 def prepared(network: Network, sample: list[int]) -> list[int]:
     """What the stages of the input make of a sample."""
-    if not network.input.stages:
-        return sample
-    rows, columns = network.input.shape
-    picture = [sample[row * columns : (row + 1) * columns] for row in range(rows)]
-    for stage in network.input.stages:
-        picture = STAGES[stage.kind](stage, picture)
-    return [value for line in picture for value in line]
+    for stage, values in zip(network.input.stages, network.input.passed, strict=False):
+        sample = STAGES[stage.kind](stage, values, sample)
+    return sample
 
 
 @dataclass

@@ -12,7 +12,8 @@ from dataclasses import fields
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_STAGES
-from bs4nn_tc.model.stages.pictures import SquareMeans
+from bs4nn_tc.model.stages.ink import Ink
+from bs4nn_tc.model.stages.pictures import Crop, Grey, Invert, Resize, SquareMeans
 from bs4nn_tc.model.stages.stage import TYPES, Shape, Stage, Values, as_picture, of_type, shape_text
 from bs4nn_tc.model.stages.tables import Complement, OnOff, Quantiles, Scale, Thermometer
 
@@ -20,8 +21,13 @@ __all__ = [
     "STAGES",
     "TYPES",
     "Complement",
+    "Crop",
+    "Grey",
+    "Ink",
+    "Invert",
     "OnOff",
     "Quantiles",
+    "Resize",
     "Scale",
     "Shape",
     "SquareMeans",
@@ -36,7 +42,8 @@ __all__ = [
 ]
 
 STAGES: Mapping[str, type[Stage]] = {
-    stage.kind: stage for stage in (SquareMeans, Scale, Quantiles, Complement, Thermometer, OnOff)
+    stage.kind: stage
+    for stage in (SquareMeans, Grey, Crop, Resize, Invert, Ink, Scale, Quantiles, Complement, Thermometer, OnOff)
 }
 
 
