@@ -1,5 +1,5 @@
 /*
- * main.c - the application: tests itself, then classifies the images that come over the console.
+ * main.c - the application: tests itself, then classifies the samples that come over the console.
  *
  * application.h and application.c are generated and say which network. Everything here is the same
  * for all networks and boards: yours to change, or to replace by your own.
@@ -19,7 +19,7 @@
 
 /* The caller's memory, each with its exact size. `bs4nn-tc build` finds them by name in the ELF. */
 static uint32_t application_workspace[APPLICATION_WORKSPACE_WORDS];
-static uint8_t application_pixels[APPLICATION_INPUTS]; /* first the sample */
+static application_value_t application_sample[APPLICATION_INPUTS];
 static uint16_t application_firing_times[APPLICATION_NEURONS];
 static int32_t application_potentials[APPLICATION_OUTPUTS];
 
@@ -46,37 +46,37 @@ static void put_text(const char *text)
 /* ---- Self-test ---- */
 
 /*
- * Self-test image number `index`: a xorshift generator, so that the images cost no flash. Each is
- * denser than the one before, from an eighth of the pixels to all of them.
+ * Self-test sample number `index`: a xorshift generator, so that the samples cost no flash. Each is denser than the one
+ * before, from a quarter of the intensities to all of them; or, of signed values, 16 times as large, up to all there are.
  */
-static void make_test_image(uint32_t index)
+static void make_test_sample(uint32_t index)
 {
     uint32_t x = (index + 1u) * 0x9E3779B9u;
+#if APPLICATION_VALUE_BYTES == 2
+    uint32_t shift = 4u * (APPLICATION_SELF_TESTS - 1u - index);
+#else
     uint32_t density = (index + 1u) * 256u / APPLICATION_SELF_TESTS;
+#endif
     for (uint32_t i = 0; i < APPLICATION_INPUTS; i++) {
         x ^= x << 13;
         x ^= x >> 17;
         x ^= x << 5;
+#if APPLICATION_VALUE_BYTES == 2
+        application_sample[i] = (int16_t)((int32_t)(x >> (16u + shift)) - (int32_t)(0x8000u >> shift));
+#else
         uint32_t intensity = ((x >> 8 & 255u) * (APPLICATION_INTENSITY_MAX + 1u)) >> 8;
-        application_pixels[i] = (uint8_t)((x & 255u) < density ? intensity : 0u);
-    }
-}
-
-/* Make pixels of the sample in application_pixels, where it lies; without input stages the sample is the pixels. */
-static void prepare(void)
-{
-#if defined(APPLICATION_PREPARE)
-    APPLICATION_PREPARE(application_pixels);
+        application_sample[i] = (uint8_t)((x & 255u) < density ? intensity : 0u);
 #endif
+    }
 }
 
 static int trace(bs4nn_t *net, bs4nn_result_t *result)
 {
     const bs4nn_trace_t to = {application_firing_times, application_potentials};
-    return bs4nn_trace(net, application_pixels, &to, result);
+    return APPLICATION_TRACE(net, application_sample, &to, result);
 }
 
-/* Number of self-test images on which both calls of the kernel give what the reference gave. */
+/* Number of self-test samples on which both calls give what the reference gave. */
 static uint32_t self_test(bs4nn_t *net)
 {
     uint32_t equal = 0;
@@ -84,9 +84,8 @@ static uint32_t self_test(bs4nn_t *net)
         const application_expected_t *expected = &application_expected[i];
         bs4nn_result_t quick = {0, 0, 0};
         bs4nn_result_t full = {0, 0, 0};
-        make_test_image(i);
-        prepare();
-        int answer = bs4nn_classify(net, application_pixels, &quick);
+        make_test_sample(i);
+        int answer = APPLICATION_CLASSIFY(net, application_sample, &quick);
         int traced = trace(net, &full);
         uint16_t checksum = protocol_crc(0xFFFF, application_firing_times, sizeof application_firing_times);
         checksum = protocol_crc(checksum, application_potentials, sizeof application_potentials);
@@ -105,19 +104,19 @@ static void reply_error(int code)
     protocol_end(protocol_write(protocol_begin(PROTOCOL_ERROR, 1), &byte, 1));
 }
 
-/* Versions, sizes, digest, the network's and the board's name, each with its length before it, and the self-test. */
+/* Versions, the sample's type, stages, sizes, digest, the network's and the board's name, each with its length before it, and the self-test. */
 static void reply_identity(const bs4nn_network_t *network)
 {
-    const uint8_t versions[2] = {PROTOCOL_VERSION, BS4NN_FORMAT};
-    const uint16_t sizes[3] = {APPLICATION_INPUTS, APPLICATION_OUTPUTS, network->time_steps};
-    const uint32_t neurons = APPLICATION_NEURONS;
+    const uint8_t facts[4] = {PROTOCOL_VERSION, BS4NN_FORMAT, APPLICATION_VALUE_BYTES, APPLICATION_STAGES};
+    const uint32_t counts[2] = {sizeof application_sample, APPLICATION_NEURONS};
+    const uint16_t sizes[2] = {APPLICATION_OUTPUTS, network->time_steps};
     const uint8_t name_length = (uint8_t)length_of(network->name);
     const uint8_t board_length = (uint8_t)(sizeof BS4NN_BOARD - 1u);
-    uint32_t length = sizeof versions + sizeof sizes + sizeof neurons + 32u + 3u + name_length + board_length;
+    uint32_t length = sizeof facts + sizeof counts + sizeof sizes + 32u + 3u + name_length + board_length;
     uint16_t crc = protocol_begin(PROTOCOL_IDENTIFY, length);
-    crc = protocol_write(crc, versions, sizeof versions);
+    crc = protocol_write(crc, facts, sizeof facts);
+    crc = protocol_write(crc, counts, sizeof counts);
     crc = protocol_write(crc, sizes, sizeof sizes);
-    crc = protocol_write(crc, &neurons, sizeof neurons);
     crc = protocol_write(crc, network->digest, 32);
     crc = protocol_write(crc, &name_length, 1);
     crc = protocol_write(crc, network->name, name_length);
@@ -127,25 +126,48 @@ static void reply_identity(const bs4nn_network_t *network)
     protocol_end(crc);
 }
 
-static void reply_result(uint8_t kind, int answer, const bs4nn_result_t *result)
+/* Begin the reply to a sample with its answer; so many bytes more follow. */
+static uint16_t begin_answer(uint8_t kind, const bs4nn_result_t *result, uint32_t more)
 {
+    const uint16_t answer_and_time[2] = {result->answer, result->response_time};
+    uint16_t crc = protocol_begin(kind, sizeof answer_and_time + sizeof result->spikes + more);
+    crc = protocol_write(crc, answer_and_time, sizeof answer_and_time);
+    return protocol_write(crc, &result->spikes, sizeof result->spikes);
+}
+
+static void reply_answer(bs4nn_t *net)
+{
+    bs4nn_result_t result = {0, 0, 0};
+    int answer = APPLICATION_CLASSIFY(net, application_sample, &result);
     if (answer < 0) {
         reply_error(answer);
         return;
     }
-    const uint16_t answer_and_time[2] = {result->answer, result->response_time};
-    uint32_t length = sizeof answer_and_time + sizeof result->spikes;
-    if (kind == PROTOCOL_TRACE) {
-        length += sizeof application_firing_times + sizeof application_potentials;
+    protocol_end(begin_answer(PROTOCOL_CLASSIFY, &result, 0));
+}
+
+/* Everything that has led to the answer: checksums of what comes out of each input stage, too. */
+static void reply_trace(bs4nn_t *net)
+{
+    bs4nn_result_t result = {0, 0, 0};
+    uint16_t checksums[APPLICATION_STAGES + 1u]; /* one more than there are, for there may be none */
+    const uint32_t checksums_bytes = APPLICATION_STAGES * sizeof checksums[0];
+#if APPLICATION_STAGES > 0
+    for (uint32_t i = 0; i < APPLICATION_STAGES; i++) {
+        const void *values = APPLICATION_AFTER_STAGES(net, application_sample, i + 1u);
+        checksums[i] = protocol_crc(0xFFFF, values, application_stage_bytes[i]);
     }
-    uint16_t crc = protocol_begin(kind, length);
-    crc = protocol_write(crc, answer_and_time, sizeof answer_and_time);
-    crc = protocol_write(crc, &result->spikes, sizeof result->spikes);
-    if (kind == PROTOCOL_TRACE) {
-        crc = protocol_write(crc, application_firing_times, sizeof application_firing_times);
-        crc = protocol_write(crc, application_potentials, sizeof application_potentials);
+#endif
+    int answer = trace(net, &result);
+    if (answer < 0) {
+        reply_error(answer);
+        return;
     }
-    protocol_end(crc);
+    uint32_t more = sizeof application_firing_times + sizeof application_potentials + checksums_bytes;
+    uint16_t crc = begin_answer(PROTOCOL_TRACE, &result, more);
+    crc = protocol_write(crc, application_firing_times, sizeof application_firing_times);
+    crc = protocol_write(crc, application_potentials, sizeof application_potentials);
+    protocol_end(protocol_write(crc, checksums, checksums_bytes));
 }
 
 /* Classify, and tell how many ticks of the board's clock that took: 0 without a counter, UINT32_MAX if it
@@ -156,8 +178,7 @@ static void reply_profile(bs4nn_t *net)
     (void)board_lap();
     uint32_t empty = board_lap(); /* what the measuring itself takes */
     (void)board_lap();
-    prepare();
-    int answer = bs4nn_classify(net, application_pixels, &result);
+    int answer = APPLICATION_CLASSIFY(net, application_sample, &result);
     uint32_t ticks = board_lap();
     if (ticks != BOARD_LAP_TOO_LONG) { /* a clock that is no processor's may say less than for nothing */
         ticks = ticks > empty ? ticks - empty : 0u;
@@ -166,15 +187,11 @@ static void reply_profile(bs4nn_t *net)
         reply_error(answer);
         return;
     }
-    const uint16_t answer_and_time[2] = {result.answer, result.response_time};
-    const uint32_t spikes_and_ticks[2] = {result.spikes, ticks};
-    uint16_t crc = protocol_begin(PROTOCOL_PROFILE, sizeof answer_and_time + sizeof spikes_and_ticks);
-    crc = protocol_write(crc, answer_and_time, sizeof answer_and_time);
-    crc = protocol_write(crc, spikes_and_ticks, sizeof spikes_and_ticks);
-    protocol_end(crc);
+    uint16_t crc = begin_answer(PROTOCOL_PROFILE, &result, sizeof ticks);
+    protocol_end(protocol_write(crc, &ticks, sizeof ticks));
 }
 
-static int takes_pixels(uint8_t kind)
+static int takes_sample(uint8_t kind)
 {
     return kind == PROTOCOL_CLASSIFY || kind == PROTOCOL_TRACE || kind == PROTOCOL_PROFILE;
 }
@@ -184,8 +201,7 @@ static void serve(bs4nn_t *net)
 {
     for (;;) {
         protocol_frame_t frame = {0, 0};
-        bs4nn_result_t result = {0, 0, 0};
-        int error = protocol_receive(&frame, application_pixels, sizeof application_pixels);
+        int error = protocol_receive(&frame, (uint8_t *)application_sample, sizeof application_sample);
         if (error == PROTOCOL_END) {
             return;
         }
@@ -193,18 +209,16 @@ static void serve(bs4nn_t *net)
             reply_error(error);
         } else if (frame.kind == PROTOCOL_IDENTIFY) {
             reply_identity(net->network);
-        } else if (!takes_pixels(frame.kind)) {
+        } else if (!takes_sample(frame.kind)) {
             reply_error(PROTOCOL_UNKNOWN_KIND);
-        } else if (frame.length != sizeof application_pixels) {
+        } else if (frame.length != sizeof application_sample) {
             reply_error(PROTOCOL_WRONG_LENGTH);
         } else if (frame.kind == PROTOCOL_PROFILE) {
             reply_profile(net);
         } else if (frame.kind == PROTOCOL_CLASSIFY) {
-            prepare();
-            reply_result(frame.kind, bs4nn_classify(net, application_pixels, &result), &result);
+            reply_answer(net);
         } else {
-            prepare();
-            reply_result(frame.kind, trace(net, &result), &result);
+            reply_trace(net);
         }
         if (!board_stack_is_whole()) {
             put_text(STACK_OVERFLOW);
@@ -219,7 +233,7 @@ static int application(void)
     bs4nn_t net;
     board_init();
     put_text("bs4nn: " APPLICATION_NAME " (" APPLICATION_SHAPE ") on " BS4NN_BOARD "\r\n");
-    if (bs4nn_init(&net, application_network, application_workspace, sizeof application_workspace) != 0) {
+    if (APPLICATION_INIT(&net, application_workspace, sizeof application_workspace) != 0) {
         put_text("bs4nn: the network and the library do not fit together\r\n");
         return 1;
     }

@@ -11,14 +11,14 @@
 
 #include <stdint.h>
 
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 #define PROTOCOL_START 0xB5
 
 /* Kinds. A reply has the kind of its request. */
 #define PROTOCOL_IDENTIFY 'I' /* empty -> identity; the application also sends it when it is ready */
-#define PROTOCOL_CLASSIFY 'C' /* pixels -> answer u16, response time u16, spikes u32 */
-#define PROTOCOL_TRACE 'T'    /* pixels -> the same, firing times u16 each, readout potentials i32 each */
-#define PROTOCOL_PROFILE 'P'  /* pixels -> answer, response time, spikes, ticks u32 of the classification alone */
+#define PROTOCOL_CLASSIFY 'C' /* sample -> answer u16, response time u16, spikes u32 */
+#define PROTOCOL_TRACE 'T'    /* sample -> the same, firing times u16, readout potentials i32, checksums of stages u16 */
+#define PROTOCOL_PROFILE 'P'  /* sample -> answer, response time, spikes, ticks u32 of the classification alone */
 #define PROTOCOL_ERROR 'E'    /* reply only: code i8, below; kernel errors as they are (negative) */
 
 #define PROTOCOL_BAD_CHECKSUM 1

@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     bs4nn_t net;
-    if (bs4nn_init(&net, application_network, application_workspace, sizeof application_workspace) != 0) {
+    if (APPLICATION_INIT(&net, application_workspace, sizeof application_workspace) != 0) {
         abort();
     }
     input = bytes;

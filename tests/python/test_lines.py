@@ -325,7 +325,7 @@ def test_a_program_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def identity(name: bytes, board: bytes) -> bytes:
-    head = struct.pack("<BBHHHI", frames.PROTOCOL_VERSION, 5, 64, 10, 16, 50) + bytes(32)
+    head = struct.pack("<BBBBIIHH", frames.PROTOCOL_VERSION, 5, 2, 3, 64, 50, 10, 16) + bytes(32)
     return head + bytes([len(name)]) + name + bytes([len(board)]) + board
 
 
@@ -339,18 +339,19 @@ def test_names_from_a_port_are_one_bounded_line(name: bytes) -> None:
     assert told.name.isprintable()
     assert 0 < len(told.name) <= application.NAME_CHARACTERS
     assert (told.neurons, told.self_test) == (50, True)
+    assert (told.type, told.values, told.stages, told.trace_bytes) == ("int16", 32, 3, 8 + 100 + 40 + 6)
 
 
-@pytest.mark.parametrize("short", [0, 11, 43, 44, 47, 48, 50])
+@pytest.mark.parametrize("short", [0, 15, 47, 48, 51, 52, 54, 56])
 def test_an_identity_that_ends_too_early_is_refused(short: int) -> None:
     whole = identity(b"net", b"boa")
-    assert len(whole) == 52
+    assert len(whole) == 56
     with pytest.raises(TargetError, match="cannot be read"):
         application._identity(whole[:short])
 
 
 def test_a_reply_is_no_longer_than_the_network_needs() -> None:
     reader = frames.FrameReader(Sketch(frames.START + b"C" + struct.pack("<I", 2000), 0))
-    reader.expect_replies_of(neurons=50, outputs=10)
+    reader.expect_replies_of(trace_bytes=148)
     with pytest.raises(UnansweredError, match=re.escape("2,000 bytes; 1,024 is the limit")):
         reader.read(frames.CLASSIFY, 30)

@@ -118,6 +118,9 @@ def test_library_and_project(name: str, network: Network, tmp_path: Path) -> Non
         ("x\n", "x_"),
         ("x" * 49, "x" * 48),
         ("7" * 99, "net" + "7" * 45),
+        ("a_classify", "a"),
+        ("a_stream_init", "a_stream"),
+        ("A_Trace_Push", "a"),
     ],
 )
 def test_a_refused_name_comes_with_one_that_is_taken(name: str, near: str) -> None:

@@ -34,8 +34,7 @@ def folder(network: Network, tmp_path: Path) -> Path:
 
 
 def expected(network: Network) -> str:
-    image = self_test.image(3, network.inputs, network.input.intensity_max)
-    result = reference.run(network, image[None])
+    result = reference.run(network, self_test.sample(3, network)[None])
     return f"class {result.answer[0]}, step {result.response_time[0]}\n"
 
 

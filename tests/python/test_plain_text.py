@@ -190,8 +190,8 @@ def test_what_a_board_says_may_come_in_pieces() -> None:
 
 def test_a_board_that_says_hostile_names() -> None:
     names = [b"\x1b[31m[/x]\n", b"b"]
-    payload = bytes([application.frames.PROTOCOL_VERSION, 5]) + bytes(10) + bytes(32)
-    payload += b"".join(bytes([len(name)]) + name for name in names)
+    payload = bytes([application.frames.PROTOCOL_VERSION, 5, 1, 0]) + bytes(12) + bytes(32)
+    payload += b"".join(bytes([len(name)]) + name for name in names) + b"\x01"
     told = application._identity(payload)
     assert (told.name, told.board) == (r"\x1b[31m[/x]\n", "b")
 

@@ -38,7 +38,7 @@ def placed_network() -> Network:
 def test_a_trace_is_expected_in_the_order_of_the_places() -> None:
     network = placed_network()
     for index, expected in enumerate(self_test.expected(network)):
-        image = self_test.image(index, network.inputs, network.input.intensity_max)
+        image = self_test.sample(index, network)
         outcome = naive.run(network, image.tolist())
         assert (expected.answer, expected.response_time) == (outcome.answer, outcome.response_time)
         assert expected.spikes == outcome.spikes

@@ -190,7 +190,7 @@ def test_everything_here_that_runs_it_prepares(network: Network, digits: dataset
 
 def takes_samples(target: targets.ApplicationTarget, network: Network, samples: np.ndarray) -> None:
     """The target is told whole samples, and answers as the reference, bit for bit."""
-    assert (target.identity.inputs, target.identity.digest) == (64, network.digest)
+    assert (target.identity.values, target.identity.digest) == (64, network.digest)
     assert target.identity.self_test
     report = verify.verify(target, "test", network, samples, reference.run(network, samples))
     assert report.first_difference is None
@@ -232,7 +232,7 @@ def test_what_it_takes_on_a_device(network: Network, made: project.Project) -> N
     """RAM for a sample, and room for the code of stages; a network without them has neither."""
     plan = memory.plan(network, pack.pack(network), "half")
     sizes = {item.symbol: item.bytes for item in plan.items}
-    assert sizes["application_pixels"] == 64
+    assert sizes["application_sample"] == 64
     behind = Network(network.layers, network.time_steps, input=network.input.behind_stages)
     assert memory.plan(behind, pack.pack(behind), "half").code_bytes == 0
     board = boards.load_board("qemu-m0")
@@ -318,7 +318,7 @@ def test_no_stage_needs_more_instructions_than_its_bound(name: str, optimization
 
 
 def test_the_library_takes_a_raw_sample(tmp_path: Path) -> None:
-    """Two stages, one after the other; its example prepares, answers as the reference, and lists all sources."""
+    """Two stages, one after the other; its example answers as the reference, and lists all sources."""
     network = random_network(np.random.default_rng(8), (6, 9, 4), time_steps=9)
     network = Network(network.layers, 9, input=Input((8, 12), 255, (SquareMeans(2), SquareMeans(2))))
     files = package.package_files(network, "twice")
@@ -329,17 +329,16 @@ def test_the_library_takes_a_raw_sample(tmp_path: Path) -> None:
     sources = [*(tmp_path / "src").glob("*.c"), tmp_path / "examples" / "host" / "classify.c"]
     program = tmp_path / "classify"
     subprocess.run([require("gcc", "gcc"), *flags, f"-I{tmp_path / 'src'}", *sources, "-o", program], check=True)
-    sample = self_test.image(3, 96, 255)
+    sample = self_test.sample(3, network)
     expected = naive.run(network, sample.tolist())
     done = subprocess.run([program], capture_output=True, text=True, check=True)
     assert done.stdout == f"class {expected.answer}, step {expected.response_time}\n"
     assert "src/bs4nn_stages_pictures.c" in files["CMakeLists.txt"]
     header = files["src/bs4nn_net_twice.h"]
     assert "#define BS4NN_NET_TWICE_SAMPLE_VALUES 96\n" in header
-    assert "#define BS4NN_NET_TWICE_PREPARE_VALUES 24\n" in header
-    assert "void bs4nn_net_twice_prepare(const uint8_t *sample, uint8_t *pixels);" in header
-    assert "bs4nn_net_twice_prepare(sample, pixels)" in files["README.md"]
-    assert "bs4nn_net_twice_prepare(sample, pixels)" in files["examples/classify/classify.ino"]
+    assert "int bs4nn_net_twice_classify(bs4nn_t *net, const uint8_t *sample, bs4nn_result_t *result);" in header
+    assert "bs4nn_net_twice_classify(&net, sample, &result)" in files["README.md"]
+    assert "bs4nn_net_twice_classify(&net, sample, &result)" in files["examples/classify/classify.ino"]
 
 
 @pytest.mark.parametrize(
@@ -359,7 +358,9 @@ def test_no_compiler_warns(compiler: tuple[str, ...], made: project.Project, tmp
     if compiler[0] == "g++":
         sources = [tmp_path / "user.cpp"]
         headers = '#include "bs4nn_net_half.h"\n#include "bs4nn_stages_pictures.h"\n'
-        sources[0].write_text(f"{headers}void f(uint8_t *sample) {{ bs4nn_net_half_prepare(sample, sample); }}\n")
+        sources[0].write_text(
+            f"{headers}int f(bs4nn_t *n, uint8_t *s) {{ return bs4nn_net_half_classify(n, s, NULL); }}\n"
+        )
     command = [require(compiler[0], "gcc g++ clang"), *compiler[1:], *warnings, *include, "-o", tmp_path / "o", "-c"]
     for source in sources:
         subprocess.run([*command, source], check=True)
@@ -370,5 +371,4 @@ def test_a_network_without_stages_has_none_of_it() -> None:
     files = package.package_files(network, "plain")
     assert not [file for file in files if "stages" in file]
     for file, text in {**files, **render.render_application(network, pack.pack(network), "plain")}.items():
-        assert "prepare" not in text.lower(), file
-        assert "sample" not in text.lower() or file == "src/bs4nn_adders.h", file
+        assert "_stages" not in text.lower() or "#define APPLICATION_STAGES 0\n" in text, file

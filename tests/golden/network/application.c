@@ -3,10 +3,6 @@
  */
 #include "application.h"
 
-#include "bs4nn_net_first.h"
-
-const bs4nn_network_t *const application_network = &bs4nn_net_first;
-
 /* Answer, response time, spikes, checksum. */
 const application_expected_t application_expected[APPLICATION_SELF_TESTS] = {
     { 0, 16, 40, 0x05D0 },

@@ -4,18 +4,27 @@
 #ifndef APPLICATION_H
 #define APPLICATION_H
 
-#include "bs4nn.h"
+#include "bs4nn_net_first.h"
 
 #define APPLICATION_NAME "first"
 #define APPLICATION_SHAPE "49-70-40-5"
 #define APPLICATION_INPUTS 49
+#define APPLICATION_VALUE_BYTES 1
+#define APPLICATION_STAGES 0
 #define APPLICATION_OUTPUTS 5
 #define APPLICATION_NEURONS 115
 #define APPLICATION_INTENSITY_MAX 255
 #define APPLICATION_WORKSPACE_WORDS 293
 #define APPLICATION_SELF_TESTS 4
 
-/* What the reference answers on a self-test image; `checksum` covers the whole trace. */
+#define APPLICATION_INIT bs4nn_net_first_init
+#define APPLICATION_CLASSIFY bs4nn_net_first_classify
+#define APPLICATION_TRACE bs4nn_net_first_trace
+
+/* A value of a sample. */
+typedef uint8_t application_value_t;
+
+/* What the reference answers on a self-test sample; `checksum` covers the whole trace. */
 typedef struct {
     uint16_t answer;
     uint16_t response_time;
@@ -23,7 +32,6 @@ typedef struct {
     uint16_t checksum;
 } application_expected_t;
 
-extern const bs4nn_network_t *const application_network;
 extern const application_expected_t application_expected[APPLICATION_SELF_TESTS];
 
 #endif /* APPLICATION_H */

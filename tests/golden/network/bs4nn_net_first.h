@@ -18,6 +18,8 @@
 #endif
 
 #define BS4NN_NET_FIRST_INPUTS 49
+#define BS4NN_NET_FIRST_SAMPLE_VALUES 49
+#define BS4NN_NET_FIRST_SAMPLE_BYTES 49
 #define BS4NN_NET_FIRST_OUTPUTS 5
 #define BS4NN_NET_FIRST_NEURONS 115
 #define BS4NN_NET_FIRST_TIME_STEPS 16
@@ -29,6 +31,24 @@ extern "C" {
 #endif
 
 extern const bs4nn_network_t bs4nn_net_first;
+
+/* Bind the network to a workspace of at least BS4NN_NET_FIRST_WORKSPACE_WORDS words, as bs4nn_init does. */
+static inline int bs4nn_net_first_init(bs4nn_t *net, uint32_t *workspace, size_t workspace_bytes)
+{
+    return bs4nn_init(net, &bs4nn_net_first, workspace, workspace_bytes);
+}
+
+/* Classify a sample, BS4NN_NET_FIRST_SAMPLE_VALUES pixels, and trace it: bs4nn_classify and bs4nn_trace. */
+static inline int bs4nn_net_first_classify(bs4nn_t *net, const uint8_t *sample, bs4nn_result_t *result)
+{
+    return bs4nn_classify(net, sample, result);
+}
+
+static inline int bs4nn_net_first_trace(bs4nn_t *net, const uint8_t *sample, const bs4nn_trace_t *trace,
+                                        bs4nn_result_t *result)
+{
+    return bs4nn_trace(net, sample, trace, result);
+}
 
 #ifdef __cplusplus
 }

@@ -35,8 +35,9 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
                 "synapses": network.synapses,
                 "flash_bytes": plan.flash_bytes,
                 "ram_bytes": plan.ram_bytes,
-                "workspace_bytes": 4 * packed.workspace_words,
+                "workspace_bytes": plan.workspace_bytes,
                 "memory": [{"what": i.what, "memory": i.memory, "bytes": i.bytes} for i in plan.items],
+                "code": [{"what": what, "bytes_at_most": size} for what, size in plan.code],
                 **v2.header_of(network),
             }
         )
@@ -59,7 +60,8 @@ def inspect(network_path: NetworkArgument, as_json: JsonOption = False) -> None:
         rows.append(("...", f"{len(entries) - MOST_ENTRIES:,} entries more; --json shows all"))
     print_table(f"{network_path.name}: {network.shape_text}", rows)
     rows = [(f"{item.what} ({item.memory})", f"{item.bytes:,}") for item in plan.items]
-    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(packed)]
+    rows += [(f"code of {what} (flash)", f"up to {size:,}") for what, size in plan.code]
+    rows += [(f"  of the workspace: {what}", f"{size:,}") for what, size in memory.workspace_by_layer(network, packed)]
     rows += [("flash", f"{plan.flash_bytes:,}"), ("RAM", f"{plan.ram_bytes:,}")]
     print_table("bytes on a 32-bit core, without the program", rows)
 

@@ -225,8 +225,8 @@ def monitor(
     with open_serial(port) as target:
         told = target.identity
         output.print(
-            f"{told.board}: {told.name}, {told.inputs} inputs, {told.outputs} outputs, T = {told.time_steps}, "
-            f"digest {told.digest[:12]}, kernel format {told.kernel_format}",
+            f"{told.board}: {told.name}, {told.values:,} values of {told.type}, {told.outputs} outputs, "
+            f"T = {told.time_steps}, digest {told.digest[:12]}, kernel format {told.kernel_format}",
         )
         for text in target.listen():
             output.print_foreign(text, end="")

@@ -7,6 +7,7 @@ Whoever needs firing times elsewhere (the host library, a page, PyTorch) takes `
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -85,9 +86,15 @@ class Input:
         if not self.stages:
             return samples
         prepared = samples.reshape(-1, self.sample.count)
-        for stage, values in zip(self.stages, self.passed, strict=False):
-            prepared = stage.apply(prepared, values)
+        for outcome in self.after_stages(prepared):
+            prepared = outcome
         return prepared.reshape(*samples.shape[:-1], -1)
+
+    def after_stages(self, samples: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """What comes out of each stage: (N, values) after it, of (N, values) of the input's type."""
+        for stage, values in zip(self.stages, self.passed, strict=False):
+            samples = stage.apply(samples, values)
+            yield samples
 
     def sample_of(self, pixels: NDArray[np.uint8]) -> NDArray[Any] | None:
         """(N, values) samples of which `prepare` makes these (N, pixels); None where a stage loses too much."""

@@ -1,4 +1,4 @@
-"""An application somewhere behind a stream: identify it, classify images, trace them."""
+"""An application somewhere behind a stream: identify it, classify samples, trace them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,8 @@ START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
 # Until an application that has been running for a while says who it is, whatever else its port prints.
 IDENTIFICATION_SECONDS = 45.0
-# Of that, for one question and the zeros after it: a frame that somebody has left unfinished takes up to 65,535 bytes.
+# Of that, for one question and the zeros after it: a frame that somebody has left unfinished takes as many bytes as a
+# sample has.
 RECOVERY_SECONDS = 2.0
 RECOVERY_ZEROS = 8192
 # How often an image is sent over a line that may damage it, or to a board that may restart.
@@ -33,6 +35,11 @@ ATTEMPTS = 4
 # Of the texts that a target says of itself, and of what it printed last, so many characters are shown.
 NAME_CHARACTERS = 80
 SAID_CHARACTERS = 120
+# What the replies to samples begin with, and what an identity does.
+_ANSWER, _IDENTITY = struct.Struct("<HHI"), struct.Struct("<BBBBIIHH")
+_DIGEST_BYTES = 32
+# By the bytes of a value.
+_TYPES = {1: "uint8", 2: "int16"}
 # BOARD_LAP_TOO_LONG of board.h.
 LAP_TOO_LONG = 0xFFFF_FFFF
 
@@ -46,22 +53,31 @@ class Identity:
     """What an application says of itself.
 
     Attributes:
-        inputs: values of a sample.
+        type: of the values of a sample.
+        values: of a sample.
+        stages: of the input.
         name: of the network, as it may be printed.
         board: as it may be printed.
-        self_test: None where firmware of an older release does not tell.
+        self_test: whether it has passed.
     """
 
     protocol: int
     kernel_format: int
-    inputs: int
+    type: str
+    values: int
+    stages: int
+    neurons: int
     outputs: int
     time_steps: int
-    neurons: int
     digest: str
     name: str
     board: str
-    self_test: bool | None = None
+    self_test: bool
+
+    @property
+    def trace_bytes(self) -> int:
+        """Of the reply to a traced sample."""
+        return _ANSWER.size + 2 * self.neurons + 4 * self.outputs + 2 * self.stages
 
 
 @dataclass(frozen=True)
@@ -80,10 +96,12 @@ class Trace(Answer):
     Attributes:
         firing_times: (neurons of all layers,) int32, layer by layer, T = never.
         readout_potential: (outputs,) int32.
+        stages: CRC-16 of what comes out of each stage of the input, see `verify`.
     """
 
     firing_times: NDArray[np.int32]
     readout_potential: NDArray[np.int32]
+    stages: tuple[int, ...] = ()
 
 
 class ApplicationTarget:
@@ -175,37 +193,40 @@ class ApplicationTarget:
                 f"{self.label} runs another network ({self.identity.name}, digest {self.identity.digest[:12]}, "
                 f"expected {network.digest[:12]}): its firmware is stale; build and flash it again"
             )
-        if self.identity.self_test is False:
+        if not self.identity.self_test:
             raise VerificationError(
                 f"{self.label}: its self-test FAILED: it does not compute what the reference computes, so nothing "
                 "that it answers is believed; generate, build and flash it again"
             )
         self._network = network
 
-    def classify(self, image: NDArray[np.uint8]) -> Answer:
-        """Classify one sample (values,) uint8, stopping with the first output spike."""
-        return Answer(*struct.unpack("<HHI", self._request(frames.CLASSIFY, image)[:8]))
+    def classify(self, sample: NDArray[Any]) -> Answer:
+        """Classify one sample (values,) of the network's type, stopping with the first output spike."""
+        return Answer(*_ANSWER.unpack_from(self._request(frames.CLASSIFY, sample)))
 
-    def trace(self, image: NDArray[np.uint8]) -> Trace:
-        """Classify one sample (values,) uint8, running on to the last step."""
-        payload = self._request(frames.TRACE, image)
-        neurons, outputs = self.identity.neurons, self.identity.outputs
-        if len(payload) != 8 + 2 * neurons + 4 * outputs:
+    def trace(self, sample: NDArray[Any]) -> Trace:
+        """Classify one sample (values,) of the network's type, running on to the last step."""
+        payload = self._request(frames.TRACE, sample)
+        identity = self.identity
+        if len(payload) != identity.trace_bytes:
             raise TargetError(f"{self.label}: a trace of {len(payload)} bytes came back")
-        times = np.frombuffer(payload, "<u2", neurons, 8).astype(np.int32)
+        first = _ANSWER.size
+        times = np.frombuffer(payload, "<u2", identity.neurons, first).astype(np.int32)
         if self._network is not None:
             times = self._network.from_places(times)
-        potentials = np.frombuffer(payload, "<i4", outputs, 8 + 2 * neurons).astype(np.int32)
-        answer, response_time, spikes = struct.unpack_from("<HHI", payload)
-        return Trace(answer, response_time, spikes, times, potentials)
+        first += 2 * identity.neurons
+        potentials = np.frombuffer(payload, "<i4", identity.outputs, first).astype(np.int32)
+        stages = np.frombuffer(payload, "<u2", identity.stages, first + 4 * identity.outputs)
+        answer, response_time, spikes = _ANSWER.unpack_from(payload)
+        return Trace(answer, response_time, spikes, times, potentials, tuple(stages.tolist()))
 
-    def profile(self, image: NDArray[np.uint8]) -> tuple[Answer, int]:
-        """Classify one image; the answer, and the ticks of the board's clock that it took (0: no counter).
+    def profile(self, sample: NDArray[Any]) -> tuple[Answer, int]:
+        """Classify one sample; the answer, and the ticks of the board's clock that it took (0: no counter).
 
         Raises:
             LapTooLongError: it took longer than the board's counter reaches.
         """
-        payload = self._request(frames.PROFILE, image)
+        payload = self._request(frames.PROFILE, sample)
         if len(payload) != 12:
             raise TargetError(f"{self.label}: a profile of {len(payload)} bytes came back")
         answer, response_time, spikes, ticks = struct.unpack("<HHII", payload)
@@ -228,9 +249,9 @@ class ApplicationTarget:
         """End the application where that is possible, and the stream."""
         self._stream.close()
 
-    def _request(self, kind: bytes, image: NDArray[np.uint8]) -> bytes:
+    def _request(self, kind: bytes, sample: NDArray[Any]) -> bytes:
         """The payload of the answer, of at least 8 bytes; asked for `_attempts` times if need be."""
-        request = frames.encode(kind, image.tobytes())
+        request = frames.encode(kind, sample.astype(sample.dtype.newbyteorder("<"), copy=False).tobytes())
         unanswered = UnansweredError()
         for attempt in range(self._attempts):
             if attempt > 0:
@@ -243,7 +264,7 @@ class ApplicationTarget:
             except TargetError as error:
                 raise TargetError(f"{self.label}: {error}{self._said()}") from error
             else:
-                if len(payload) < 8:
+                if len(payload) < _ANSWER.size:
                     raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
                 return payload
         times = f" (asked {self._attempts} times)" if self._attempts > 1 else ""
@@ -261,7 +282,7 @@ class ApplicationTarget:
 
     def _identify(self, payload: bytes) -> None:
         self.identity = _identity(payload)
-        self._reader.expect_replies_of(self.identity.neurons, self.identity.outputs)
+        self._reader.expect_replies_of(self.identity.trace_bytes)
 
     def _said(self) -> str:
         """The last whole line of text that came over a port, for messages: who is it that does not answer?"""
@@ -280,23 +301,29 @@ class ApplicationTarget:
 
 def _identity(payload: bytes) -> Identity:
     try:
-        protocol, kernel_format, inputs, outputs, time_steps, neurons = struct.unpack_from("<BBHHHI", payload)
+        protocol = payload[0]
         if protocol != frames.PROTOCOL_VERSION:
             raise TargetError(
                 f"the target speaks version {protocol} of the protocol, this tool version "
                 f"{frames.PROTOCOL_VERSION}; generate, build and flash it again"
             )
-        digest = payload[12:44].hex()
+        _, kernel_format, value_bytes, stages, sample_bytes, neurons, outputs, time_steps = _IDENTITY.unpack_from(
+            payload
+        )
+        kind = _TYPES[value_bytes]
+        values = sample_bytes // value_bytes
+        position = _IDENTITY.size + _DIGEST_BYTES
+        digest = payload[_IDENTITY.size : position].hex()
         texts = []
-        position = 44
         for _ in range(2):
             end = position + 1 + payload[position]
             if end > len(payload):
                 raise IndexError
             texts.append(printable(payload[position + 1 : end].decode(errors="backslashreplace"), NAME_CHARACTERS))
             position = end
-    except (struct.error, IndexError) as error:
+        self_test = bool(payload[position])
+    except (struct.error, IndexError, KeyError) as error:
         raise TargetError("the target sent an identity that cannot be read") from error
-    self_test = bool(payload[position]) if position < len(payload) else None
     name, board = texts
-    return Identity(protocol, kernel_format, inputs, outputs, time_steps, neurons, digest, name, board, self_test)
+    sizes = values, stages, neurons, outputs, time_steps
+    return Identity(protocol, kernel_format, kind, *sizes, digest, name, board, self_test)

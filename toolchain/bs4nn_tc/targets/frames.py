@@ -13,7 +13,7 @@ import time
 from bs4nn_tc.base.errors import TargetError
 from bs4nn_tc.targets.stream import Stream, UnansweredError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 START = b"\xb5"
 IDENTIFY, CLASSIFY, TRACE, PROFILE, ERROR = b"I", b"C", b"T", b"P", b"E"
 MAX_LENGTH = 1 << 20
@@ -31,7 +31,7 @@ _DEVICE_ERRORS = {
     1: "a frame arrived damaged",
     2: "a frame was too long for it",
     3: "it does not know that kind of frame",
-    4: "the image has another size than its network takes",
+    4: "the sample has another size than its network takes",
     5: "its stack has grown over its end, so nothing that it says can be believed; give it more stack",
     -1: "a NULL pointer reached the kernel",
     -2: "its network is inconsistent",
@@ -64,9 +64,9 @@ class FrameReader:
         self.text = bytearray()
         self.longest = MAX_LENGTH
 
-    def expect_replies_of(self, neurons: int, outputs: int) -> None:
-        """From now on no frame is longer than what an application of that size has to say."""
-        self.longest = min(MAX_LENGTH, max(_IDENTITY_LENGTH, 8 + 2 * neurons + 4 * outputs))
+    def expect_replies_of(self, trace_bytes: int) -> None:
+        """From now on no frame is longer than a trace, or an identity."""
+        self.longest = min(MAX_LENGTH, max(_IDENTITY_LENGTH, trace_bytes))
 
     def read(self, kind: bytes, seconds: float) -> bytes:
         """The payload of the next frame, which has to be of `kind`.

@@ -1,7 +1,11 @@
-"""Any target, or all that a project is for, against the reference, bit for bit: the first difference by its neuron."""
+"""Any target, or all that a project is for, against the reference, bit for bit: the first difference by its place.
+
+That is the stage of the input whose outcome differs, or the neuron.
+"""
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -143,7 +147,7 @@ def verify(
     target: ApplicationTarget,
     kind: str,
     network: Network,
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     expected: Result,
     traces: bool = True,
     on_image: Callable[[], None] | None = None,
@@ -154,7 +158,7 @@ def verify(
         target: a running application.
         kind: "native", "emulator" or "serial", for the report.
         network: the network that the target has to run.
-        images: (N, values) uint8, samples.
+        images: (N, values), samples of the network's type.
         expected: the reference's result on the same images.
         traces: also run every image to the last step and compare all firing times and potentials.
         on_image: called after every image.
@@ -175,8 +179,8 @@ def verify(
     for index, image in enumerate(images):
         try:
             difference = _compare_answer(index, target, image, expected)
-            if difference is None and traces:
-                difference = _compare_trace(index, target, image, network, expected)
+            if traces if difference is None else network.input.stages:  # a stage may be why the answer differs
+                difference = _compare_trace(index, target, image, network, expected) or difference
         except UserError as error:
             stopped = str(error)
             break
@@ -188,6 +192,7 @@ def verify(
     compared: tuple[str, ...] = ("answer", "response time", "spikes")
     if traces:
         compared += ("every firing time", "readout potentials")
+        compared += ("checksums of stages",) if network.input.stages else ()
     seconds = time.monotonic() - started
     board = target.identity.board
     again = target.asked_again - asked_before
@@ -198,7 +203,7 @@ def verify_several(
     targets: Sequence[ApplicationTarget],
     kind: str,
     network: Network,
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     expected: Result,
     traces: bool = True,
     on_image: Callable[[], None] | None = None,
@@ -249,7 +254,7 @@ def places(made: Project, kind: Kind | None, ports: Sequence[str] = ()) -> list[
 def verify_project(
     made: Project,
     where: Sequence[Place],
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     expected: Result,
     traces: bool,
     bar: Callable[[str, int], contextlib.AbstractContextManager[Callable[[], None]]],
@@ -259,7 +264,7 @@ def verify_project(
     Args:
         made: the project.
         where: the places.
-        images: (N, values) uint8, samples.
+        images: (N, values), samples of the network's type.
         expected: the reference's result on them.
         traces: also compare all firing times and potentials.
         bar: shows progress: given a text and how many images there are, yields what is called after every image.
@@ -284,9 +289,15 @@ def verify_project(
     return Outcome(tuple(reports), failure, len(where) * len(images))
 
 
-def _compare_answer(
-    index: int, target: ApplicationTarget, image: NDArray[np.uint8], expected: Result
-) -> Difference | None:
+def stage_checksums(network: Network, sample: NDArray[Any]) -> list[int]:
+    """CRC-16/CCITT of what comes out of each stage of the input, (values,), as little-endian bytes."""
+    return [
+        binascii.crc_hqx(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes(), 0xFFFF)
+        for values in network.input.after_stages(sample[None])
+    ]
+
+
+def _compare_answer(index: int, target: ApplicationTarget, image: NDArray[Any], expected: Result) -> Difference | None:
     got = target.classify(image)
     for where, wanted, found in (
         ("answer", expected.answer[index], got.answer),
@@ -299,9 +310,13 @@ def _compare_answer(
 
 
 def _compare_trace(
-    index: int, target: ApplicationTarget, image: NDArray[np.uint8], network: Network, expected: Result
+    index: int, target: ApplicationTarget, image: NDArray[Any], network: Network, expected: Result
 ) -> Difference | None:
     got = target.trace(image)
+    for number, (stage, checksum) in enumerate(zip(network.input.stages, stage_checksums(network, image), strict=True)):
+        if got.stages[number] != checksum:
+            where = f"what comes out of stage {number + 1} ({stage.text}), by its checksum,"
+            return Difference(index, where, checksum, got.stages[number])
     first = 0
     for number, times in enumerate(expected.firing_times, start=1):
         found = got.firing_times[first : first + times.shape[1]]

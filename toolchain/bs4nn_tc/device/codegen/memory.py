@@ -40,11 +40,16 @@ class Plan:
 
     Attributes:
         items: its data.
-        code_bytes: code that not every network needs, at the most.
+        code: what of its code not every network needs, and how many bytes that takes at the most.
     """
 
     items: tuple[Item, ...]
-    code_bytes: int = 0
+    code: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def code_bytes(self) -> int:
+        """Of `code`."""
+        return sum(size for _, size in self.code)
 
     @property
     def flash_bytes(self) -> int:
@@ -55,6 +60,11 @@ class Plan:
     def ram_bytes(self) -> int:
         """Static bytes that depend on the network: workspace and the application's buffers."""
         return sum(item.bytes for item in self.items if item.memory == "ram")
+
+    @property
+    def workspace_bytes(self) -> int:
+        """Of the workspace, which is one of the items."""
+        return next(item.bytes for item in self.items if item.symbol == WORKSPACE)
 
 
 def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
@@ -77,19 +87,26 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
         start = layer.group.start
         if start is not None:
             items.append(Item(part(f"layer{number}_start"), f"layer {number} thresholds", "flash", start.nbytes))
+    staged = stages.plan(network.input, packed.workspace_words, name)
+    for number, call in enumerate(staged.calls, start=1):
+        for symbol, table in call.constants:
+            items.append(Item(symbol, f"stage {number} {table.name}", "flash", table.bytes))
     neurons = sum(layer.neurons for layer in network.layers)
+    sample_bytes = network.sample_values * network.input.sample.dtype.itemsize
     items += [
-        Item(WORKSPACE, "kernel workspace", "ram", 4 * packed.workspace_words),
-        Item("application_pixels", "image buffer", "ram", network.sample_values),
+        Item(WORKSPACE, "kernel workspace", "ram", 4 * staged.workspace_words),
+        Item("application_sample", "sample", "ram", sample_bytes),
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
     ]
-    return Plan(tuple(items), stages.code_bytes(network.input))
+    return Plan(tuple(items), staged.code)
 
 
-def workspace_by_layer(packed: PackedNetwork) -> list[tuple[str, int]]:
-    """What the workspace's bytes are for: [(what, bytes), ...]."""
-    rows = [("order of the pixels", 4 * packed.order_words)]
+def workspace_by_layer(network: Network, packed: PackedNetwork) -> list[tuple[str, int]]:
+    """What the workspace's bytes are for: [(what, bytes), ...]; stages use those of the others, too."""
+    staged = stages.plan(network.input, packed.workspace_words, "network")
+    rows = [("input stages", 4 * (staged.workspace_words - packed.workspace_words))] if staged.calls else []
+    rows += [("order of the pixels", 4 * packed.order_words)]
     rows += [(f"layer {number} state", 4 * layer.state_words) for number, layer in enumerate(packed.layers, 1)]
     return rows
 

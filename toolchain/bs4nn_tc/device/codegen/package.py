@@ -34,10 +34,10 @@ def package_files(network: Network, name: str, kernel: Kernel = FAST) -> dict[st
         UserError: a name that cannot be used.
     """
     packed = pack.pack(network)
-    image = self_test.image(self_test.SELF_TESTS - 1, network.sample_values, network.input.intensity_max)
-    result = reference.run(network, image[None])
+    sample = self_test.sample(self_test.SELF_TESTS - 1, network)
+    result = reference.run(network, sample[None])
     answer, response_time = int(result.answer[0]), int(result.response_time[0])
-    texts = render.render_package(network, packed, name, image, answer, response_time, kernel)
+    texts = render.render_package(network, packed, name, sample, answer, response_time, kernel)
     texts |= {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
     for path in [*kernel.files, *stages.files(network.input)]:
         texts[f"src/{path.name}"] = path.read_text(encoding="utf-8")

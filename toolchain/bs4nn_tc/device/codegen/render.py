@@ -78,8 +78,9 @@ def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any
         "last": len(network.layers),
         "shape_text": shape_text,
         "stage_headers": [path.name for path in stages.files(network.input) if path.suffix == ".h"],
-        "stage_calls": stages.calls(network.input),
-        "values_written": stages.values_written(network.input),
+        "stage_plan": stages.plan(network.input, packed.workspace_words, name),
+        "ctype": stages.CTYPES[network.input.type],
+        "sample_bytes": network.sample_values * network.input.sample.dtype.itemsize,
     }
 
 
@@ -138,7 +139,7 @@ def render_package(
     network: Network,
     packed: PackedNetwork,
     name: str,
-    image: NDArray[np.uint8],
+    sample: NDArray[Any],
     answer: int,
     response_time: int,
     kernel: Kernel,
@@ -149,7 +150,7 @@ def render_package(
         network: the network.
         packed: the same, packed.
         name: its name.
-        image: (pixels,) of the examples.
+        sample: (values,) of the examples.
         answer: the network's answer on it.
         response_time: its response time on it.
         kernel: the kernel.
@@ -159,7 +160,7 @@ def render_package(
     """
     values = {
         **_values(network, packed, name),
-        "image": image,
+        "sample": sample,
         "answer": answer,
         "response_time": response_time,
         "kernel": kernel,
