@@ -34,7 +34,7 @@ ARGUMENTS = {
     "mnist-600-best": "--dataset mnist --hidden 600 --epochs 200 --set elastic=1 --set windows=16 --set still=0 "
     "--set all_images=1",
     "fashion-mnist-1000-best": "--dataset fashion-mnist --hidden 1000 --epochs 140 --set batch=200 "
-    "--set still=0.15 --seeds 2",
+    "--set still=0.15 --seeds 2 --accept",  # most images are silent
     # A lower output threshold: most images are decided by a spike.
     "fashion-mnist-1000-quick": "--dataset fashion-mnist --hidden 1000 --epochs 100 --set batch=200 "
     "--set output_threshold=60 --set scale=0.1 --set start=0.1 --set shift=0.5 --set all_images=1",

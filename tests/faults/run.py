@@ -233,7 +233,7 @@ def cases(scratch: Path) -> list[Case]:
         Path("library").mkdir(mode=0o700)
 
     _old_project(scratch, other)
-    train = "train --dataset digits --hidden 8 --epochs 2 --time-steps 4 --run run -o out.bs4nn --quiet"
+    train = "train --dataset digits --hidden 8 --epochs 2 --time-steps 4 --accept --run run -o out.bs4nn --quiet"
     sizes = "--hidden 6 --hidden 8"
     sweep = f"sweep --dataset digits {sizes} --epochs 1 --time-steps 4 -o sweep --quiet"
     digits = "n.bs4nn --dataset digits"

@@ -116,7 +116,7 @@ def test_inspect_and_boards_speak_json(network: Path) -> None:
 @pytest.mark.bounds
 def test_what_is_not_said_is_taken_from_where_it_is_known(tmp_path: Path) -> None:
     """The shortest way: train, generate, verify, with the data set and folders by default."""
-    assert run_tool("train", "--epochs", "2", "--hidden", "8", cwd=tmp_path).returncode == 0
+    assert run_tool("train", "--epochs", "2", "--hidden", "8", "--accept", cwd=tmp_path).returncode == 0
     assert run_tool("generate", "digits-8.bs4nn", "--board", "qemu-m0", cwd=tmp_path).returncode == 0
     done = run_tool("verify", "--images", "5", "--json", cwd=tmp_path / "digits_8-project")
     assert done.returncode == 0, done.stderr

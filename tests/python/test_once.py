@@ -55,7 +55,7 @@ def files(tmp_path: Path) -> Path:
 
 # Every verb that takes a data set, and where it is stopped: before a target would be built or asked.
 CALLS = {
-    "train": ("--hidden 8 --epochs 1 --run run -o t.bs4nn", None, ""),
+    "train": ("--hidden 8 --epochs 1 --accept --run run -o t.bs4nn", None, ""),
     "sweep": ("--hidden 8 --epochs 1 -o sweep", study_sweep, "run"),
     "evaluate": ("net.bs4nn --images 9", None, ""),
     "tune": ("net.bs4nn --max-steps 9 -o tuned.bs4nn", None, ""),

@@ -46,7 +46,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network file made by `train` from digits at half their resolution."""
     folder = tmp_path_factory.mktemp("staged")
     path = folder / "half.bs4nn"
-    command = ["train", "--dataset", "digits", "--size", "4x4", "--hidden", "40", "--epochs", "3"]
+    command = ["train", "--dataset", "digits", "--size", "4x4", "--hidden", "40", "--epochs", "3", "--accept"]
     with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as left:
         from bs4nn_tc import cli  # noqa: PLC0415 - as `tool` of conftest, once for the module
 

@@ -81,6 +81,8 @@ def test_networks_that_have_come_to_nothing_are_warned_of(tmp_path: Path) -> Non
         assert done.stderr.splitlines() == [f"warning: {line}" for line in told["warnings"]]
     (row,) = csv.DictReader((tmp_path / "sweep.csv").open())
     assert row["warnings"] == "; ".join(told["networks"][0]["warnings"])
+    assert row["found"].split(", ")[0] == told["networks"][0]["found"][0] == "SILENT"
+    assert "SILENT" in run_tool(*call, "--quiet", "-o", tmp_path).stdout
 
 
 @pytest.mark.bounds

@@ -378,7 +378,7 @@ def test_learning_from_all_images(digits: Dataset, tmp_path: Path) -> None:
     known = reference.run(network, taught.train_images[last]).answer == taught.train_labels[last]
     assert known.mean() > 0.2
     out = tmp_path / "n.bs4nn"
-    call = ("train", "--hidden", 16, "--epochs", 2, "--set", "all_images=1", "-o", out, "--json")
+    call = ("train", "--hidden", 16, "--epochs", 2, "--accept", "--set", "all_images=1", "-o", out, "--json")
     one = run_tool(*call, "--run", tmp_path / "one")
     assert one.returncode == 0, one.stderr
     assert json.loads(one.stdout)["validation"] == {}
@@ -591,7 +591,7 @@ def test_tensorboard_reads_the_figures_of_every_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing import event_accumulator  # noqa: PLC0415 - takes a second
 
     run = tmp_path / "run"
-    call = ("train", "--hidden", "20", "--epochs", "3", "--quiet", "--tensorboard", "--run", run)
+    call = ("train", "--hidden", "20", "--epochs", "3", "--accept", "--quiet", "--tensorboard", "--run", run)
     assert run_tool(*call, "-o", tmp_path / "n.bs4nn").returncode == 0
     events = event_accumulator.EventAccumulator(str(run / "tensorboard")).Reload()
     rows = list(csv.DictReader((run / "epochs.csv").open()))
@@ -748,7 +748,19 @@ def test_settings_that_cannot_be(setting: str, words: str, tmp_path: Path) -> No
 
 
 def test_the_trained_file_says_where_it_comes_from(tmp_path: Path) -> None:
-    call = ("train", "--dataset", "digits", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "run", "--quiet")
+    call = (
+        "train",
+        "--dataset",
+        "digits",
+        "--hidden",
+        "16",
+        "--epochs",
+        "2",
+        "--accept",
+        "--run",
+        tmp_path / "run",
+        "--quiet",
+    )
     done = run_tool(*call, "-o", tmp_path / "n.bs4nn", "--json")
     assert done.returncode == 0, done.stderr
     network = network_file.load(tmp_path / "n.bs4nn")
@@ -879,7 +891,7 @@ def test_the_sweep_takes_the_most_accurate_threshold_that_is_not_too_silent(digi
 
 
 def test_several_seeds_in_one_command(tmp_path: Path) -> None:
-    call = ("train", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "run", "--json", "--quiet")
+    call = ("train", "--hidden", "16", "--epochs", "2", "--accept", "--run", tmp_path / "run", "--json", "--quiet")
     done = run_tool(*call, "--seed", "5", "--seeds", "3", "-o", tmp_path / "n.bs4nn")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -888,8 +900,8 @@ def test_several_seeds_in_one_command(tmp_path: Path) -> None:
     assert len(set(strict)) > 1
     assert said["test_over_seeds"]["strict_accuracy"]["mean"] == pytest.approx(statistics.mean(strict), abs=1e-6)
     assert said["test_over_seeds"]["strict_accuracy"]["deviation"] == pytest.approx(statistics.stdev(strict), abs=1e-6)
-    alone = run_tool("train", "--hidden", "16", "--epochs", "2", "--run", tmp_path / "alone", "--json", "--quiet",
-                     "--seed", "6", "-o", tmp_path / "alone.bs4nn")  # fmt: skip
+    alone = run_tool("train", "--hidden", "16", "--epochs", "2", "--accept", "--run", tmp_path / "alone", "--json",
+                     "--quiet", "--seed", "6", "-o", tmp_path / "alone.bs4nn")  # fmt: skip
     assert json.loads(alone.stdout)["test"] == said["test_by_seed"][1]
     # What is finished is not trained again.
     again = run_tool(*call, "--seed", "5", "--seeds", "3", "-o", tmp_path / "n.bs4nn", "--resume")
@@ -911,7 +923,7 @@ def test_seeds_that_cannot_be(seeds: str, tmp_path: Path) -> None:
 
 def test_resume_needs_to_be_told_nothing_again(tmp_path: Path) -> None:
     """From another folder, with every kind of option, and with several seeds."""
-    call = ("train", "--dataset", "digits", "--hidden", 12, "--hidden", 8, "--time-steps", 8, "--epochs", 2,
+    call = ("train", "--dataset", "digits", "--hidden", 12, "--hidden", 8, "--time-steps", 8, "--epochs", 2, "--accept",
             "--set", "rate=0.02", "--set", "windows=8,6", "--seeds", "4,1", "--quiet")  # fmt: skip
     run = tmp_path / "the run"
     whole, resumed = tmp_path / "whole", ("train", "--run", run, "--resume", "--quiet")
@@ -935,7 +947,7 @@ def test_resume_refuses_only_what_differs(digits: Dataset, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
 
     def resumed(*more: object) -> None:
-        cli.app(["train", "--run", str(run), "--resume", "--quiet", *map(str, more)], standalone_mode=False)
+        cli.app(["train", "--run", str(run), "--resume", "--quiet", "--accept", *map(str, more)], standalone_mode=False)
 
     with pytest.raises(UserError, match="holds no run to resume"):
         resumed()
@@ -988,7 +1000,7 @@ def test_a_run_that_has_learned_nothing_gives_way(digits: Dataset, tmp_path: Pat
 
 
 def test_two_do_not_train_in_one_folder(tmp_path: Path) -> None:
-    call = ("train", "--hidden", 8, "--epochs", 1, "--run", tmp_path / "run", "-o", tmp_path / "n.bs4nn")
+    call = ("train", "--hidden", 8, "--epochs", 1, "--accept", "--run", tmp_path / "run", "-o", tmp_path / "n.bs4nn")
     with locks.only_one(tmp_path / "run"), pytest.raises(UserError, match="another process"):
         cli.app(list(map(str, call)), standalone_mode=False)
     assert not (tmp_path / "run").exists()

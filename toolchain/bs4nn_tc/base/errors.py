@@ -24,6 +24,12 @@ class MissingToolError(UserError):
     exit_code = 3
 
 
+class FailedNetworkError(UserError):
+    """A network that was trained and written, and that nobody should use unseen. Exit code 5."""
+
+    exit_code = 5
+
+
 class TargetError(UserError):
     """A target that does not build, start or answer. Exit code 4."""
 

@@ -28,9 +28,8 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable, printable_lines
 from bs4nn_tc.data import datasets
 from bs4nn_tc.device.kernels import KERNELS, Kernel
-from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.model.real_network import RealNetwork
 
 app = typer.Typer(
     help="Binarized spiking neural networks, from an image data set to a microcontroller, verified bit for bit.",
@@ -38,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     epilog="Exit status: 0 done, 1 a target differs from the reference, 2 bad input, 3 something is not installed, "
-    "4 a build or target failed, 130 interrupted.",
+    "4 a build or target failed, 5 `train` has written a network that fails (see its --help), 130 interrupted.",
 )
 
 # Panels of --help, one for each kind of verb.
@@ -225,15 +224,3 @@ def test_images(
     """Name of a data set, and images and labels of it to test `network` with, see `fitting_dataset`."""
     name, loaded = fitting_dataset(dataset, data_dir, network)
     return name, loaded.test_images[:count], loaded.test_labels[:count]
-
-
-def figure_rows(figures: evaluation.Figures, network: Network | RealNetwork) -> list[tuple[str, str]]:
-    """Figures as rows of `print_table`."""
-    return [
-        ("images", f"{figures.images:,}"),
-        ("strict accuracy", f"{figures.strict_accuracy:.2%}"),
-        ("tie-lenient accuracy", f"{figures.tie_lenient_accuracy:.2%}"),
-        ("response time", f"{figures.response_time:.2f} of {network.time_steps} steps"),
-        ("silent share", f"{figures.silent_share:.2%}"),
-        ("spikes to decision", f"{figures.spikes_to_decision:.1f}"),
-    ]

@@ -22,7 +22,6 @@ from bs4nn_tc.cli.common import (
     QuietOption,
     TestDatasetOption,
     app,
-    figure_rows,
     fitting_dataset,
     output,
     print_json,
@@ -32,9 +31,11 @@ from bs4nn_tc.cli.common import (
     test_images,
     warn,
 )
+from bs4nn_tc.cli.figures import details, figure_rows, print_confusion
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.kernel_library import Kernel
 from bs4nn_tc.model import evaluation, importers, judgement, network_file, reference
+from bs4nn_tc.model.confusion import Confusion
 from bs4nn_tc.model.provenance import Scaling
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
     figures = evaluation.figures(network, result, labels)
     silent = result.response_time == network.time_steps
     judged = judgement.judge(result.answer, labels, silent, network.class_labels)
-    warnings = judgement.warnings({f"test images of {dataset}": judged})
+    confusion = Confusion(labels, result.answer, network.outputs)
+    warnings = [finding.text for finding in judgement.told({f"test images of {dataset}": judged})]
     if save is not None:
         evaluation.save_result(result, save)
     warn(warnings)
@@ -155,11 +157,15 @@ def evaluate(  # noqa: PLR0913 - one parameter an option of the command line
                 "dataset": dataset,
                 "time_steps": network.time_steps,
                 **figures.as_dict(),
+                **details(figures, confusion, network.class_labels),
                 "warnings": warnings,
             }
         )
     else:
-        print_table(f"{network_path.name} on the test images of {dataset}", figure_rows(figures, network))
+        uneven = confusion.is_uneven
+        print_table(f"{network_path.name} on the test images of {dataset}", figure_rows(figures, network, uneven))
+        if uneven:
+            print_confusion(confusion, network.class_labels)
 
 
 @app.command(

@@ -33,6 +33,7 @@ class Asked:
         settings: "name=value" for other values of the recipe.
         out: the network file; None for one of the network's name.
         tensorboard: write the figures for TensorBoard, too.
+        accept: take a network that fails for good.
     """
 
     dataset: str
@@ -45,6 +46,7 @@ class Asked:
     settings: tuple[str, ...]
     out: Path | None
     tensorboard: bool
+    accept: bool
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -79,6 +81,7 @@ class Asked:
             "seeds": self.seeds,
             "output": str(self.file.absolute()),
             "tensorboard": self.tensorboard,
+            "accept": self.accept,
         }
 
 
@@ -156,6 +159,7 @@ def _held(config: dict[str, Any], settings: tuple[str, ...]) -> Asked:
         settings=settings,
         out=Path(of(command, "output", str)) if known else None,
         tensorboard=of(command, "tensorboard", bool) if known else False,
+        accept=of(command, "accept", bool) if "accept" in command else False,
     )
 
 

@@ -7,13 +7,13 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bs4nn_tc.base.errors import MissingToolError, UserError
+from bs4nn_tc.base.errors import FailedNetworkError, MissingToolError, UserError
 from bs4nn_tc.base.files import check_target, disk_errors
 from bs4nn_tc.base.locks import only_one
 from bs4nn_tc.base.text import printable
@@ -26,22 +26,19 @@ from bs4nn_tc.cli.common import (
     QuietOption,
     SizeOption,
     app,
-    figure_rows,
     load_dataset,
     output,
     print_json,
-    print_table,
     progress_console,
     warn,
 )
+from bs4nn_tc.cli.figures import published_facts, share_text, show_published
 from bs4nn_tc.data import datasets, facts
 from bs4nn_tc.model import network_file
-from bs4nn_tc.model.network import Network
 
 if TYPE_CHECKING:
     from bs4nn_tc import training
     from bs4nn_tc.study import sweep as sweeping
-    from bs4nn_tc.training import publish
 
 
 # So many networks take weeks; and the largest seed.
@@ -91,6 +88,9 @@ SetOption = Annotated[
 TensorboardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
 ]
+AcceptOption = Annotated[
+    bool, typer.Option("--accept", help="Take a network that fails (see above) for good: exit status 0.")
+]
 
 
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
@@ -110,10 +110,16 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     resume: ResumeOption = False,
     option: SetOption = None,
     tensorboard: TensorboardOption = False,
+    accept: AcceptOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network, by compiled code and without torch. The test images are only looked at at the end."""
+    """Train a network, by compiled code and without torch. The test images are only looked at at the end.
+
+    A network fails if, on the test images, it is no better than chance or than always answering the commonest class, if
+    no output neuron fires on more than half of them, or if a class is never the answer. Its file is written all the
+    same and says so, for it can be looked at and tuned; the exit status is then 5.
+    """
     from bs4nn_tc.training import publish  # noqa: PLC0415 - only who trains needs them
 
     asked = resuming.Asked(
@@ -127,6 +133,7 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
         settings=tuple(option or ()),
         out=out,
         tensorboard=tensorboard,
+        accept=accept,
     )
     folder = run or asked.folder
     if resume:
@@ -135,45 +142,17 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     loaded = load_dataset(asked.dataset, asked.data_dir)
     results = _train_each(asked, folder, loaded, resume, quiet)
     published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
-    warn(published.warnings)
+    warn([finding.text for finding in published.findings])
     if as_json:
-        print_json(_published_facts(published, asked, folder))
+        print_json(published_facts(published, asked, folder))
     else:
-        _show_published(published, asked, folder)
-
-
-def _published_facts(published: publish.Published, asked: resuming.Asked, folder: Path) -> dict[str, Any]:
-    """What --json says of it."""
-    network, eight_bit = published.network, published.eight_bit
-    own = {"digest": network.digest} if isinstance(network, Network) else {}
-    return {
-        "network": str(asked.file),
-        **own,
-        **({} if eight_bit is None else {"test_8bit": eight_bit.as_dict()}),
-        "run": str(folder),
-        "best_epoch": published.result.best_epoch + 1,
-        "validation": published.result.validation,
-        "test": published.figures.as_dict(),
-        "seeds": asked.seeds,
-        "test_by_seed": [one.as_dict() for one in published.of_seeds],
-        "test_over_seeds": published.spread,
-        "warnings": published.warnings,
-    }
-
-
-def _show_published(published: publish.Published, asked: resuming.Asked, folder: Path) -> None:
-    network, eight_bit = published.network, published.eight_bit
-    title = f"{asked.file}: {network.shape_text}, test images of {asked.dataset}"
-    print_table(title, figure_rows(published.figures, network))
-    if eight_bit is not None:
-        lenient, strict = eight_bit.tie_lenient_accuracy, eight_bit.strict_accuracy
-        output.print(f"with weights of 8 bits: {lenient:.2%} tie-lenient, {strict:.2%} strict")
-    if len(asked.seeds) > 1:
-        print_table(
-            f"{len(asked.seeds)} seeds, test images: mean and standard deviation",
-            [(what, f"{one['mean']:.4f} +- {one['deviation']:.4f}") for what, one in published.spread.items()],
+        show_published(published, asked, folder)
+    failed = [finding.kind for finding in published.findings if finding.fails]
+    if failed and not asked.accept:
+        raise FailedNetworkError(
+            f"{asked.file} is written, but the network fails ({', '.join(failed)}): see the warnings above for what to "
+            "try, or take it as it is with --accept"
         )
-    output.print(f"run: {folder}")
 
 
 def _train_each(
@@ -291,17 +270,17 @@ def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool)
     table = Table(
         title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"
     )
-    for heading in ("", "network", "flash, bytes", "strict", "tie-lenient", "response time", "silent"):
-        table.add_column(heading, justify="left" if heading in ("", "network") else "right")
+    for heading in ("", "network", "flash, bytes", "strict (95 % interval)", "response time", "silent", "found"):
+        table.add_column(heading, justify="left" if heading in ("", "network", "found") else "right")
     for one in outcomes:
-        shares = (f"{one.strict_accuracy:.2%}", f"{one.tie_lenient_accuracy:.2%}")
         table.add_row(
             "*" if one.best else "",
             one.name,
             f"{one.flash_bytes:,}",
-            *shares,
+            share_text(one.strict_accuracy, one.images),
             f"{one.response_time:.2f}",
             f"{one.silent_share:.1%}",
+            ", ".join(one.found),
         )
     output.print(table)
 

@@ -30,6 +30,7 @@ from bs4nn_tc.cli.common import (
     print_table,
     progress_bar,
     progress_console,
+    warn,
 )
 from bs4nn_tc.model import evaluation, network_file
 from bs4nn_tc.model.network import Network
@@ -80,10 +81,12 @@ def tune(  # noqa: PLR0913 - one parameter an option of the command line
     if csv_path is not None:
         tuning.write_csv(points, csv_path)
     chosen = tuning.choose(points, max_steps, max_silent, accuracy) if choosing else None
-    test = None
+    test, warnings = None, []
     if chosen is not None and out is not None:
         tuned = tuning.turned(network, knob.value, chosen.setting)
-        test = publish.publish_changed(tuned, tuning.validation_facts(chosen), loaded, out).description["test"]
+        facts = publish.publish_changed(tuned, tuning.validation_facts(chosen), loaded, out).description
+        test, warnings = facts["test"], facts["warnings"]
+    warn(warnings)
     if as_json:
         print_json(
             {
@@ -92,6 +95,7 @@ def tune(  # noqa: PLR0913 - one parameter an option of the command line
                 "chosen": None if chosen is None else chosen.as_dict(),
                 "output": None if out is None else str(out),
                 "test": test,
+                "warnings": warnings,
             }
         )
         return
@@ -152,7 +156,8 @@ def refine(
         refined = tuning.refined(network, *loaded.training(), max_silent=max_silent, on_move=show)
     before, after = (evaluation.rounded(tuning.figures(one, *loaded.validation())) for one in (network, refined))
     refined = publish.publish_changed(refined, after, loaded, out)
-    test = refined.description["test"]
+    test, warnings = refined.description["test"], refined.description["warnings"]
+    warn(warnings)
     if as_json:
         print_json(
             {
@@ -163,6 +168,7 @@ def refine(
                 "validation_before": before,
                 "validation": after,
                 "test": test,
+                "warnings": warnings,
             }
         )
         return

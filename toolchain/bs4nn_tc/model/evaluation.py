@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.archives import to_npz
 from bs4nn_tc.base.files import write_atomically
+from bs4nn_tc.model import statistics
+from bs4nn_tc.model.confusion import Confusion
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.reference import Answers, Result
+
+_TO_CHOOSE_BY = ("strict_accuracy", "tie_lenient_accuracy", "response_time", "silent_share")
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Figures:
     Attributes:
         images: how many images.
         strict_accuracy: share of right answers, one answer an image.
+        balanced_accuracy: mean over the classes of the share of their images that is answered right.
         tie_lenient_accuracy: share of images whose right neuron is among the first to fire.
         response_time: mean first output firing time in steps, T counted for silent images.
         silent_share: share of images on which no output neuron fires.
@@ -31,6 +36,7 @@ class Figures:
 
     images: int
     strict_accuracy: float
+    balanced_accuracy: float
     tie_lenient_accuracy: float
     response_time: float
     silent_share: float
@@ -41,8 +47,13 @@ class Figures:
         return asdict(self)
 
     def to_choose_by(self) -> dict[str, float]:
-        """The first four shares and means, which are what networks are chosen by on validation images."""
-        return {name: value for name, value in self.as_dict().items() if name not in ("images", "spikes_to_decision")}
+        """The shares and means that networks are chosen by on validation images."""
+        return {name: value for name, value in self.as_dict().items() if name in _TO_CHOOSE_BY}
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The ends of the 95 % interval of the strict accuracy."""
+        return statistics.wilson(self.strict_accuracy, self.images)
 
 
 def figures_of(answers: Answers, lenient: NDArray[Any], labels: NDArray[np.integer], time_steps: int) -> Figures:
@@ -54,9 +65,11 @@ def figures_of(answers: Answers, lenient: NDArray[Any], labels: NDArray[np.integ
         labels: (N,) the right classes.
         time_steps: T, the response time on a silent image.
     """
+    classes = int(max(labels.max(), answers.answer.max())) + 1
     return Figures(
         images=len(labels),
         strict_accuracy=float((answers.answer == labels).mean()),
+        balanced_accuracy=Confusion(labels, answers.answer, classes).balanced_accuracy,
         tie_lenient_accuracy=float(lenient.mean()),
         response_time=float(answers.response_time.mean()),
         silent_share=float((answers.response_time == time_steps).mean()),

@@ -22,7 +22,8 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import memory, names, pack, render
 from bs4nn_tc.device.kernels import FAST
-from bs4nn_tc.model import evaluation, reference
+from bs4nn_tc.model import evaluation, judgement, reference
+from bs4nn_tc.model.confusion import Confusion
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.pages import figures, replay
 from bs4nn_tc.study import bench, experiments
@@ -89,7 +90,9 @@ def write(network: Network, file_name: str, dataset: Dataset, counted: list[boar
             network=network,
             dataset=printable(dataset.name),
             thresholds=[_range(layer.thresholds) for layer in network.layers],
-            figures=evaluation.figures(network, result, dataset.test_labels),
+            figures=evaluation.figures(network, result, labels),
+            uneven=Confusion(labels, result.answer, network.outputs).is_uneven,
+            findings=judgement.judge(result.answer, labels, result.response_time == network.time_steps, class_names),
             plan=plan,
             fitting=_fitting(network, plan),
             costs=[bench.measure(network, board, images[:BENCH_IMAGES], labels[:BENCH_IMAGES]) for board in counted],

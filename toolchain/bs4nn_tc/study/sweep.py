@@ -66,7 +66,9 @@ class Outcome:
         flash_bytes: of the network on a device.
         strict_accuracy, tie_lenient_accuracy, response_time, silent_share: as in SPEC.md.
         best: no other network of the sweep is both as small and as accurate.
-        warnings: what is badly wrong with its answers, see `judgement`.
+        warnings: what is wrong with its answers, see `judgement`.
+        images: so many validation images there were.
+        found: the same as `warnings` in a word each, in capitals what fails.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Outcome:
     silent_share: float
     best: bool = False
     warnings: Sequence[str] = ()
+    images: int = 0
+    found: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -234,10 +238,19 @@ def _train(
     assert isinstance(result.network, Network)
     network_file.save(result.network, folder / f"{name}.bs4nn")
     flash = memory.plan(result.network, pack.pack(result.network), "network").flash_bytes
-    warnings = judgement.warnings({"validation images": result.judged})
-    config = training.run_config(dataset, options)
-    facts = {"name": name, "flash_bytes": flash, "best": False, "warnings": warnings, "config": config}
-    return {**facts, **result.validation}
+    assert result.held_out is not None
+    judged = judgement.told({"validation images": result.judged})
+    findings = (*judged, *judgement.compare(result.learned, result.held_out))
+    return {
+        "name": name,
+        "flash_bytes": flash,
+        "best": False,
+        "warnings": [finding.text for finding in findings],
+        "found": [finding.word for finding in findings],
+        "images": result.held_out.images,
+        "config": training.run_config(dataset, options),
+        **result.validation,
+    }
 
 
 def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -251,7 +264,7 @@ def frontier(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Write one row a network; its warnings, if there are any, are one text.
+    """Write one row a network; its warnings, and what was found, are one text each.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -259,5 +272,6 @@ def write_csv(outcomes: Sequence[Outcome], path: Path) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(asdict(outcomes[0])), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**asdict(one), "warnings": "; ".join(one.warnings)} for one in outcomes)
+    texts = ({"warnings": "; ".join(one.warnings), "found": ", ".join(one.found)} for one in outcomes)
+    writer.writerows({**asdict(one), **text} for one, text in zip(outcomes, texts, strict=True))
     write_atomically(path, text.getvalue().encode())

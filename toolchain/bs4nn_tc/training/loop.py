@@ -18,6 +18,8 @@ from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.network import HostAnswers, host_network
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import evaluation, judgement
+from bs4nn_tc.model.evaluation import Figures
+from bs4nn_tc.model.judgement import Finding
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.model.real_network import RealNetwork
@@ -61,18 +63,24 @@ class TrainingResult:
 
     Attributes:
         network: the network of the best epoch, with "best" its output threshold chosen on the validation images.
-        validation: its figures there: strict and tie-lenient accuracy, response time, silent share; empty if they
-            were learned from.
         rows: the figures of every epoch.
         best_epoch: number of the best epoch, from 0.
-        judged: what is badly wrong on the validation images, see `judgement.judge`.
+        learned: its figures on the images that were learned from.
+        held_out: its figures on the validation images; None if they were learned from.
+        judged: what is wrong on the validation images, see `judgement.judge`.
     """
 
     network: Network | RealNetwork
-    validation: dict[str, float]
     rows: list[dict[str, float]]
     best_epoch: int
-    judged: dict[str, str]
+    learned: Figures
+    held_out: Figures | None
+    judged: tuple[Finding, ...]
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """The figures on the validation images that networks are chosen by; empty if they were learned from."""
+        return {} if self.held_out is None else self.held_out.to_choose_by()
 
 
 def train(
@@ -157,27 +165,38 @@ def train(
 
 def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, history: History) -> TrainingResult:
     """The network as users get it: its output threshold chosen, its figures described, checked."""
-    images, labels = _validation(dataset.for_network(best))
+    taken = dataset.for_network(best)
+    images, labels = _validation(taken)
     if isinstance(options, BestOptions) and not options.all_images:
         assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)
     host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
-    figures, judged = {}, {}
+    held_out: Figures | None = None
+    judged: tuple[Finding, ...] = ()
     if not options.all_images:
         answers = host.evaluate(images, labels)
-        figures = answers.figures(labels, best.time_steps).to_choose_by()
+        held_out = answers.figures(labels, best.time_steps)
         silent = answers.response_time == best.time_steps
         judged = judgement.judge(answers.answer, labels, silent, dataset.class_names)
-    facts = {**best.description, "validation": evaluation.rounded(figures)}
+    to_choose_by = {} if held_out is None else held_out.to_choose_by()
+    facts = {**best.description, "validation": evaluation.rounded(to_choose_by)}
     best = replace(_with_data(best, dataset, options), description=facts)
     gate.check(best, images, labels, options)
-    return TrainingResult(best, figures, history.rows, history.best_epoch, judged)
+    known, known_labels = _as_c_takes(
+        (taken.train_images, taken.train_labels) if options.all_images else taken.training()
+    )
+    learned = host.evaluate(known, known_labels).figures(known_labels, best.time_steps)
+    return TrainingResult(best, history.rows, history.best_epoch, learned, held_out, judged)
 
 
 def _validation(dataset: Dataset) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """The validation images and labels as the C code takes them."""
-    images, labels = dataset.validation()
-    return np.ascontiguousarray(images), labels.astype(np.int32)
+    return _as_c_takes(dataset.validation())
+
+
+def _as_c_takes(part: tuple[NDArray[Any], NDArray[np.int64]]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Images and labels in one piece, labels of 32 bits."""
+    return np.ascontiguousarray(part[0]), part[1].astype(np.int32)
 
 
 def _trainer(dataset: Dataset, options: Options) -> Trainer:

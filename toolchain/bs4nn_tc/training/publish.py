@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.host.real import RealHost
 from bs4nn_tc.model import evaluation, judgement, network_file, reference
+from bs4nn_tc.model.confusion import Confusion
 from bs4nn_tc.model.evaluation import Figures
+from bs4nn_tc.model.judgement import Finding
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.real_network import RealNetwork
 from bs4nn_tc.training.loop import TrainingResult
 from bs4nn_tc.training.ordering import order_neurons
 from bs4nn_tc.training.run_folder import save_summary
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a network answers on the test images.
+
+    Attributes:
+        figures: on them.
+        confusion: right classes and answers.
+        judged: what is wrong there, see `judgement.judge`.
+    """
+
+    figures: Figures
+    confusion: Confusion
+    judged: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -26,20 +44,22 @@ class Published:
     Attributes:
         network: as it is in the file.
         result: of the run that it comes from.
-        figures: on the test images.
+        tested: on the test images.
         of_seeds: the same, one a seed.
         spread: over the seeds, see `evaluation.spread`.
         eight_bit: figures on the test images with weights of 8 bits, of a network with real weights.
-        warnings: what is badly wrong with it, see `judgement`.
+        findings: what is wrong with it, see `judgement`.
+        class_names: of the data set.
     """
 
     network: Network | RealNetwork
     result: TrainingResult
-    figures: Figures
-    of_seeds: list[Figures]
+    tested: Tested
+    of_seeds: list[Tested]
     spread: dict[str, dict[str, float]]
     eight_bit: Figures | None
-    warnings: list[str]
+    findings: tuple[Finding, ...]
+    class_names: tuple[str, ...]
 
 
 def publish(
@@ -58,12 +78,13 @@ def publish(
         UserError: the disk is full or a folder cannot be written.
     """
     tests = [_test(one.network, dataset) for one in results]
-    figures = [one for one, _ in tests]
+    figures = [one.figures for one in tests]
     spread = evaluation.spread(figures)
     # With all_images there is one network and no figure to choose it by.
     chosen = max(range(len(results)), key=lambda number: results[number].validation.get("strict_accuracy", 0.0))
     result = results[chosen]
-    facts = {**result.network.description, "test": evaluation.rounded(figures[chosen].as_dict())}
+    findings = _findings(result, tests[chosen])
+    facts = {**result.network.description, **_facts(tests[chosen], findings)}
     if len(results) > 1:
         facts["test_over_seeds"] = spread
         save_summary(folder, seeds, [one.validation for one in results], [one.as_dict() for one in figures], spread)
@@ -73,11 +94,10 @@ def publish(
         network = order_neurons(network, dataset.for_network(network).train_images)
         network_file.save(network, out)
     else:
-        eight_bit = _test(network.eight_bit(), dataset)[0]
+        eight_bit = _test(network.eight_bit(), dataset).figures
         network = replace(network, description={**facts, "test_8bit": eight_bit.as_dict()})
         network.save(out)
-    warnings = judgement.warnings({"validation images": result.judged, "test images": tests[chosen][1]})
-    return Published(network, result, figures[chosen], figures, spread, eight_bit, warnings)
+    return Published(network, result, tests[chosen], tests, spread, eight_bit, findings, dataset.class_names)
 
 
 def publish_changed(network: Network, validation: dict[str, float], dataset: Dataset, out: Path) -> Network:
@@ -92,24 +112,40 @@ def publish_changed(network: Network, validation: dict[str, float], dataset: Dat
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    test = evaluation.rounded(_test(network, dataset)[0].as_dict())
+    tested = _test(network, dataset)
     of_validation = {} if network.knows_validation_images else validation
-    network = replace(network, description={**network.description, "validation": of_validation, "test": test})
+    facts = {**_facts(tested, judgement.told({"test images": tested.judged})), "validation": of_validation}
+    network = replace(network, description={**network.description, **facts})
     network = order_neurons(network, dataset.for_network(network).train_images)
     network_file.save(network, out)
     return network
 
 
-def _test(network: Network | RealNetwork, dataset: Dataset) -> tuple[Figures, dict[str, str]]:
-    """Figures on the test images, and what is badly wrong there: a network by the reference, S4NN on the host."""
+def _findings(result: TrainingResult, tested: Tested) -> tuple[Finding, ...]:
+    """What is wrong with a network; what is wrong on the test images decides whether it fails."""
+    judged = judgement.told({"test images": tested.judged, "validation images": result.judged})
+    return (*judged, *judgement.compare(result.learned, result.held_out, tested.figures))
+
+
+def _facts(tested: Tested, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What the network's file says of the test images."""
+    return {
+        "test": evaluation.rounded(tested.figures.as_dict()),
+        "warnings": [finding.text for finding in findings],
+    }
+
+
+def _test(network: Network | RealNetwork, dataset: Dataset) -> Tested:
+    """Run on the test images: a network by the reference, S4NN on the host."""
     dataset = dataset.for_network(network)
+    labels, names = dataset.test_labels, dataset.class_names
+    answers: reference.Answers
     if isinstance(network, Network):
-        result = reference.run(network, dataset.test_images)
-        silent = result.response_time == network.time_steps
-        judged = judgement.judge(result.answer, dataset.test_labels, silent, dataset.class_names)
-        return evaluation.figures(network, result, dataset.test_labels), judged
-    labels = dataset.test_labels.astype(np.int32)
-    answers = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), labels)
-    silent = answers.response_time == network.time_steps
-    figures = answers.figures(labels, network.time_steps)
-    return figures, judgement.judge(answers.answer, labels, silent, dataset.class_names)
+        answers = result = reference.run(network, dataset.test_images)
+        figures = evaluation.figures(network, result, labels)
+    else:
+        few_bits = labels.astype(np.int32)
+        answers = of_host = RealHost(network).evaluate(np.ascontiguousarray(dataset.test_images), few_bits)
+        figures = of_host.figures(few_bits, network.time_steps)
+    judged = judgement.judge(answers.answer, labels, answers.response_time == network.time_steps, names)
+    return Tested(figures, Confusion(labels, answers.answer, len(names)), judged)
