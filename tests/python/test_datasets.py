@@ -225,7 +225,9 @@ def test_a_misspelt_name_is_answered_with_the_right_one(name: str, meant: str) -
 
 
 def test_an_unknown_name_is_answered_in_a_whole_sentence() -> None:
-    with pytest.raises(UserError, match=r"nor a folder; taken are a folder of IDX files .* and a folder of images"):
+    with pytest.raises(
+        UserError, match=r"nor a folder; taken are arrays .*, a folder of IDX files .* and a folder of images"
+    ):
         datasets.load("/nowhere/to/be/found")
 
 
@@ -282,9 +284,9 @@ def test_the_data_sets_with_names_are_what_they_have_always_been(data_dir: Path,
 
 
 def test_a_file_of_another_kind_is_answered_with_what_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "mnist_train.csv"
+    path = tmp_path / "mnist_train.mat"
     path.write_text("label,pixel0\n")
-    with pytest.raises(UserError, match=r"mnist_train\.csv' is a file; taken are a folder of IDX files .*CLASS/"):
+    with pytest.raises(UserError, match=r"mnist_train\.mat' is a file; taken are .*a folder of IDX files .*CLASS/"):
         datasets.load(str(path))
 
 

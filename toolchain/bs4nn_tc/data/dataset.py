@@ -22,8 +22,9 @@ from bs4nn_tc.model.stages import Stage, as_picture, shape_text
 # Bytes of the images of a data set, training and test together: MNIST has 55 million, the largest EMNIST 640 million.
 MAX_BYTES = 1_000_000_000
 TAKEN = (
-    "taken are a folder of IDX files (train-images-idx3-ubyte and its like, also as .gz) and a folder of images, "
-    "one folder a class (CLASS/*.png, or train/CLASS/*.png beside test/CLASS/*.png)"
+    "taken are arrays (.npz, .npy), tables (.csv, .tsv), a folder of IDX files (train-images-idx3-ubyte and its like, "
+    "also as .gz), and a folder of images, sounds or recordings, one folder a class (CLASS/*.png, CLASS/*.wav, "
+    "CLASS/*.csv, or train/CLASS/*.png beside test/CLASS/*.png)"
 )
 # Darker than this share of white, every pixel fires in the last steps or never.
 _DARK = 8

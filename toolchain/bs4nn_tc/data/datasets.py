@@ -15,7 +15,7 @@ from pathlib import Path
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
-from bs4nn_tc.data.sources import arrays, bundled, idx, image_folder, tables
+from bs4nn_tc.data.sources import arrays, bundled, folders, idx, image_folder, recordings, sounds, tables
 from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.sources.reading import Reading
 from bs4nn_tc.data.stages import resized, sized_name, source_and_shape
@@ -65,6 +65,12 @@ _READERS: Mapping[str, Callable[[Path, Reading], Dataset]] = {
     ".npy": arrays.load_npy,
     **dict.fromkeys(tables.ENDINGS, tables.load),
 }
+# What reads a folder, by what most of the files in it are; a folder without files is one of images that lacks them.
+_FOLDERS: Mapping[folders.Kind, Callable[[Path, Reading], Dataset]] = {
+    image_folder.IMAGES: image_folder.load,
+    sounds.WAVS: sounds.load,
+    recordings.FILES: recordings.load,
+}
 
 
 def _reader_of(name: str) -> Callable[[Path, Reading], Dataset] | None:
@@ -102,7 +108,8 @@ def _from_path(name: str, reading: Reading) -> Dataset:
     for is_folder, load_folder in ((arrays.is_folder, arrays.load_npy), (tables.is_folder, tables.load)):
         if is_folder(given):
             return replace(load_folder(given, reading), name=str(folder))
-    return replace(image_folder.load(given), name=str(folder))
+    kind = folders.kind_of(given, tuple(_FOLDERS))
+    return replace(_FOLDERS[kind](given, reading), name=str(folder))
 
 
 def _set_in_parent(name: str) -> str | None:

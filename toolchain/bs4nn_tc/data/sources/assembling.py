@@ -54,7 +54,7 @@ class Facts:
         where: names a value in messages.
         class_names: one a class, in the order of rising labels; () where the labels are names enough.
         picture: samples are pictures, even if one of another shape would do for a table.
-        hop: see `Dataset`.
+        hop, validation_count: see `Dataset`.
         notes: see `Dataset`.
     """
 
@@ -65,6 +65,7 @@ class Facts:
     class_names: tuple[str, ...] = ()
     picture: bool = False
     hop: int | None = None
+    validation_count: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -111,6 +112,8 @@ def assemble(facts: Facts, train: Part, test: Part | None) -> Dataset:
         facts.shape,
         255,
         facts.class_names,
+        # Without the samples that miss values nobody knows where those for validation begin.
+        validation_count=facts.validation_count if reading.missing != "drop" else 0,
         notes=tuple(notes),
         groups=groups[0],
         test_groups=groups[1],

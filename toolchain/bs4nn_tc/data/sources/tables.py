@@ -39,6 +39,7 @@ _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))
 _LABELS = ("label", "labels", "class", "target", "species", "activity", "y")
 _GROUPS = ("group", "groups")
 _COUNTERS = ("", "unnamed: 0")
+_TIMES = (*_COUNTERS, "t", "time", "timestamp", "ms", "time_ms", "step", "index")
 _PIXEL = re.compile(r"(pixel|px|p)[ _-]?[0-9]+|[0-9]+x[0-9]+", re.IGNORECASE)
 # Rows that become an array at once, and bytes that say how long rows are.
 _PIECE, _LOOKED_AT = 2048, 65_536
@@ -157,6 +158,21 @@ def read_all(path: Path, reading: Reading) -> NDArray[Any]:
             raise UserError(f"{path}, line {rows.lines[row]}: value {column + 1} is missing")
         values = with_fill(values, reading.fill)
     return whole.apply(values, reading.type, reading.scale)
+
+
+def channels_of(path: Path) -> tuple[tuple[str, ...], NDArray[np.float32], list[int]]:
+    """A recording: the names of its channels, () without a row of names, (steps, channels), and each step's line.
+
+    A first column that counts steps, or says their time, is no channel.
+
+    Raises:
+        UserError: as for `load`.
+    """
+    layout = _layout(path, Reading())
+    timed = bool(layout.names) and layout.names[0].strip().lower() in _TIMES and layout.width > 1
+    features = tuple(range(int(timed), layout.width))
+    rows = _read(path, Reading(), replace(layout, label=None, group=None, features=features))
+    return tuple(layout.names[place] for place in features) if layout.names else (), rows.values, rows.lines
 
 
 # ---- rows ----

@@ -31,11 +31,15 @@ def type_and_scale(values: NDArray[Any], features: int, picture: bool) -> tuple[
     """
     if values.dtype == np.uint8:
         return "uint8", (1.0,)
+    if values.dtype.kind in "iub" and values.size and not picture:
+        lowest, highest = int(values.min()), int(values.max())
+        if lowest >= LOWEST and highest <= HIGHEST:
+            return "int16", (1.0,)
     if picture and values.size and values.min() >= 0:
-        highest = float(values.max())
-        if values.dtype.kind == "f" and highest <= 1:
+        largest_value = float(values.max())
+        if values.dtype.kind == "f" and largest_value <= 1:
             return "uint8", (255.0,)
-        if highest <= TYPES["uint8"][1] and _are_whole(values):
+        if largest_value <= TYPES["uint8"][1] and _are_whole(values):
             return "uint8", (1.0,)
     rows = values.reshape(-1, features).astype(np.float64)
     largest = np.abs(rows).max(axis=0, initial=0.0)
