@@ -6,13 +6,11 @@ line with them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-import naive_pictures
+import naive_stages
 
 from bs4nn_tc.model.network import Network
 
@@ -22,34 +20,10 @@ MATRICES: dict[str, Callable[[Any], list[list[int]]]] = {
 }
 
 
-def square_means(picture: list[list[int]], side: int) -> list[list[int]]:
-    """Every square's mean, to the nearest whole number, a half upwards."""
-    rows, columns = len(picture) // side, len(picture[0]) // side
-    sums = [[0] * columns for _ in range(rows)]
-    for y, line in enumerate(picture):
-        for x, value in enumerate(line):
-            sums[y // side][x // side] += value
-    return [[math.floor(Fraction(sum_, side * side) + Fraction(1, 2)) for sum_ in line] for line in sums]
-
-
-def _square_means(stage: Any, values: Any, sample: list[int]) -> list[int]:
-    columns = values.shape[1]
-    picture = [sample[first : first + columns] for first in range(0, len(sample), columns)]
-    return [value for line in square_means(picture, stage.side) for value in line]
-
-
-# A kind of stage as what it makes of a sample, of which `Values` is known.
-STAGES: dict[str, Callable[[Any, Any, list[int]], list[int]]] = {
-    "square-means": _square_means,
-    **dict.fromkeys(naive_pictures.PICTURES, naive_pictures.run),
-}
-
-
 def prepared(network: Network, sample: list[int]) -> list[int]:
     """What the stages of the input make of a sample."""
-    for stage, values in zip(network.input.stages, network.input.passed, strict=False):
-        sample = STAGES[stage.kind](stage, values, sample)
-    return sample
+    taken = naive_stages.Sample(sample, network.input.shape, network.input.intensity_max)
+    return naive_stages.through(network.input.stages, taken).values
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import bare
 import kernel
 import naive
+import naive_stages
 import numpy as np
 import pytest
 from conftest import random_network, require
@@ -33,7 +34,7 @@ MNIST = Ink("dark", 28, 28, (20, 20), (3712, 3712), 255)
 
 def agree(stage: Stage, values: Values, sample: np.ndarray) -> np.ndarray:
     """The naive one's outcome, and that the others give it, too."""
-    expected = naive.STAGES[stage.kind](stage, values, sample.tolist())
+    expected = naive_stages.run(stage, values, sample.tolist())
     several = stage.apply(np.stack([sample[::-1], sample]), values)
     assert several[1].tolist() == expected
     assert several.flags.c_contiguous  # C takes it as it lies
@@ -311,7 +312,7 @@ def test_c_reads_and_writes_nothing_else(compiler: str, tmp_path: Path) -> None:
     """In memory of the exact sizes, with the sanitizers; and what comes out is what the naive ones say."""
     constants, body = "", ""
     for number, (stage, values, sample) in enumerate(CASES):
-        after, expected = stage.after(values), naive.STAGES[stage.kind](stage, values, sample.tolist())
+        after, expected = stage.after(values), naive_stages.run(stage, values, sample.tolist())
         declared, call = called(number, "to", "scratch")
         constants += declared + f"static const uint8_t expected_{number}[] = {{{', '.join(map(str, expected))}}};\n"
         scratch = max(1, in_c.in_c(stage).scratch_bytes(stage, values))

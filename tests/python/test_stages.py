@@ -8,6 +8,7 @@ from pathlib import Path
 
 import kernel
 import naive
+import naive_stages
 import numpy as np
 import pytest
 from conftest import random_network, require
@@ -28,7 +29,7 @@ GUARD = 0xA5
 
 def naive_means(sample: np.ndarray, shape: tuple[int, int], side: int) -> list[int]:
     """The naive simulator's, of one sample."""
-    return [value for line in naive.square_means(sample.reshape(shape).tolist(), side) for value in line]
+    return naive_stages.run(SquareMeans(side), Values(shape), sample.tolist())
 
 
 def with_stage(shape: tuple[int, int], side: int, *, hidden: int = 20, intensity_max: int = 255) -> Network:

@@ -18,6 +18,7 @@
 #if defined(__GNUC__)
 typedef uint16_t __attribute__((__may_alias__)) half_t;
 typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
+typedef int16_t __attribute__((__may_alias__)) value_t; /* one of what input stages make */
 /* Keeps the compiler from replacing a short loop by a call of memset. */
 #define KEEP_LOOP() __asm__ volatile("")
 /* Small rather than fast: what is seldom done, and what was measured to be no slower that way. */
@@ -25,6 +26,7 @@ typedef uint32_t __attribute__((__may_alias__)) word_t; /* four pixels */
 #else
 typedef uint16_t half_t;
 typedef uint32_t word_t;
+typedef int16_t value_t;
 #define KEEP_LOOP() ((void)0)
 #define COLD
 #endif
@@ -66,5 +68,11 @@ typedef uint32_t word_t;
 #define KEEP_IF_ROOM(x) ((void)0)
 #define IN_PLACE_IF_ROOM inline
 #endif
+
+/* A value of those that input stages take, of type uint8_t (`bytes` is 1) or int16_t (2). */
+static inline int32_t value_at(const void *values, uint32_t place, uint32_t bytes)
+{
+    return bytes == 1u ? ((const uint8_t *)values)[place] : ((const value_t *)values)[place];
+}
 
 #endif /* BS4NN_COMPILER_H */

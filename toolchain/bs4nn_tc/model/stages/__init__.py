@@ -14,6 +14,7 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_STAGES
 from bs4nn_tc.model.stages.ink import Ink
 from bs4nn_tc.model.stages.pictures import Crop, Grey, Invert, Resize, SquareMeans
+from bs4nn_tc.model.stages.signals import Contrast, Differences, Means, Spectrum
 from bs4nn_tc.model.stages.stage import TYPES, Shape, Stage, Values, as_picture, of_type, shape_text
 from bs4nn_tc.model.stages.tables import Complement, OnOff, Quantiles, Scale, Thermometer
 
@@ -21,15 +22,19 @@ __all__ = [
     "STAGES",
     "TYPES",
     "Complement",
+    "Contrast",
     "Crop",
+    "Differences",
     "Grey",
     "Ink",
     "Invert",
+    "Means",
     "OnOff",
     "Quantiles",
     "Resize",
     "Scale",
     "Shape",
+    "Spectrum",
     "SquareMeans",
     "Stage",
     "Thermometer",
@@ -43,7 +48,11 @@ __all__ = [
 
 STAGES: Mapping[str, type[Stage]] = {
     stage.kind: stage
-    for stage in (SquareMeans, Grey, Crop, Resize, Invert, Ink, Scale, Quantiles, Complement, Thermometer, OnOff)
+    for stage in (
+        *(SquareMeans, Grey, Crop, Resize, Invert, Ink),
+        *(Scale, Quantiles, Complement, Thermometer, OnOff),
+        *(Contrast, Differences, Means, Spectrum),
+    )
 }
 
 

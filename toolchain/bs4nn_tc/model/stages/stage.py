@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_SAMPLE_VALUES, whole_number
 
 Shape = tuple[int, ...]
@@ -120,6 +121,27 @@ class Stage(ABC):
         """Its kind and fields, for files and the digest of a network."""
         fields = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {"kind": self.kind, **fields}
+
+
+def whole_numbers(what: str, given: object, lowest: int, highest: int) -> tuple[int, ...]:
+    """The whole numbers of a stage's list.
+
+    Raises:
+        UserError: no list, an empty one, or something else in it.
+    """
+    if not isinstance(given, list | tuple) or not given:
+        raise UserError(f"the {what} of a stage are {printable(given, 40)}; a list of whole numbers is needed")
+    return tuple(whole_number(f"one of the {what} of a stage", one, lowest, highest) for one in given)
+
+
+def check_features(features: int, values: Values) -> None:
+    """Refuse a stage that has no entry for some values.
+
+    Raises:
+        UserError: value i is of feature i mod `features`, and the last ones are not of all.
+    """
+    if not values.shape or values.count % features:
+        raise UserError(f"a table of {features:,} features does not fit {values.count:,} values")
 
 
 def shape_text(shape: Sequence[int]) -> str:

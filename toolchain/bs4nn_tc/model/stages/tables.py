@@ -14,26 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_INTENSITY, whole_number
-from bs4nn_tc.model.stages.stage import Stage, Values
+from bs4nn_tc.model.stages.stage import TYPES, Stage, Values, check_features, whole_numbers
 
 MAX_SHIFT = 16
 _MULTIPLIER = 65_535
-_LOWEST, _HIGHEST = -32_768, 32_767
-
-
-def _numbers(what: str, given: object, lowest: int, highest: int) -> tuple[int, ...]:
-    """The whole numbers of a table."""
-    if not isinstance(given, list | tuple) or not given:
-        raise UserError(f"the {what} of a stage are {printable(given, 40)}; a list of whole numbers is needed")
-    return tuple(whole_number(f"one of the {what} of a stage", one, lowest, highest) for one in given)
-
-
-def _check_features(features: int, values: Values) -> None:
-    """Refuse a table that has no entry for some values."""
-    if not values.shape or values.count % features:
-        raise UserError(f"a table of {features:,} features does not fit {values.count:,} values")
+_LOWEST, _HIGHEST = TYPES["int16"]
 
 
 def _by_value(table: tuple[int, ...], values: Values) -> NDArray[np.int64]:
@@ -69,15 +55,15 @@ class Scale(Stage):
     shift: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "offset", _numbers("offsets", self.offset, _LOWEST, _HIGHEST))
-        object.__setattr__(self, "multiplier", _numbers("multipliers", self.multiplier, 0, _MULTIPLIER))
+        object.__setattr__(self, "offset", whole_numbers("offsets", self.offset, _LOWEST, _HIGHEST))
+        object.__setattr__(self, "multiplier", whole_numbers("multipliers", self.multiplier, 0, _MULTIPLIER))
         object.__setattr__(self, "shift", whole_number("the shift of a stage", self.shift, 0, MAX_SHIFT))
         if len(self.offset) != len(self.multiplier):
             raise UserError(f"{len(self.offset):,} offsets and {len(self.multiplier):,} multipliers of a stage")
 
     def after(self, values: Values) -> Values:
         """See `Stage`: any values, of which uint8 ones are made."""
-        _check_features(len(self.offset), values)
+        check_features(len(self.offset), values)
         return Values(values.shape, "uint8", 0, MAX_INTENSITY)
 
     def apply(self, samples: NDArray[Any], values: Values) -> NDArray[Any]:
@@ -108,16 +94,16 @@ class OnOff(Stage):
     shift: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "centre", _numbers("centres", self.centre, _LOWEST, _HIGHEST))
-        object.__setattr__(self, "above", _numbers("multipliers", self.above, 0, _MULTIPLIER))
-        object.__setattr__(self, "below", _numbers("multipliers", self.below, 0, _MULTIPLIER))
+        object.__setattr__(self, "centre", whole_numbers("centres", self.centre, _LOWEST, _HIGHEST))
+        object.__setattr__(self, "above", whole_numbers("multipliers", self.above, 0, _MULTIPLIER))
+        object.__setattr__(self, "below", whole_numbers("multipliers", self.below, 0, _MULTIPLIER))
         object.__setattr__(self, "shift", whole_number("the shift of a stage", self.shift, 0, MAX_SHIFT))
         if not len(self.centre) == len(self.above) == len(self.below):
             raise UserError("the centres and multipliers of a stage are not of as many features")
 
     def after(self, values: Values) -> Values:
         """See `Stage`: any values; two of each."""
-        _check_features(len(self.centre), values)
+        check_features(len(self.centre), values)
         return _several(values, 2)
 
     def apply(self, samples: NDArray[Any], values: Values) -> NDArray[Any]:
@@ -169,11 +155,23 @@ class _Levels(Stage):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "count", whole_number("the count of levels of a stage", self.count, 1, 255))
-        object.__setattr__(self, "levels", _numbers("levels", self.levels, _LOWEST, _HIGHEST))
+        object.__setattr__(self, "levels", whole_numbers("levels", self.levels, _LOWEST, _HIGHEST))
         if len(self.levels) % self.count:
             raise UserError(f"{len(self.levels):,} levels of a stage are not {self.count} a feature")
         if (np.diff(np.array(self.levels).reshape(-1, self.count), axis=1) < 0).any():
             raise UserError("the levels of a feature are not in rising order")
+
+    @property
+    def features(self) -> int:
+        """How many have levels of their own."""
+        return len(self.levels) // self.count
+
+    def _check(self, values: Values) -> None:
+        """Refuse levels that no value of the type can have: on a device they are of the values' type."""
+        check_features(self.features, values)
+        lowest, highest = TYPES[values.type]
+        if min(self.levels) < lowest or max(self.levels) > highest:
+            raise UserError(f"the levels of a stage are beyond what {values.type} holds, {lowest:,} to {highest:,}")
 
     def _reached(self, samples: NDArray[Any], values: Values) -> list[NDArray[np.bool_]]:
         """For each level (N, values) bool: the value is at least the level of its feature."""
@@ -189,7 +187,7 @@ class Quantiles(_Levels):
 
     def after(self, values: Values) -> Values:
         """See `Stage`: any values, of which uint8 ones are made."""
-        _check_features(len(self.levels) // self.count, values)
+        self._check(values)
         return Values(values.shape, "uint8", 0, MAX_INTENSITY)
 
     def apply(self, samples: NDArray[Any], values: Values) -> NDArray[Any]:
@@ -202,7 +200,7 @@ class Quantiles(_Levels):
     @property
     def text(self) -> str:
         """See `Stage`."""
-        return f"{self.count} quantiles of {len(self.levels) // self.count:,} features"
+        return f"{self.count} quantiles of {self.features:,} features"
 
 
 @dataclass(frozen=True)
@@ -213,7 +211,7 @@ class Thermometer(_Levels):
 
     def after(self, values: Values) -> Values:
         """See `Stage`: any values; `count` of each."""
-        _check_features(len(self.levels) // self.count, values)
+        self._check(values)
         return _several(values, self.count)
 
     def apply(self, samples: NDArray[Any], values: Values) -> NDArray[Any]:
@@ -224,4 +222,4 @@ class Thermometer(_Levels):
     @property
     def text(self) -> str:
         """See `Stage`."""
-        return f"thermometer of {self.count} levels of {len(self.levels) // self.count:,} features"
+        return f"thermometer of {self.count} levels of {self.features:,} features"

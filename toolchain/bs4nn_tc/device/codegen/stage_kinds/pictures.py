@@ -81,7 +81,7 @@ PICTURES: Mapping[str, InC] = {
         function="bs4nn_square_means",
         numbers=lambda stage, values: (*values.shape, stage.side),
         instructions=_square_means,
-        code_bytes=350,
+        code_bytes=600,
         in_place=True,
     ),
     Grey.kind: InC(
