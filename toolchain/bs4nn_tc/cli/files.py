@@ -1,7 +1,9 @@
-"""Verbs for a network file itself: what is in it, and its version."""
+"""Verbs for a network file itself: what is in it, its version, and what it takes."""
 
 from __future__ import annotations
 
+import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import GET, LOOK, JsonOption, NetworkArgument, app, output, print_json, print_table
+from bs4nn_tc.data import camera as cameras
 from bs4nn_tc.device.codegen import memory, pack
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.formats import v2
@@ -118,3 +121,65 @@ def upgrade(
     )
     if filled_in:
         print_table("filled in from its description", filled_in)
+
+
+_SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
+
+
+class FrameFormat(StrEnum):
+    """What a camera sends."""
+
+    GREY = "grey"
+    RGB565 = "rgb565"
+    RGB565LE = "rgb565le"
+    RGB888 = "rgb888"
+    YUYV = "yuyv"
+
+
+class InkKind(StrEnum):
+    """Ink on its ground."""
+
+    DARK = "dark"
+    BRIGHT = "bright"
+
+
+@app.command(
+    epilog="Example: bs4nn-tc adapt mnist.bs4nn --camera 160x120 --format rgb565 --ink dark -o camera.bs4nn",
+    rich_help_panel=GET,
+)
+def adapt(
+    network_path: NetworkArgument,
+    out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
+    camera: Annotated[
+        str, typer.Option(metavar="WIDTHxHEIGHT", help="The size of a frame, as cameras say it: columns x rows.")
+    ],
+    frame_format: Annotated[
+        FrameFormat, typer.Option("--format", help="Of a frame's bytes; rgb565 has red first, rgb565le blue first.")
+    ] = FrameFormat.GREY,
+    ink: Annotated[
+        InkKind | None,
+        typer.Option(
+            help="Find what is written on unevenly lit paper, and lay it as the data set has its images. "
+            "[default: take the middle of the frame]",
+            show_default=False,
+        ),
+    ] = None,
+    invert: Annotated[bool, typer.Option("--invert", help="Turn dark and bright round first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a camera before a network: its frames become the network's own input, on a device, too.
+
+    Weights and names stay; what the network takes is new, and so is its digest.
+    """
+    size = _SIZE.fullmatch(camera)
+    if size is None:
+        raise UserError(f"--camera {printable(camera, 40)}: columns and rows such as 160x120 are needed")
+    network_file.check_output(out)
+    network = network_file.load(network_path)
+    made = cameras.adapted(network, (int(size[2]), int(size[1])), frame_format.value, ink and ink.value, invert=invert)
+    network_file.save(made, out)
+    if as_json:
+        print_json({"network": str(out), "digest": made.digest, "input": v2.header_of(made)["input"]})
+        return
+    what = ", ".join(stage.text for stage in made.input.stages) or "as they are"
+    output.print(f"{out}: frames of {shape_text(made.input.shape)} bytes, {what}, digest {made.digest[:12]}")
