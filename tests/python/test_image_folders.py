@@ -18,7 +18,9 @@ from PIL import Image
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
-from bs4nn_tc.data.sources import pictures
+from bs4nn_tc.data.datasets import Reading
+from bs4nn_tc.data.sources import image_folder, pictures
+from bs4nn_tc.model.stages import Crop, Invert, Resize, SquareMeans
 
 # Three by two, so that every way to turn it shows.
 STRIPES = np.array([[0, 40, 80], [120, 160, 255]], np.uint8)
@@ -281,7 +283,7 @@ def drawings(folder: Path, ink: int, mode: str) -> Path:
 @pytest.mark.parametrize("mode", ["LA", "RGBA", "P"])
 @pytest.mark.parametrize(("ink", "ground"), [(0, 255), (255, 0)])
 def test_drawings_on_transparent_ground_are_seen(tmp_path: Path, ink: int, ground: int, mode: str) -> None:
-    loaded = datasets.load(str(drawings(tmp_path, ink, mode)))
+    loaded = datasets.load(str(drawings(tmp_path, ink, mode)), None, Reading(invert="no"))
     for image in (*loaded.train_images, *loaded.test_images):
         # One full stroke, one at a fifth.
         assert sorted(np.abs(image.astype(int) - ground)) == [0] * 22 + [51, 255]
@@ -436,3 +438,88 @@ def test_black_images_are_named_as_such(tmp_path: Path) -> None:
     for path in tmp_path.rglob("*.png"):
         Image.new("L", (5, 4)).save(path)
     refused_data(tmp_path, "images are black")
+
+
+# ---- Other sizes, dark ink ----
+
+
+def dark_squares(folder: Path, size: tuple[int, int] = (24, 24), more: int = 0, paper: int = 230) -> Path:
+    """A dark square on light paper, above the middle (a) or below it (b); `more` columns wider from one to the next."""
+    for label, top in (("a", 2), ("b", size[0] // 2 + 2)):
+        (folder / label).mkdir(parents=True)
+        for index in range(6):
+            picture = np.full((size[0], size[1] + more * index), paper, np.uint8)
+            picture[top : top + 6, 4:12] = 250 - paper + index
+            Image.fromarray(picture).save(folder / label / f"{index}.png")
+    return folder
+
+
+def test_dark_ink_is_inverted_by_a_stage_of_the_network(tmp_path: Path) -> None:
+    folder = str(dark_squares(tmp_path / "dark"))
+    left = datasets.load(folder, None, Reading(invert="no"))
+    assert (left.stages, left.polarity) == ((), "dark")
+    loaded = datasets.load(folder)
+    assert loaded.stages == (Invert(),)
+    assert np.array_equal(loaded.train_images, 255 - left.train_images)
+    assert loaded.polarity == "dark"  # that of the samples: the network inverts them itself
+    assert np.array_equal(loaded.input.prepare(left.test_images), loaded.test_images)
+    assert "inverted by a stage of the network" in loaded.notes[-1]
+    bright = str(dark_squares(tmp_path / "bright", paper=9))
+    assert datasets.load(bright).stages == ()
+    assert datasets.load(bright, None, Reading(invert="yes")).stages == (Invert(),)
+
+
+def test_the_device_makes_images_smaller_that_are_all_of_one_size(tmp_path: Path) -> None:
+    folder = dark_squares(tmp_path / "set", (24, 30))
+    plain = datasets.load(f"{folder}-7x10")
+    assert plain.stages == (Resize(7, 10), Invert())
+    middle = datasets.load(f"{folder}-12x12", None, Reading(crop=True))
+    assert middle.stages == (Crop(0, 3, 24, 24), SquareMeans(2), Invert())
+    assert middle.image_shape == (12, 12)
+    square = datasets.load(str(folder), None, Reading(crop=True, invert="no"))
+    assert (square.stages, square.name) == ((Crop(0, 3, 24, 24),), str(folder))
+
+
+def test_images_of_different_sizes_are_scaled_as_pillow_scales_them(tmp_path: Path) -> None:
+    folder = dark_squares(tmp_path / "set", more=2)
+    with pytest.raises(UserError, match="--size ROWSxCOLUMNS scales all of them to one size"):
+        datasets.load(str(folder))
+    loaded = datasets.load(f"{folder}-12x12", None, Reading(invert="no"))
+    assert (loaded.image_shape, loaded.stages) == ((12, 12), ())
+    assert "12 images are scaled to 12x12 on this computer" in loaded.notes[0]
+    ours = {one.tobytes(): one for one in (*loaded.train_images, *loaded.test_images)}
+    for path in folder.rglob("*.png"):
+        with Image.open(path) as image:
+            box = np.asarray(image.resize((12, 12), Image.Resampling.BOX, reducing_gap=None)).astype(int).reshape(-1)
+        assert min(np.abs(box - one).max() for one in ours.values()) <= 40
+        (one,) = image_folder.read_all(path, Reading.from_json(loaded.reading))
+        assert one.tobytes() in ours
+
+
+def test_a_large_picture_needs_a_size(tmp_path: Path) -> None:
+    for index, path in enumerate(sorted(two_classes(tmp_path / "set").rglob("*.png"))):
+        Image.new("L", (400, 300), 10 * index).save(path)
+    refused_data(tmp_path / "set", "has 120,000 pixels; at most 65,535 are taken: --size ROWSxCOLUMNS")
+    loaded = datasets.load(f"{tmp_path}/set-6x8")
+    assert sorted({*loaded.train_images[:, 0].tolist(), *loaded.test_images[:, 0].tolist()}) == [*range(0, 120, 10)]
+
+
+def test_what_is_transparent_has_no_colour_when_it_is_scaled(tmp_path: Path) -> None:
+    both = np.zeros((4, 4, 2), np.uint8)
+    both[:2] = (200, 255)  # the rest is transparent black
+    Image.fromarray(both, "LA").save(tmp_path / "a.png")
+    picture = pictures.fitted(pictures.read(tmp_path / "a.png"), (1, 2), crop=False)
+    assert picture.alpha is not None
+    assert np.abs(picture.grey.astype(int) - 200).max() <= 1
+    assert picture.alpha.tolist() == [[128, 128]]
+
+
+def test_groups_of_images_are_held_out_whole(tmp_path: Path) -> None:
+    for label in ("cats", "dogs"):
+        for camera in range(4):
+            fill(tmp_path / label / f"camera{camera}", 5, 20 * camera + 100 * (label == "dogs"))
+    loaded = datasets.load(str(tmp_path), None, Reading(group=r"/(camera[0-9])/"))
+    cameras = [{int(mark) % 100 // 20 for mark in marks(part)} for part in (loaded.train_images, loaded.test_images)]
+    assert not cameras[0] & cameras[1]
+    assert loaded.groups is not None
+    assert len(set(loaded.groups.tolist())) == 3

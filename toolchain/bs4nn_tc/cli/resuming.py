@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Collection
@@ -12,11 +13,12 @@ from typing import Any
 import typer
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.cli.reading import OPTIONS
 from bs4nn_tc.data import datasets, facts
 from bs4nn_tc.model import real_network
 
 # Of these, others than a run has can only be a mistake. Seeds may be added; a data set may have moved.
-_FIXED = ("recipe", "hidden", "epochs", "time_steps")
+_FIXED = ("recipe", "hidden", "epochs", "time_steps", "reading")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Asked:
         out: the network file; None for one of the network's name.
         tensorboard: write the figures for TensorBoard, too.
         accept: take a network that fails for good.
+        reading: how its files are read.
     """
 
     dataset: str
@@ -47,6 +50,7 @@ class Asked:
     out: Path | None
     tensorboard: bool
     accept: bool
+    reading: datasets.Reading
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -81,13 +85,14 @@ class Asked:
             "seeds": self.seeds,
             "output": str(self.file.absolute()),
             "tensorboard": self.tensorboard,
+            "reading": self.reading.json,
             "accept": self.accept,
         }
 
 
 def given(context: typer.Context) -> set[str]:
     """Which attributes of `Asked` were given on the command line."""
-    attributes = {"seed": "seeds", "option": "settings", "size": "dataset"}
+    attributes = {"seed": "seeds", "option": "settings", "size": "dataset", **dict.fromkeys(OPTIONS, "reading")}
     # By name, for Typer has click's class or, in newer versions, one of its own.
     sources = {name: context.get_parameter_source(name) for name in context.params}
     names = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
@@ -160,10 +165,13 @@ def _held(config: dict[str, Any], settings: tuple[str, ...]) -> Asked:
         out=Path(of(command, "output", str)) if known else None,
         tensorboard=of(command, "tensorboard", bool) if known else False,
         accept=of(command, "accept", bool) if "accept" in command else False,
+        reading=datasets.Reading.from_json(of(command, "reading", dict) if "reading" in command else None),
     )
 
 
 def _text(value: object) -> str:
+    if isinstance(value, datasets.Reading):
+        return json.dumps(value.json)
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -33,6 +33,7 @@ from bs4nn_tc.cli.common import (
     warn,
 )
 from bs4nn_tc.cli.figures import published_facts, share_text, show_published
+from bs4nn_tc.cli.reading import reads_files
 from bs4nn_tc.data import datasets, facts
 from bs4nn_tc.model import network_file
 
@@ -94,6 +95,7 @@ AcceptOption = Annotated[
 
 
 @app.command(epilog="Example: bs4nn-tc train --dataset digits --hidden 64 -o digits.bs4nn", rich_help_panel=GET)
+@reads_files
 def train(  # noqa: PLR0913 - one parameter an option of the command line
     context: typer.Context,
     dataset: DatasetOption = "digits",
@@ -113,6 +115,8 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     accept: AcceptOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    reading: datasets.Reading,
 ) -> None:
     """Train a network, by compiled code and without torch. The test images are only looked at at the end.
 
@@ -134,12 +138,13 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
         out=out,
         tensorboard=tensorboard,
         accept=accept,
+        reading=reading,
     )
     folder = run or asked.folder
     if resume:
         asked = resuming.of_run(asked, resuming.given(context), folder)
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(asked.file)
-    loaded = load_dataset(asked.dataset, asked.data_dir)
+    loaded = load_dataset(asked.dataset, asked.data_dir, reading=asked.reading)
     results = _train_each(asked, folder, loaded, resume, quiet)
     published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
     warn([finding.text for finding in published.findings])
@@ -189,6 +194,7 @@ def _train_each(
     epilog="Example: bs4nn-tc sweep --dataset digits --hidden 16 --hidden 32,16 --seeds 2 -o sweep",
     rich_help_panel=GET,
 )
+@reads_files
 def sweep(  # noqa: PLR0913 - one parameter an option of the command line
     hidden: Annotated[list[str], typer.Option(help="Neurons of the hidden layers, e.g. 64 or 128,64 (repeat).")],
     dataset: DatasetOption = "digits",
@@ -210,6 +216,8 @@ def sweep(  # noqa: PLR0913 - one parameter an option of the command line
     ),
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    *,
+    reading: datasets.Reading,
 ) -> None:
     """Train many networks, and show the frontier of accuracy (validation images) against flash."""
     from bs4nn_tc.study import sweep as sweeping  # noqa: PLC0415 - needs a C compiler, and Optuna
@@ -223,7 +231,7 @@ def sweep(  # noqa: PLR0913 - one parameter an option of the command line
         raise UserError("--recipe s4nn: its networks do not run on devices; best and paper can be swept")
     chosen = sweeping.settings(widths, time_steps or [None], recipes, _seed_numbers(seeds, 0))
     dataset = datasets.sized_name(dataset, size)
-    loaded = load_dataset(dataset, data_dir)
+    loaded = load_dataset(dataset, data_dir, reading=reading)
     resolved = sweeping.resolve(loaded, chosen, epochs, option or [])
 
     def on_wait(left: int) -> None:

@@ -138,17 +138,20 @@ class Dataset:
         return digest.hexdigest()
 
     @cached_property
-    def polarity(self) -> str | None:
-        """Whether ink is "bright" on a black ground or "dark" on a light one, by what the borders of images have.
-
-        None for what is no grey picture.
-        """
+    def ground(self) -> float | None:
+        """Median brightness of the borders of samples, as a share of white; None for what is no grey picture."""
+        if self.samples is not None:
+            return self.samples.ground
         if len(self.image_shape) != 2 or min(self.image_shape) < 2 or self.train_images.dtype != np.uint8:
             return None
         images = self.train_images[:_LOOKED_AT].reshape(-1, *self.image_shape)
         borders = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-        ground = float(np.median(np.concatenate([border.reshape(-1) for border in borders])))
-        return "dark" if 2 * ground > self.intensity_max else "bright"
+        return float(np.median(np.concatenate([border.reshape(-1) for border in borders]))) / self.intensity_max
+
+    @property
+    def polarity(self) -> str | None:
+        """Whether ink is "bright" on a black ground or "dark" on a light one; None for what is no grey picture."""
+        return None if self.ground is None else "dark" if self.ground > 0.5 else "bright"
 
     @property
     def picture(self) -> tuple[int, int]:
@@ -170,7 +173,8 @@ class Dataset:
         if isinstance(network, RealNetwork) or not network.input.stages:
             return self
         taken = self if self.samples is None else self.samples
-        if taken.image_shape != network.input.shape or self.stages not in ((), network.input.stages):
+        begun = network.input.stages[: len(self.stages)]
+        if taken.image_shape != network.input.shape or self.stages != begun:
             raise UserError(
                 f"{self.name} has images of {shape_text(self.image_shape)}, but the network takes "
                 f"{shape_text(network.input.shape)} and makes {shape_text(network.input.behind_stages.shape)} of them"

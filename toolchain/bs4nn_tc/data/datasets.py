@@ -17,8 +17,8 @@ from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
 from bs4nn_tc.data.sources import arrays, bundled, folders, idx, image_folder, recordings, sounds, tables
 from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
-from bs4nn_tc.data.sources.reading import Reading
-from bs4nn_tc.data.stages import resized, sized_name, source_and_shape
+from bs4nn_tc.data.sources.reading import ARRAYS, Reading
+from bs4nn_tc.data.stages import inverted, resized, sized_name, source_and_shape
 
 __all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "Reading", "is_here", "load", "sized_name"]
 
@@ -41,10 +41,22 @@ def load(name: str, data_dir: Path | None = None, reading: Reading | None = None
     read = reading or Reading()
     try:
         if shape is None or _is_source(name) or not _is_source(source):
-            return checked(_load_source(name, data_dir, read))
-        return checked(resized(_load_source(source, data_dir, read), shape))
+            loaded = _load_source(name, data_dir, read)
+            square = min(loaded.image_shape)
+            if read.crop and loaded.polarity is not None and loaded.image_shape != (square, square):
+                loaded = replace(resized(loaded, (square, square), crop=True), name=loaded.name)
+        else:
+            loaded = resized(_load_source(source, data_dir, replace(read, size=shape)), shape, read.crop)
+        return checked(inverted(loaded, _invert(loaded, source, read)))
     except MemoryError as error:
         raise UserError(f"{name} does not fit into the memory here; take fewer or smaller images") from error
+
+
+def _invert(loaded: Dataset, source: str, reading: Reading) -> str:
+    """What to do about dark ink: nothing in sets that we know, and in arrays, whose two axes need be no picture."""
+    kind = None if loaded.reading is None else loaded.reading.get("kind")
+    left = bundled.plain(source) in NAMES or kind == ARRAYS
+    return "no" if left and reading.invert == "auto" else reading.invert
 
 
 def is_here(name: str) -> bool:

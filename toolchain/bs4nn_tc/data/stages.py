@@ -13,11 +13,15 @@ import numpy as np
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.dataset import Dataset
+from bs4nn_tc.data.sources.pictures import middle
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.stages import SquareMeans, Stage
+from bs4nn_tc.model.stages import Crop, Invert, Resize, SquareMeans, Stage
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _SIZED = re.compile(rf"(.+)-({_SIZE.pattern})", re.DOTALL)
+
+# Share of white from which on a ground is light; that of photographs of anything is about a half.
+_LIGHT = 0.6
 
 
 def sized_name(name: str, size: str | None) -> str:
@@ -39,27 +43,52 @@ def source_and_shape(name: str) -> tuple[str, tuple[int, int] | None]:
     return (name, None) if match is None else (match[1], (int(match[3]), int(match[4])))
 
 
-def resized(dataset: Dataset, shape: tuple[int, int]) -> Dataset:
+def resized(dataset: Dataset, shape: tuple[int, int], crop: bool = False) -> Dataset:
     """The data set with smaller images, (rows, columns), under the name that says so; it keeps the samples, too.
 
+    Args:
+        dataset: of grey pictures.
+        shape: rows and columns wanted.
+        crop: take the middle with this shape's proportions, rather than distort it.
+
     Raises:
-        UserError: its images cannot be cut into squares of k by k pixels, one for each pixel wanted.
+        UserError: it has no grey pictures, or smaller ones.
     """
     if len(dataset.image_shape) != 2 or dataset.train_images.dtype != np.uint8:
         raise UserError(f"{dataset.name} has no grey pictures; only they have a size")
     rows, columns = dataset.image_shape
-    side = rows // shape[0]
-    if side < 1 or (shape[0] * side, shape[1] * side) != (rows, columns):
-        divisors = [k for k in range(2, min(rows, columns) + 1) if rows % k == columns % k == 0]
-        sizes = ", ".join(f"{rows // k}x{columns // k}" for k in divisors[:20])
+    stages: list[Stage] = []
+    if crop:
+        part = middle((rows, columns), shape)
+        if part[2:] != (rows, columns):
+            stages.append(Crop(*part))
+        rows, columns = part[2:]
+    if shape[0] > rows or shape[1] > columns:
         raise UserError(
-            f"{dataset.name} has images of {rows}x{columns} pixels, which whole squares cannot make "
-            f"{shape[0]}x{shape[1]}; {f'possible are {sizes}' if sizes else 'no smaller size is possible'}"
+            f"{dataset.name} has images of {rows}x{columns} pixels; they can be made smaller, but not "
+            f"{shape[0]}x{shape[1]}"
         )
+    side = rows // shape[0]
+    if (shape[0] * side, shape[1] * side) != (rows, columns):
+        stages.append(Resize(*shape))
+    elif side > 1:
+        stages.append(SquareMeans(side))
     name = sized_name(dataset.name, f"{shape[0]}x{shape[1]}")
-    if side == 1:
-        return replace(dataset, name=name)
-    return with_stages(dataset, (SquareMeans(side),), name)
+    return with_stages(replace(dataset, name=name), stages)
+
+
+def inverted(dataset: Dataset, invert: str) -> Dataset:
+    """The data set with ink that is bright on black, whatever it was; it keeps the samples, too.
+
+    Args:
+        dataset: of any kind; only grey pictures are ever inverted.
+        invert: "yes", "no", or "auto": if their borders are clearly light.
+    """
+    if dataset.ground is None or invert == "no" or (invert == "auto" and dataset.ground < _LIGHT):
+        return dataset
+    why = "ink is dark on a light ground" if invert == "auto" else "as --invert yes says"
+    note = f"the images are inverted by a stage of the network, on the device, too: {why}; --invert no leaves them"
+    return with_stages(replace(dataset, notes=(*dataset.notes, note)), (Invert(),))
 
 
 def with_stages(dataset: Dataset, stages: Sequence[Stage], name: str | None = None) -> Dataset:

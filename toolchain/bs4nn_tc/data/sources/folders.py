@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import TAKEN
 from bs4nn_tc.data.sources.assembling import Part, natural
 
@@ -80,6 +82,40 @@ def parts_of(listed: Listed, samples: Part) -> tuple[Part, Part | None]:
     if not listed.has_test:
         return samples, None
     return samples.only(~listed.is_test), samples.only(listed.is_test)
+
+
+def groups_of(
+    folder: Path, files: Sequence[Path], pattern: str | None, known: Sequence[re.Pattern[str]] = ()
+) -> NDArray[np.str_] | None:
+    """(N,) whose each file is, by the first group of a pattern in its path within the folder; None where nobody knows.
+
+    Args:
+        folder: of the data set.
+        files: in it.
+        pattern: a regular expression; None to try those that are known.
+        known: with a group `group`, for whole paths; taken is one that all of them match.
+
+    Raises:
+        UserError: no such pattern, or one that a path does not match.
+    """
+    names = [path.relative_to(folder).as_posix() for path in files]
+    if pattern is not None:
+        try:
+            wanted = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UserError(f"--group {printable(pattern, 60)} is no regular expression: {error}") from error
+        if not wanted.groups:
+            raise UserError(f"--group {printable(pattern, 60)} has no group: put ( ) around what tells them apart")
+        found = [wanted.search(name) for name in names]
+        for name, one in zip(names, found, strict=True):
+            if one is None:
+                raise UserError(f"--group {printable(pattern, 60)} finds nothing in '{printable(name, 120)}'")
+        return np.array([one[1] or "" for one in found if one])
+    for whole_path in known:
+        matches = [whole_path.fullmatch(name) for name in names]
+        if all(matches):
+            return np.array([match["group"] for match in matches if match])
+    return None
 
 
 # Files that are looked at before it is said what kind of folder it is.

@@ -10,7 +10,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import read_file
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.data.dataset import check_size
+from bs4nn_tc.model.limits import MAX_NEURONS
+from bs4nn_tc.model.stages.pictures import area_means
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,8 +65,41 @@ def require_pillow() -> None:
         raise MissingToolError(f"reading images needs Pillow; install it with: {remedy}") from error
 
 
-def read(path: Path) -> Picture:
+def fitted(picture: Picture, shape: tuple[int, int], crop: bool) -> Picture:
+    """A picture of another size, each value the mean of the area that it covers.
+
+    Args:
+        picture: of any size.
+        shape: rows and columns wanted.
+        crop: take the largest part in the middle that has this shape's proportions, rather than distort it.
+    """
+    top, left, rows, columns = middle(picture.grey.shape, shape) if crop else (0, 0, *picture.grey.shape)
+    grey, alpha = (
+        None if one is None else one[None, top : top + rows, left : left + columns]
+        for one in (picture.grey, picture.alpha)
+    )
+    assert grey is not None
+    if alpha is None:
+        return Picture(area_means(grey, shape)[0], None)
+    # What is transparent has no colour: what weighs is what is seen.
+    opaque = area_means(alpha, shape)[0]
+    seen = area_means((grey.astype(np.int64) * alpha + 127) // 255, shape)[0].astype(np.int64)
+    return Picture(np.minimum(seen * 255 // np.maximum(opaque, 1), 255).astype(np.uint8), opaque)
+
+
+def middle(shape: Sequence[int], wanted: Sequence[int]) -> tuple[int, int, int, int]:
+    """(top, left, rows, columns) of the largest part in the middle of a picture that has the proportions wanted."""
+    rows = min(shape[0], max(1, shape[1] * wanted[0] // wanted[1]))
+    columns = min(shape[1], max(1, shape[0] * wanted[1] // wanted[0]))
+    return (shape[0] - rows) // 2, (shape[1] - columns) // 2, rows, columns
+
+
+def read(path: Path, most_pixels: int = MAX_NEURONS) -> Picture:
     """Read a picture.
+
+    Args:
+        path: the file.
+        most_pixels: larger ones are refused.
 
     Raises:
         UserError: it cannot be read, is damaged, of another format, larger than a network takes, or has pixels of
@@ -78,7 +112,7 @@ def read(path: Path) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(content, formats=_FORMATS) as image:
-                _check(path, image)
+                _check(path, image, most_pixels)
                 tags = getattr(image, "tag_v2", None)
                 with contextlib.nullcontext() if tags is None else _deaf_to_libtiff():
                     image.load()
@@ -95,9 +129,13 @@ def read(path: Path) -> Picture:
         raise UserError(f"{path} cannot be read as an image: {why}") from error
 
 
-def _check(path: Path, image: Image.Image) -> None:
+def _check(path: Path, image: Image.Image, most_pixels: int) -> None:
     """Refuse by the header what would take more memory than a picture may."""
-    check_size(path, 1, image.width * image.height)
+    if image.width * image.height > most_pixels:
+        raise UserError(
+            f"{path} has {image.width * image.height:,} pixels; at most {most_pixels:,} are taken: --size ROWSxCOLUMNS "
+            "scales it down"
+        )
     tags = getattr(image, "tag_v2", {})
     tile = [tags.get(tag, 1) for tag in (_TILE_WIDTH, _TILE_LENGTH)]
     if not all(isinstance(side, int) for side in tile) or tile[0] * tile[1] > _MAX_TILE:

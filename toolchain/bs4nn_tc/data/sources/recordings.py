@@ -14,7 +14,6 @@ from bs4nn_tc.data.dataset import Dataset, check_size
 from bs4nn_tc.data.sources import folders, tables, whole
 from bs4nn_tc.data.sources.assembling import Facts, Part, assemble, with_fill
 from bs4nn_tc.data.sources.reading import RECORDINGS, Reading
-from bs4nn_tc.data.sources.sounds import groups_of
 
 FILES = folders.Kind("recording", tables.ENDINGS)
 
@@ -46,7 +45,7 @@ def load(folder: Path, reading: Reading) -> Dataset:
     check_size(folder, int(counts.sum()), window * first.shape[1])
     cuts = [(number, start) for number, one in enumerate(starts) for start in one]
     values = np.stack([read[number][1][start : start + window].reshape(-1) for number, start in cuts])
-    owners = groups_of(folder, listed.files, reading.group)
+    owners = folders.groups_of(folder, listed.files, reading.group)
     groups = np.arange(len(listed.files)) if owners is None else owners
     of_windows = replace(
         listed,

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from bs4nn_tc.base import remedies
 from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.base.files import read_file
-from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import Dataset, check_size
 from bs4nn_tc.data.sources import folders
 from bs4nn_tc.data.sources.assembling import Facts, Part, assemble
@@ -33,8 +32,8 @@ _MAX_FILE = 64_000_000
 # Seconds of a sample where nobody says how many: what this share of the files fits in, and no more than a second.
 _LONGEST, _SHARE = 1.0, 0.9
 # How well-known collections name their files: whose voice it is, and where files lie in one folder, which class.
-_DIGITS = re.compile(r"(?:.*/)?([0-9a-zA-Z]+)_([a-zA-Z]+)_[0-9]+\.wav", re.IGNORECASE)
-_COMMANDS = re.compile(r"(?:.*/)?([0-9a-f]{8})_nohash_[0-9]+\.wav", re.IGNORECASE)
+_DIGITS = re.compile(r"(?:^|.*/)(?P<label>[0-9a-zA-Z]+)_(?P<group>[a-zA-Z]+)_[0-9]+\.wav", re.IGNORECASE)
+_COMMANDS = re.compile(r"(?:^|.*/)(?P<group>[0-9a-f]{8})_nohash_[0-9]+\.wav", re.IGNORECASE)
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 
 
@@ -153,7 +152,7 @@ def load(folder: Path, reading: Reading) -> Dataset:
     values = np.empty((len(sounds), steps), np.int16)
     for number, (path, sound) in enumerate(zip(listed.files, sounds, strict=True)):
         values[number] = cut(at_rate(path, sound, rate), steps)
-    groups = groups_of(folder, listed.files, reading.group)
+    groups = folders.groups_of(folder, listed.files, reading.group, (_DIGITS, _COMMANDS))
     facts = Facts(
         str(folder),
         (steps,),
@@ -176,35 +175,9 @@ def _flat(folder: Path) -> folders.Listed | None:
     found = [_DIGITS.fullmatch(path.name) for path in files]
     if not files or not all(found):
         return None
-    classes = sorted({one[1] for one in found if one})
-    labels = np.array([classes.index(one[1]) for one in found if one], np.int64)
+    classes = sorted({one["label"] for one in found if one})
+    labels = np.array([classes.index(one["label"]) for one in found if one], np.int64)
     return folders.Listed(files, labels, tuple(classes), {"all": len(files)}, ())
-
-
-def groups_of(folder: Path, files: Sequence[Path], pattern: str | None) -> NDArray[Any] | None:
-    """(N,) whose each file is, by the first group of a pattern in its path within the folder, or by well-known names.
-
-    Raises:
-        UserError: no such pattern, or one that a path does not match.
-    """
-    names = [path.relative_to(folder).as_posix() for path in files]
-    if pattern is not None:
-        try:
-            wanted = re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UserError(f"--group {printable(pattern, 60)} is no regular expression: {error}") from error
-        if not wanted.groups:
-            raise UserError(f"--group {printable(pattern, 60)} has no group: put ( ) around what tells them apart")
-        found = [wanted.search(name) for name in names]
-        for name, one in zip(names, found, strict=True):
-            if one is None:
-                raise UserError(f"--group {printable(pattern, 60)} finds nothing in '{printable(name, 120)}'")
-        return np.array([one[1] or "" for one in found if one])
-    for known, place in ((_DIGITS, 2), (_COMMANDS, 1)):
-        found = [known.fullmatch(name) for name in names]
-        if all(found):
-            return np.array([one[place] for one in found if one])
-    return None
 
 
 def read_all(path: Path, reading: Reading) -> NDArray[Any]:
