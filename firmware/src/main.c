@@ -20,6 +20,9 @@
 /* The caller's memory, each with its exact size. `bs4nn-tc build` finds them by name in the ELF. */
 static uint32_t application_workspace[APPLICATION_WORKSPACE_WORDS];
 static application_value_t application_sample[APPLICATION_INPUTS];
+#if defined(APPLICATION_PUSH)
+static application_stream_t application_stream;
+#endif
 static uint16_t application_firing_times[APPLICATION_NEURONS];
 static int32_t application_potentials[APPLICATION_OUTPUTS];
 
@@ -191,6 +194,28 @@ static void reply_profile(bs4nn_t *net)
     protocol_end(protocol_write(crc, &ticks, sizeof ticks));
 }
 
+#if defined(APPLICATION_PUSH)
+/* Add a step to the stream, or begin it anew where there is none: an answer comes with every so many steps. */
+static void reply_push(bs4nn_t *net, uint32_t length)
+{
+    bs4nn_result_t result = {0, 0, 0};
+    int pushed = 0;
+    if (length == 0u) {
+        APPLICATION_STREAM_INIT(&application_stream);
+    } else if (length == APPLICATION_STEP_VALUES * sizeof application_sample[0]) {
+        pushed = APPLICATION_PUSH(&application_stream, net, application_sample, &result);
+    } else {
+        reply_error(PROTOCOL_WRONG_LENGTH);
+        return;
+    }
+    if (pushed < 0) {
+        reply_error(pushed);
+    } else {
+        protocol_end(pushed ? begin_answer(PROTOCOL_PUSH, &result, 0) : protocol_begin(PROTOCOL_PUSH, 0));
+    }
+}
+#endif
+
 static int takes_sample(uint8_t kind)
 {
     return kind == PROTOCOL_CLASSIFY || kind == PROTOCOL_TRACE || kind == PROTOCOL_PROFILE;
@@ -209,6 +234,10 @@ static void serve(bs4nn_t *net)
             reply_error(error);
         } else if (frame.kind == PROTOCOL_IDENTIFY) {
             reply_identity(net->network);
+#if defined(APPLICATION_PUSH)
+        } else if (frame.kind == PROTOCOL_PUSH) {
+            reply_push(net, frame.length);
+#endif
         } else if (!takes_sample(frame.kind)) {
             reply_error(PROTOCOL_UNKNOWN_KIND);
         } else if (frame.length != sizeof application_sample) {

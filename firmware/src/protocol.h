@@ -19,6 +19,7 @@
 #define PROTOCOL_CLASSIFY 'C' /* sample -> answer u16, response time u16, spikes u32 */
 #define PROTOCOL_TRACE 'T'    /* sample -> the same, firing times u16, readout potentials i32, checksums of stages u16 */
 #define PROTOCOL_PROFILE 'P'  /* sample -> answer, response time, spikes, ticks u32 of the classification alone */
+#define PROTOCOL_PUSH 'S'     /* one step of a stream -> as to a sample, or empty; empty: the stream begins anew -> empty */
 #define PROTOCOL_ERROR 'E'    /* reply only: code i8, below; kernel errors as they are (negative) */
 
 #define PROTOCOL_BAD_CHECKSUM 1

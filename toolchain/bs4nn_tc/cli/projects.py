@@ -53,6 +53,11 @@ def generate(
     if kernel is None and made.kernel != FAST.name:
         used = KERNELS[made.kernel]
         output.print(f"  the {used.name} kernel ({used.character}), for the {FAST.name} one does not fit; see --kernel")
+    for item in made.items:
+        if item.what.startswith("stage "):
+            output.print(f"  {item.what}: {item.bytes:,} bytes of constants")
+    for what, size in made.code:
+        output.print(f"  {what}: up to {size:,} bytes of code")
     steps = bound.steps_at_most(network)
     for one in chosen:
         most = made.instructions_at_most[one.id]

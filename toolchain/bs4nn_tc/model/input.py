@@ -7,6 +7,7 @@ Whoever needs firing times elsewhere (the host library, a page, PyTorch) takes `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.model.limits import MAX_INTENSITY, MAX_NEURONS, whole_number
-from bs4nn_tc.model.stages import TYPES, Shape, Stage, Values, of_type, through
+from bs4nn_tc.model.limits import MAX_INTENSITY, MAX_NEURONS, MAX_SAMPLE_VALUES, whole_number
+from bs4nn_tc.model.stages import TYPES, Shape, Stage, Values, of_type, shape_text, through
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class Input:
     Attributes:
         kind: its name in files: one spike a value, the brighter the earlier.
         shape: of a sample: (values,), (rows, columns), (steps, channels) ..., or () where nobody knows it. Part of a
-            network's meaning only where there are stages.
+            network's meaning only where there are stages or a hop.
         intensity_max: Imax, 1 .. 255: the intensity that fires at step 0, the largest that the stages may give, and the
             largest value of a sample of type uint8.
         stages: what is done to a sample before its intensities are coded.
         type: of the values of a sample, "uint8", or with stages "int16", too.
+        hop: where samples are windows of a stream, (steps,) or (steps, channels): so many steps from one that is
+            answered to the next, 1 .. steps of a window; 0 where they are not.
     """
 
     kind: ClassVar[str] = "ramp"
@@ -40,6 +43,7 @@ class Input:
     intensity_max: int = MAX_INTENSITY
     stages: tuple[Stage, ...] = ()
     type: str = "uint8"
+    hop: int = 0
 
     def __post_init__(self) -> None:
         highest = whole_number("intensity_max", self.intensity_max, 1, MAX_INTENSITY)
@@ -56,6 +60,12 @@ class Input:
             )
         if pixels.count > MAX_NEURONS:
             raise UserError(f"an input of {pixels.count:,} values; a network takes at most {MAX_NEURONS:,}")
+        object.__setattr__(self, "hop", whole_number("the hop of a stream", self.hop, 0, MAX_SAMPLE_VALUES))
+        if self.hop and not (len(self.shape) in (1, 2) and self.hop <= self.shape[0]):
+            raise UserError(
+                f"a hop of {self.hop:,} steps does not fit windows of {shape_text(self.shape)}; windows of (steps,) or "
+                "(steps, channels) and a hop that is no longer are needed"
+            )
 
     @property
     def sample(self) -> Values:
@@ -68,6 +78,11 @@ class Input:
     def passed(self) -> list[Values]:
         """What a sample is, and what it is after each stage."""
         return through(self.stages, self.sample)
+
+    @property
+    def step_values(self) -> int:
+        """Values of one step of a stream."""
+        return math.prod(self.shape[1:])
 
     @property
     def behind_stages(self) -> Input:
@@ -111,10 +126,12 @@ class Input:
             "intensity_max": self.intensity_max,
             "stages": [stage.json for stage in self.stages],
         }
-        if self.stages:
+        if self.stages or self.hop:
             meaning["shape"] = list(self.shape)
         if self.type != "uint8":
             meaning["type"] = self.type
+        if self.hop:
+            meaning["hop"] = self.hop
         return meaning
 
     def check(self, samples: NDArray[Any]) -> None:

@@ -213,7 +213,7 @@ class Network:
     @property
     def is_of_version_1(self) -> bool:
         """Whether a file of version 1 could hold it: it keeps the digest that it had there."""
-        return not self.input.stages and all(isinstance(layer, Dense) for layer in self.layers)
+        return not self.input.stages and not self.input.hop and all(isinstance(layer, Dense) for layer in self.layers)
 
     @property
     def digest(self) -> str:

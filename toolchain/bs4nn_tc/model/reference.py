@@ -7,8 +7,9 @@ steps at which no spike arrives, since no potential changes there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,30 @@ def run(network: Network, images: NDArray[np.uint8], on_image: Callable[[], None
         if on_image is not None:
             on_image()
     return Result(answer, response_time, spikes, firing_times, readout_potential)
+
+
+def stream(network: Network, recording: NDArray[Any]) -> Iterator[tuple[int, Result]]:
+    """What a device answers to a stream, step by step.
+
+    Args:
+        network: its input has a hop.
+        recording: (steps, channels), or (steps,), of the type that the network takes.
+
+    Yields:
+        (steps that have come by then, the result of the window that ends with them): as soon as a window is full, and
+        after every hop.
+
+    Raises:
+        UserError: the network takes no stream, or none of so many channels.
+    """
+    taken = network.input
+    if not taken.hop:
+        raise UserError("this network takes no stream: its input has no hop")
+    steps = recording.reshape(len(recording), -1)
+    if steps.shape[1] != taken.step_values:
+        raise UserError(f"a stream of {steps.shape[1]:,} channels; this network takes {taken.step_values:,}")
+    for end in range(taken.shape[0], len(steps) + 1, taken.hop):
+        yield end, run(network, steps[end - taken.shape[0] : end].reshape(1, -1))
 
 
 def check_images(network: Network, images: NDArray[np.uint8]) -> None:

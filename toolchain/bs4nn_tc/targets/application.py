@@ -234,6 +234,19 @@ class ApplicationTarget:
             raise LapTooLongError(f"{self.label}: an inference takes longer than the board's counter reaches")
         return Answer(answer, response_time, spikes), ticks
 
+    def begin_stream(self) -> None:
+        """Forget the steps that have been pushed."""
+        self._push(b"")
+
+    def push(self, step: NDArray[Any]) -> Answer | None:
+        """Add one step (channels,) of the network's type to the stream; the answer where it completes a window or hop.
+
+        Raises:
+            TargetError: no answer: the step may have arrived or not, so that the stream has to begin anew.
+        """
+        payload = self._push(_little_endian(step))
+        return Answer(*_ANSWER.unpack_from(payload)) if payload else None
+
     def listen(self) -> Iterator[str]:
         """What the application prints for people from now on, as it comes; ends when the stream does."""
         # A line end, and a character, may come in two pieces.
@@ -249,9 +262,20 @@ class ApplicationTarget:
         """End the application where that is possible, and the stream."""
         self._stream.close()
 
+    def _push(self, step: bytes) -> bytes:
+        """The payload of the reply: empty or an answer."""
+        try:
+            self._stream.write(frames.encode(frames.PUSH, step))
+            payload = self._reader.read(frames.PUSH, ANSWER_SECONDS)
+        except TargetError as error:
+            raise TargetError(f"{self.label}: {error}{self._said()}") from error
+        if len(payload) not in (0, _ANSWER.size):
+            raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
+        return payload
+
     def _request(self, kind: bytes, sample: NDArray[Any]) -> bytes:
         """The payload of the answer, of at least 8 bytes; asked for `_attempts` times if need be."""
-        request = frames.encode(kind, sample.astype(sample.dtype.newbyteorder("<"), copy=False).tobytes())
+        request = frames.encode(kind, _little_endian(sample))
         unanswered = UnansweredError()
         for attempt in range(self._attempts):
             if attempt > 0:
@@ -297,6 +321,10 @@ class ApplicationTarget:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _little_endian(values: NDArray[Any]) -> bytes:
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
 def _identity(payload: bytes) -> Identity:

@@ -15,7 +15,7 @@ from bs4nn_tc.targets.stream import Stream, UnansweredError
 
 PROTOCOL_VERSION = 2
 START = b"\xb5"
-IDENTIFY, CLASSIFY, TRACE, PROFILE, ERROR = b"I", b"C", b"T", b"P", b"E"
+IDENTIFY, CLASSIFY, TRACE, PROFILE, PUSH, ERROR = b"I", b"C", b"T", b"P", b"S", b"E"
 MAX_LENGTH = 1 << 20
 # An identity, the longest of what does not depend on the network: numbers, digest, two texts.
 _IDENTITY_LENGTH = 1024

@@ -17,7 +17,7 @@ ONE_OF_MANY void bs4nn_contrast(const void *from, uint8_t *to, uint32_t count, u
             highest = value > highest ? value : highest;
         }
         const uint32_t width = (uint32_t)(highest - lowest);
-        const uint32_t multiplier = width > 0u ? (255uL << 24) / width : 0u;
+        const uint32_t multiplier = width > 0u ? 0xFF000000u / width : 0u;
         for (uint32_t i = channel; i < count; i += channels) {
             const uint32_t above = (uint32_t)(value_at(from, i, bytes) - lowest);
             to[i] = (uint8_t)((above * multiplier + (1uL << 23)) >> 24);

@@ -96,6 +96,7 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
     items += [
         Item(WORKSPACE, "kernel workspace", "ram", 4 * staged.workspace_words),
         Item("application_sample", "sample", "ram", sample_bytes),
+        *([Item("application_stream", "stream", "ram", 4 + -(-sample_bytes // 4) * 4)] if network.input.hop else []),
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
     ]

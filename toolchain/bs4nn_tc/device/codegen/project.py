@@ -43,6 +43,7 @@ class Project:
         kernel: name of its kernel.
         instructions_at_most: by board, what no image exceeds; None where nobody knows.
         items: the exact bytes of every C object of the network.
+        code: what of its code not every network needs, and how many bytes that takes at the most.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Project:
     kernel: str
     instructions_at_most: dict[str, int | None]
     items: tuple[memory.Item, ...]
+    code: tuple[tuple[str, int], ...]
 
     @property
     def network(self) -> Network:
@@ -87,6 +89,7 @@ def open_project(folder: Path) -> Project:
         kernel=manifest["kernel"],
         instructions_at_most=manifest["instructions_at_most"],
         items=tuple(memory.Item(**item) for item in manifest["memory"]),
+        code=tuple((one["what"], one["bytes_at_most"]) for one in manifest["code"]),
     )
 
 
@@ -146,6 +149,7 @@ def _write(
         if not board.platform:  # PlatformIO knows it by nothing else
             shutil.copyfile(board.manifest, folder / "boards" / board.manifest.name)
     most = {board.id: bound.instructions_at_most(network, packed, board.core, kernel) for board in boards}
+    plan = memory.plan(network, packed, name)
     texts = {f"src/{file}": text for file, text in render.render_network(network, packed, name).items()}
     texts |= {f"src/{file}": text for file, text in render.render_application(network, packed, name).items()}
     texts |= render.render_project(network, packed, name, boards, kernel, most)
@@ -161,7 +165,8 @@ def _write(
         "boards": [board.id for board in boards],
         "kernel": kernel.name,
         "instructions_at_most": most,
-        "memory": [asdict(item) for item in memory.plan(network, packed, name).items],
+        "memory": [asdict(item) for item in plan.items],
+        "code": [{"what": what, "bytes_at_most": size} for what, size in plan.code],
         "files": _digests(folder),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -227,11 +232,12 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _add_what_older_ones_do_not_say(manifest: dict[str, Any]) -> None:
-    """Projects of before kernels had names: which one it is can be seen from the files."""
+    """Projects of before kernels had names: which one it is can be seen from the files. They have no stages either."""
     files = manifest.get("files")
     is_small = isinstance(files, dict) and f"lib/bs4nn/src/{SMALL.main}" in files
     manifest.setdefault("kernel", SMALL.name if is_small else FAST.name)
     manifest.setdefault("instructions_at_most", {})
+    manifest.setdefault("code", [])
 
 
 def _is_text(value: object, pattern: str) -> bool:
@@ -247,6 +253,15 @@ def _is_item(value: object) -> bool:
         and value["memory"] in ("flash", "ram")
         and type(value["bytes"]) is int
         and 0 <= value["bytes"] < 2**32
+    )
+
+
+def _is_code(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_text(value.get("what"), r"[ -~]{0,200}")
+        and type(value.get("bytes_at_most")) is int
+        and 0 <= value["bytes_at_most"] < 2**32
     )
 
 
@@ -269,6 +284,7 @@ _FIELDS_1: dict[str, Callable[[Any], bool]] = {
     "kernel": lambda value: _is_text(value, r"[a-z][a-z0-9_-]{0,99}"),
     "instructions_at_most": lambda value: isinstance(value, dict) and all(map(_is_bound, value.values())),
     "memory": lambda value: isinstance(value, list) and all(map(_is_item, value)),
+    "code": lambda value: isinstance(value, list) and all(map(_is_code, value)),
     "files": lambda value: isinstance(value, dict) and all(_is_file(*one) for one in value.items()),
 }
 _MANIFEST_FIELDS = {1: _FIELDS_1}

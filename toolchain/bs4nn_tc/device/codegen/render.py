@@ -80,6 +80,7 @@ def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any
         "stage_headers": [path.name for path in stages.files(network.input) if path.suffix == ".h"],
         "stage_plan": stages.plan(network.input, packed.workspace_words, name),
         "ctype": stages.CTYPES[network.input.type],
+        "step_values": network.input.step_values,
         "sample_bytes": network.sample_values * network.input.sample.dtype.itemsize,
     }
 

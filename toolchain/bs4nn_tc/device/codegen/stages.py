@@ -82,7 +82,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """Where everything lies, in words from the start of the workspace.
 
     Attributes:
@@ -129,11 +129,18 @@ def plan(taken: Input, kernel_words: int, name: str) -> Plan:
     """
     if not taken.stages:
         return Plan((), kernel_words)
-    layout = _lay_out(taken, kernel_words)
+    kinds = [in_c(stage) for stage in taken.stages]
+    pairs = [*zip(taken.stages, taken.passed, strict=False)]
+    layout = lay_out(
+        [_words(values.bytes) for values in taken.passed[1:]],
+        [_words(kind.scratch_bytes(*pair)) for kind, pair in zip(kinds, pairs, strict=True)],
+        [kind.in_place for kind in kinds],
+        kernel_words,
+    )
     calls = []
     source = "sample"
-    for number, (stage, values) in enumerate(zip(taken.stages, taken.passed, strict=False), start=1):
-        kind, after, place = in_c(stage), taken.passed[number], layout.places[number - 1]
+    for number, (kind, (stage, values)) in enumerate(zip(kinds, pairs, strict=True), start=1):
+        after, place = taken.passed[number], layout.places[number - 1]
         constants = tuple(
             (names.part_name(name, f"stage{number}_{table.name}"), table) for table in kind.tables(stage, values)
         )
@@ -166,21 +173,21 @@ def _words(count_bytes: int) -> int:
     return -(-count_bytes // 4)
 
 
-def _lay_out(taken: Input, kernel_words: int) -> _Layout:
-    """The smallest workspace, over all choices of stages that work where their values lie."""
-    kinds = [in_c(stage) for stage in taken.stages]
-    sizes = [_words(values.bytes) for values in taken.passed[1:]]
-    scratch = [
-        _words(kind.scratch_bytes(stage, values))
-        for kind, stage, values in zip(kinds, taken.stages, taken.passed, strict=False)
-    ]
-    # The sample belongs to the caller: the first stage writes elsewhere.
-    choices = [(False,), *((False, True) if kind.in_place else (False,) for kind in kinds[1:])]
+def lay_out(sizes: Sequence[int], scratch: Sequence[int], may_be_in_place: Sequence[bool], kernel_words: int) -> Layout:
+    """The smallest workspace, over all choices of stages that work where their values lie.
+
+    Args:
+        sizes: of what comes out of each stage, in words.
+        scratch: what each needs while it works, in words.
+        may_be_in_place: whether each can work where its values lie; the first one reads the caller's sample.
+        kernel_words: of the workspace that the kernel needs.
+    """
+    choices = [(False,), *((False, True) if one else (False,) for one in may_be_in_place[1:])]
     layouts = (_lay_out_so(sizes, scratch, in_place, kernel_words) for in_place in itertools.product(*choices))
     return min(layouts, key=lambda layout: layout.words)
 
 
-def _lay_out_so(sizes: Sequence[int], scratch: Sequence[int], in_place: Sequence[bool], kernel_words: int) -> _Layout:
+def _lay_out_so(sizes: Sequence[int], scratch: Sequence[int], in_place: Sequence[bool], kernel_words: int) -> Layout:
     """A workspace in which these stages, of which some work in place, find room for what comes out of each."""
     turns = list(itertools.accumulate(int(not one) for one in in_place))  # stages of one turn share their place
     room = {turn: max(size for size, own in zip(sizes, turns, strict=True) if own == turn) for turn in turns}
@@ -192,4 +199,4 @@ def _lay_out_so(sizes: Sequence[int], scratch: Sequence[int], in_place: Sequence
         words = max(words, sum(room[turn] for turn in used) + need)
         used_low.append(sum(room[turn] for turn in used if not at_end[turn]))
     places = tuple(words - room[turn] if at_end[turn] else 0 for turn in turns)
-    return _Layout(words, places, tuple(used_low))
+    return Layout(words, places, tuple(used_low))

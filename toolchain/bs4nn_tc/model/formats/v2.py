@@ -104,4 +104,5 @@ def _input(said: Mapping[str, Any]) -> Input:
         )
     stages = from_json(parts.field(said, "stages", list))
     kind = parts.field(said, "type", str) if "type" in said else "uint8"
-    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int), stages, kind)
+    hop = parts.field(said, "hop", int) if "hop" in said else 0
+    return Input(tuple(parts.field(said, "shape", list)), parts.field(said, "intensity_max", int), stages, kind, hop)
