@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 import naive
+import naive_pictures
 import numpy as np
 import pytest
 import uvicorn
@@ -34,7 +35,7 @@ from starlette.applications import Starlette
 
 from bs4nn_tc import targets
 from bs4nn_tc.base.errors import TargetError, UserError
-from bs4nn_tc.data import datasets
+from bs4nn_tc.data import camera, datasets
 from bs4nn_tc.device import boards
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file, reference
@@ -42,6 +43,7 @@ from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.layers.dense import Dense
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.provenance import TrainedOn
+from bs4nn_tc.model.stages import Grey, Ink, Values
 from bs4nn_tc.pages import replay
 from bs4nn_tc.pages.live import guards, runner, server, session
 from bs4nn_tc.targets import Trace
@@ -198,7 +200,7 @@ def test_the_page_stands_alone(client: httpx.Client) -> None:
     found = re.search(r'<script type="application/json" id="facts">(.*?)</script>', page)
     assert found is not None
     facts = json.loads(found.group(1))
-    assert (facts["rows"], facts["columns"], facts["box"], facts["centre"]) == (8, 8, [8, 8], [4, 4])
+    assert (facts["rows"], facts["columns"], facts["frame"]) == (8, 8, {"size": [160, 160], "ink": "bright"})
     assert (facts["test_images"], facts["synapses"], facts["time_steps"]) == (355, 64 * 40 + 400, 16)
 
 
@@ -211,6 +213,21 @@ def test_names_cannot_break_out_of_the_page(native: runner.Runner) -> None:
 GOOD = [0] * 64
 
 
+def frame(ink: str, size: tuple[int, int] = (160, 160)) -> dict[str, str]:
+    """A request with a T of that ink, in red, green and blue."""
+    picture = np.full((*size, 3), 0 if ink == "bright" else 230, np.uint8)
+    picture[size[0] // 4 : size[0] // 4 + 12, size[1] // 4 : 3 * size[1] // 4] = 230 - picture[0, 0]
+    picture[size[0] // 4 : 3 * size[0] // 4, size[1] // 2 - 6 : size[1] // 2 + 6] = 230 - picture[0, 0]
+    return {"frame": base64.b64encode(picture.tobytes()).decode(), "ink": ink}
+
+
+def grey_of(asked: dict[str, str], size: tuple[int, int]) -> list[list[int]]:
+    """The naive stage's grey of such a request."""
+    values = Values((*size, 3))
+    grey = naive_pictures.run(Grey("rgb888"), values, list(base64.b64decode(asked["frame"])))
+    return [grey[row * size[1] : (row + 1) * size[1]] for row in range(size[0])]
+
+
 @pytest.mark.parametrize(
     ("body", "word"),
     [
@@ -218,6 +235,19 @@ GOOD = [0] * 64
         (b"{", "no JSON"),
         (b"\xff\xfe", "no JSON"),
         (b"[" * 1400, "no JSON"),
+        *(
+            (json.dumps({**frame("dark"), **wrong}).encode(), word)
+            for wrong, word in (
+                ({"ink": "green"}, "neither dark nor bright"),
+                ({"ink": None}, "neither dark nor bright"),
+                ({"frame": 5}, "no text in base64"),
+                ({"frame": ["AAAA"]}, "no text in base64"),
+                ({"frame": "AA*A"}, "no text in base64"),
+                ({"frame": "AAAA\u00e4"}, "no text in base64"),
+                ({"frame": "AAAA"}, "3 bytes; 76,800 are needed"),
+                ({"frame": ""}, "0 bytes"),
+            )
+        ),
         (b"null", "pixels"),
         (b"[]", "pixels"),
         (b"{}", "pixels"),
@@ -241,7 +271,7 @@ def test_malformed_requests_are_one_line(client: httpx.Client, body: bytes, word
 
 
 def test_bodies_are_bounded(client: httpx.Client) -> None:
-    most = server.BODY_BYTES + 64 * server.BODY_BYTES_A_PIXEL
+    most = server.BODY_BYTES + 4 * 3 * 160 * 160 // 3
 
     def endless() -> Iterator[bytes]:
         while True:
@@ -409,12 +439,17 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
     assert server.image_shape(native.network, digits) == server.image_shape(native.network, None) == (8, 8)
     mnist = network_file.load(MNIST_NETWORK)
     found = server.facts(session.Session(runner.Runner(mnist, "m", targets.Kind.NATIVE, None, native.open)), None)
-    assert (found["rows"], found["box"], found["centre"]) == (28, [20, 20], [14.5, 14.5])
+    assert (found["rows"], found["frame"]) == (28, {"size": (160, 160), "ink": "bright"})
     assert found["class_names"] == [str(digit) for digit in range(10)]
     data = TrainedOn("/some/folder", polarity="dark")
     said = dataclasses.replace(oblong, input=Input((3, 4)), class_names=("no", "yes"), data=data)
     found = server.facts(session.Session(dataclasses.replace(native, network=said)), None)
-    assert (found["rows"], found["columns"], found["class_names"], found["dark_ink"]) == (3, 4, ["no", "yes"], True)
+    assert (found["rows"], found["columns"], found["class_names"]) == (3, 4, ["no", "yes"])
+    large = random_network(np.random.default_rng(0), (140 * 3, 5, 2))
+    assert server.seen_by(dataclasses.replace(large, input=Input((3, 140))), None) is None
+    behind = camera.adapted(mnist, (120, 160), "rgb565", "dark")
+    found = server.facts(session.Session(dataclasses.replace(native, network=behind)), None)
+    assert (found["rows"], found["columns"], found["frame"]) == (28, 28, {"size": (120, 160), "ink": "dark"})
 
 
 @pytest.mark.parametrize(
@@ -428,13 +463,55 @@ def test_shapes_of_images(native: runner.Runner, digits: datasets.Dataset) -> No
         ("some/folder", 32, 23, 32 * 14.5 / 28),
     ],
 )
-def test_drawings_are_framed_as_the_data_set_is(
-    name: str, side: int, box: int, centre: float, native: runner.Runner
-) -> None:
+def test_drawings_are_framed_as_the_data_set_is(name: str, side: int, box: int, centre: float) -> None:
     trained = dataclasses.replace(random_network(np.random.default_rng(0), (side * side, 4, 10)), data=TrainedOn(name))
-    found = server.facts(session.Session(dataclasses.replace(native, network=trained)), None)
-    assert found["box"] == [box, box]
-    assert found["centre"] == pytest.approx([centre, centre])
+    (laid,) = camera.laid_ink(camera.framing_of(trained), (side, side), "bright", 16)
+    assert laid == Ink("bright", side, side, (box, box), (round(256 * centre),) * 2, 16)
+
+
+def test_frames_become_what_devices_make_of_them(opened: session.Session, native: runner.Runner) -> None:
+    """Without images MNIST's framing is taken: 20 of 28 are 6 of 8. Where the data set has dark ink, the pixels do."""
+    pixels = {}
+    dark = dataclasses.replace(native.network, data=TrainedOn("/some/folder", polarity="dark"))
+    polarities = (("bright", opened), ("dark", session.Session(dataclasses.replace(native, network=dark))))
+    for polarity, asked_for in polarities:
+        with asking(server.application(asked_for, None)) as client:
+            for ink in ("bright", "dark"):
+                told = client.post("/classify", json=frame(ink)).json()
+                assert told["equal"]
+                pixels[polarity, ink] = told["seen"]
+                assert told["answer"] == reference.run(native.network, np.array([told["seen"]], np.uint8)).answer[0]
+            empty = {"frame": base64.b64encode(bytes(76_800)).decode(), "ink": "dark"}
+            refused(client.post("/classify", json=empty), 422, "nothing dark on light is in the picture")
+    laid = Ink("dark", 8, 8, (6, 6), (1061, 1061), 16)
+    expected = naive_pictures.ink(laid, grey_of(frame("dark"), (160, 160)))
+    assert pixels["bright", "dark"] == [value for line in expected for value in line]
+    assert max(pixels["bright", "bright"]) > 12
+    for ink in ("bright", "dark"):
+        assert pixels["dark", ink] == [16 - value for value in pixels["bright", ink]]
+
+
+def test_a_network_behind_a_camera_gets_its_frames() -> None:
+    """In its camera's own format, and makes the pixels itself."""
+    mnist = network_file.load(MNIST_NETWORK)
+    behind = camera.adapted(mnist, (60, 80), "rgb565", "dark")
+    drawn = server.seen_by(behind, None)
+    assert drawn is not None
+    asked = frame("dark", (60, 80))
+    sample = drawn.sample(np.frombuffer(base64.b64decode(asked["frame"]), np.uint8), "dark")
+    assert sample is not None
+    grey = grey_of(asked, (60, 80))
+    sent = naive_pictures.grey(Grey("rgb565"), sample.reshape(60, 80, 2).tolist())
+    assert sent == grey
+    seen = [value for line in naive_pictures.ink(behind.input.stages[1], grey) for value in line]
+    assert drawn.seen(sample).tolist() == seen
+    plain = camera.adapted(mnist, (28, 28), "grey", "bright")
+    drawn = server.seen_by(plain, None)
+    assert drawn is not None
+    assert drawn.ink == "bright"
+    bright = drawn.sample(np.full(28 * 28 * 3, 7, np.uint8), "bright")
+    assert bright is not None
+    assert bright.tolist() == [7] * 784
 
 
 # ---- The command ----
@@ -664,12 +741,17 @@ def test_drawing_by_keyboard(browser: Browser, emulated: Any) -> None:
         assert page.evaluate("document.activeElement.id") == "clear"
 
 
-def test_drawings_are_dark_where_the_data_set_is(browser: Browser, emulated: Any) -> None:
-    draw = "prepare(Float64Array.from({length: 64}, (_, dot) => Number(dot % 8 === 3)), 8, 8)"
+def test_all_drawings_have_equal_lines(browser: Browser, emulated: Any) -> None:
+    """However small they are, and wherever; and the server says what the network sees."""
     with visiting(browser, emulated[1]) as page:
-        bright, most = page.evaluate(draw), page.evaluate("facts.intensity_max")
-        assert (max(bright), min(bright)) == (most, 0)
-        assert page.evaluate(f"facts.dark_ink = true, {draw}") == [most - value for value in bright]
+        masses = []
+        for size in (0.25, 1.0):
+            draw(page, [[(0.1 + x * size, 0.1 + y * size) for x, y in stroke] for stroke in FOUR])
+            expect(page.locator("#answer")).to_have_text("4")
+            expect(page.locator("#seen")).to_have_attribute("aria-label", "What the network sees: your drawing")
+            masses.append(page.evaluate("seenPixels.reduce((sum, value) => sum + value, 0)"))
+        assert masses[0] == pytest.approx(masses[1], rel=0.1)
+        assert page.evaluate("seenPixels.length") == 784
 
 
 def test_two_tabs_at_once(browser: Browser, emulated: Any) -> None:
@@ -681,9 +763,9 @@ def test_two_tabs_at_once(browser: Browser, emulated: Any) -> None:
             expect(two.locator("#answer")).to_have_text("1")
         # Really at the same time: forty questions in flight.
         burst = """async () => {
-          const [pixels] = lastQuestion;
+          const [question] = lastQuestion;
           const ask = () => fetch("classify", { method: "POST", headers: { "Content-Type": "application/json" },
-                                                body: JSON.stringify({ pixels }) }).then((reply) => reply.json());
+                                                body: JSON.stringify(question) }).then((reply) => reply.json());
           return (window.burst = Promise.all(Array.from({ length: 20 }, ask)), 0);
         }"""
         one.evaluate(burst)

@@ -34,6 +34,14 @@ def picture_shape(network: Network) -> tuple[int, int]:
     return side, side
 
 
+def framing_of(network: Network) -> facts.Framing:
+    """How what it has learned lies in its images, as far as it says."""
+    if network.data is None:
+        return facts.framing(None, None)
+    framing = facts.framing(network.data.name, None)
+    return replace(framing, dark_ink=network.data.polarity == "dark")
+
+
 def laid_ink(framing: facts.Framing, shape: tuple[int, int], ink: str, highest: int) -> tuple[Stage, ...]:
     """Stages that lay what is written as a data set has its images.
 
@@ -80,11 +88,7 @@ def adapted(network: Network, size: tuple[int, int], form: str, ink: str | None,
     if ink is None:
         stages += _middle(size, shape)
     else:
-        name = network.data.name if network.data else None
-        polarity = network.data.polarity if network.data else None
-        framing = facts.framing(name, None)
-        framing = replace(framing, dark_ink=framing.dark_ink or polarity == "dark")
-        stages += laid_ink(framing, shape, ink, MAX_INTENSITY)
+        stages += laid_ink(framing_of(network), shape, ink, MAX_INTENSITY)
     taken = Input(frame_shape(size, form), MAX_INTENSITY, (*stages, *own.stages))
     # Figures of images that it does not take any more would mislead.
     description = {key: fact for key, fact in network.description.items() if key not in ("test", "validation")}

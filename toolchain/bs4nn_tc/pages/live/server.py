@@ -3,7 +3,8 @@
 | address | what |
 | --- | --- |
 | GET / | the page, one file with everything inside |
-| POST /classify | `{"pixels": [...]}`, as many whole numbers as a sample has; what `Session.classify` says |
+| POST /classify | `{"pixels": [...]}`, as many whole numbers as a sample has: what `Session.classify` says, `seen` |
+| | `{"frame": "...", "ink": "dark"}`, a frame's bytes in base64: the same of what the network makes of it |
 | GET /images/N | test image N: `{"pixels": [...], "label": "7", "index": N}` |
 
 Whatever is wrong is answered with a status of 400 and above and `{"error": one line}`.
@@ -11,6 +12,7 @@ Whatever is wrong is answered with a status of 400 and above and `{"error": one 
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ipaddress
 import json
@@ -33,16 +35,19 @@ from starlette.routing import Route
 import bs4nn_tc
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
+from bs4nn_tc.data import camera
 from bs4nn_tc.data import facts as data_facts
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.device.codegen import render
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import as_picture
+from bs4nn_tc.model.stages.ink import INKS, LARGEST_RESULT
 from bs4nn_tc.pages import replay
-from bs4nn_tc.pages.live import guards
+from bs4nn_tc.pages.live import frames, guards
 from bs4nn_tc.pages.live.session import Session
 
-# A pixel is at most "255, " in JSON; the rest is room for the frame around them.
-BODY_BYTES_A_PIXEL = 8
+# A value is at most "-32768, " in JSON, three bytes of a frame are four of text; the rest is room for what is around.
+BODY_BYTES_A_VALUE = 8
 BODY_BYTES = 1024
 # Open requests; more are refused by uvicorn. Every page has one at a time.
 MAX_CONCURRENCY = 64
@@ -61,39 +66,36 @@ def image_shape(network: Network, dataset: Dataset | None) -> tuple[int, int]:
     """
     if dataset is not None:
         return dataset.picture
-    if len(network.input.shape) == 2:
-        return network.input.shape[0], network.input.shape[1]
-    side = int(network.inputs**0.5)
-    if side * side != network.inputs:
-        raise UserError(
-            f"the network takes {network.inputs} pixels, which is no square; name a data set of such images "
-            "with --dataset"
-        )
-    return side, side
+    if frames.is_behind_camera(network):
+        return as_picture(network.input.behind_stages.shape)
+    try:
+        return camera.picture_shape(network)
+    except UserError as error:
+        raise UserError(f"{error}; name a data set of such images with --dataset") from error
+
+
+def seen_by(network: Network, dataset: Dataset | None) -> frames.Frames | None:
+    """How a network sees what is drawn; None where it takes no pictures, or larger ones than ink is laid into."""
+    shape = image_shape(network, dataset)
+    if not frames.is_behind_camera(network) and (network.input.type != "uint8" or max(shape) > LARGEST_RESULT):
+        return None
+    framing = camera.framing_of(network) if dataset is None else data_facts.framing(dataset.name, dataset)
+    return frames.Frames(network, framing, shape)
 
 
 def facts(session: Session, dataset: Dataset | None) -> dict[str, Any]:
     """What the page knows from the start, for JSON."""
-    network = session.network
-    rows, columns = image_shape(network, dataset)
-    if dataset is not None:
-        framing, named = data_facts.framing(dataset.name, dataset), dataset.class_names
-        dark_ink = framing.dark_ink
-    else:
-        framing, named = data_facts.framing(network.data.name if network.data else None, None), network.class_labels
-        dark_ink = network.data is not None and network.data.polarity == "dark"
+    network, drawn = session.network, seen_by(session.network, dataset)
+    named = network.class_labels if dataset is None else dataset.class_names
     class_names = [named[i] if i < len(named) else str(i) for i in range(network.outputs)]
     return {
-        **replay.facts(network, (rows, columns), class_names),
+        **replay.facts(network, image_shape(network, dataset), class_names),
         "version": bs4nn_tc.__version__,
         "name": printable(session.runner.name),
         "shape": network.shape_text,
         "digest": network.digest,
-        # What a drawing is scaled into before it is centred.
-        "box": [max(1, round(rows * framing.box)), max(1, round(columns * framing.box))],
-        # Where its centre of mass goes, in pixels from the corner.
-        "centre": [round(rows * framing.centre[0], 6), round(columns * framing.centre[1], 6)],
-        "dark_ink": dark_ink,
+        # What is sent of a drawing and of the camera: rows and columns, and how a drawing looks in it.
+        "frame": None if drawn is None else {"size": drawn.size, "ink": drawn.ink},
         "dataset": None if dataset is None else printable(dataset.name),
         "test_images": 0 if dataset is None else len(dataset.test_images),
         "target": session.runner.kind.value,
@@ -119,7 +121,9 @@ def application(session: Session, dataset: Dataset | None, names: Collection[str
         "Content-Security-Policy": guards.content_security_policy(page),
         "Referrer-Policy": "no-referrer",
     }
-    most = BODY_BYTES + BODY_BYTES_A_PIXEL * session.network.sample_values
+    drawn = seen_by(session.network, dataset)
+    frame_bytes = 0 if drawn is None else drawn.bytes
+    most = BODY_BYTES + max(BODY_BYTES_A_VALUE * session.network.sample_values, 4 * frame_bytes // 3)
 
     async def show(_: Request) -> Response:
         return HTMLResponse(page, headers=headers)
@@ -128,8 +132,10 @@ def application(session: Session, dataset: Dataset | None, names: Collection[str
         # Another site's page can post text to 127.0.0.1 without asking the browser first, but no JSON.
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the body has to be application/json")
-        image = _image(await _body(request, most), session.network)
-        return _json(await run_in_threadpool(session.classify, image))
+        asked = _object(await _body(request, most))
+        sample = _frame(asked, drawn) if "frame" in asked else _sample(asked, session.network)
+        told = await run_in_threadpool(session.classify, sample)
+        return _json({**told, "seen": (sample if drawn is None else drawn.seen(sample)).tolist()})
 
     async def test_image(request: Request) -> Response:
         text, count = request.path_params["index"], 0 if dataset is None else len(dataset.test_images)
@@ -182,27 +188,61 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(content)
 
 
-def _image(body: bytes, network: Network) -> NDArray[np.uint8]:
-    """(pixels,) uint8 from the body of a request.
+def _object(body: bytes) -> dict[str, Any]:
+    """What the body of a request says.
 
     Raises:
-        HTTPException: 400, it is no such image.
+        HTTPException: 400, it is no object of JSON.
     """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, "the body is no JSON") from error
-    pixels = value.get("pixels") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        raise HTTPException(400, 'the body has to be {"pixels": [...]} or {"frame": "...", "ink": "dark"}')
+    return value
+
+
+def _sample(asked: dict[str, Any], network: Network) -> NDArray[Any]:
+    """(values,) of the network's input from what a request says.
+
+    Raises:
+        HTTPException: 400, it is no such sample.
+    """
+    pixels, values = asked.get("pixels"), network.input.sample
     if not isinstance(pixels, list):
-        raise HTTPException(400, 'the body has to be {"pixels": [...]}')
+        raise HTTPException(400, 'the body has to be {"pixels": [...]} or {"frame": "...", "ink": "dark"}')
     if len(pixels) != network.sample_values:
         raise HTTPException(
             400, f"the image has {len(pixels):,} pixels, but the network takes {network.sample_values:,}"
         )
     for index, pixel in enumerate(pixels):
-        if type(pixel) is not int or not 0 <= pixel <= network.input.intensity_max:
-            raise HTTPException(400, f"pixel {index} is no whole number from 0 to {network.input.intensity_max}")
-    return np.array(pixels, np.uint8)
+        if type(pixel) is not int or not values.lowest <= pixel <= values.highest:
+            raise HTTPException(400, f"pixel {index} is no whole number from {values.lowest} to {values.highest}")
+    return np.array(pixels, values.dtype)
+
+
+def _frame(asked: dict[str, Any], drawn: frames.Frames | None) -> NDArray[Any]:
+    """(values,) of the network's input from the frame that a request holds.
+
+    Raises:
+        HTTPException: 400, it is no such frame; 422, nothing is written on it.
+    """
+    if drawn is None:
+        raise HTTPException(400, "the network takes no drawings; pick a test image")
+    ink, text = asked.get("ink"), asked["frame"]
+    if ink not in INKS:
+        raise HTTPException(400, f"the ink is neither {' nor '.join(INKS)}")
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError) as error:
+        raise HTTPException(400, "the frame is no text in base64") from error
+    if len(content) != drawn.bytes:
+        raise HTTPException(400, f"the frame has {len(content):,} bytes; {drawn.bytes:,} are needed")
+    sample = drawn.sample(np.frombuffer(content, np.uint8), ink)
+    if sample is None:
+        raise HTTPException(422, f"nothing {'dark on light' if ink == 'dark' else 'bright on dark'} is in the picture")
+    return sample
 
 
 def listen(host: str, port: int) -> socket.socket:
