@@ -123,7 +123,7 @@ DRAWN: dict[str, Callable[[np.random.Generator, Values], Stage]] = {
     "square-means": square_means,
     "grey": grey,
     "crop": crop,
-    "resize": lambda rng, values: stages.Resize(*(int(side) for side in rng.integers(1, 15, 2))),
+    "resize": lambda rng, values: stages.Resize(*(int(side) for side in rng.integers(1, 9, 2))),
     "invert": lambda rng, values: stages.Invert(),
     "ink": ink,
     "scale": scale,
@@ -141,7 +141,7 @@ DRAWN: dict[str, Callable[[np.random.Generator, Values], Stage]] = {
 def beginning(rng: np.random.Generator) -> tuple[Values, list[str]]:
     """What a sample is: a row, a recording, a picture, planes; and a kind of stage to begin with, if it is for one."""
     kinds = ["row", "recording", "squares", "picture", "planes", "camera", "paper"]
-    what = rng.choice(kinds, p=[0.2, 0.3, 0.16, 0.16, 0.08, 0.07, 0.03])
+    what = rng.choice(kinds, p=[0.2, 0.32, 0.16, 0.16, 0.08, 0.07, 0.01])
     axes, side = 3 if what == "planes" else 2, int(rng.integers(2, 6)) if what == "squares" else 1
     channels, form = int(rng.integers(1, 7)), str(rng.choice([*FORMATS]))
     shape = {

@@ -219,11 +219,12 @@ class Spectrum(Stage):
         steps, channels = _steps_and_channels(values, "spectra")
         recordings = samples.reshape(-1, steps, channels)
         windows = np.lib.stride_tricks.sliding_window_view(recordings, self.frame, axis=1)[:, :: self.hop]
-        frames = windows.reshape(-1, self.frame)
-        bands = np.empty((len(frames), self.bands), np.uint8)
-        for start in range(0, len(frames), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            bands[part] = self._logarithms(self._band_powers(*self._transformed(frames[part])))
+        count = math.prod(windows.shape[:-1])
+        bands = np.empty((count, self.bands), np.uint8)
+        for start in range(0, count, _AT_ONCE):
+            part = np.arange(start, min(start + _AT_ONCE, count))
+            frames = windows[np.unravel_index(part, windows.shape[:-1])]
+            bands[part] = self._logarithms(self._band_powers(*self._transformed(frames)))
         return bands.reshape(len(samples), -1)
 
     def _turned(self, real: _Whole, imaginary: _Whole, angles: NDArray[np.int64]) -> tuple[_Whole, _Whole]:
