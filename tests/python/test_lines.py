@@ -350,6 +350,15 @@ def test_an_identity_that_ends_too_early_is_refused(short: int) -> None:
         application._identity(whole[:short])
 
 
+def test_firmware_of_an_older_release_is_refused_in_one_line() -> None:
+    """As version 1 of the protocol said it: values of a sample, outputs, T, neurons."""
+    old = struct.pack("<BBHHHI", 1, 5, 64, 10, 16, 88) + bytes(32) + b"\x03odd\x06native\x01"
+    with pytest.raises(
+        TargetError, match=r"^the target speaks version 1 of the protocol, this tool version 2; [^\n]*$"
+    ):
+        application._identity(old)
+
+
 def test_a_reply_is_no_longer_than_the_network_needs() -> None:
     reader = frames.FrameReader(Sketch(frames.START + b"C" + struct.pack("<I", 2000), 0))
     reader.expect_replies_of(trace_bytes=148)

@@ -14,6 +14,7 @@ from conftest import random_network
 from elftools.elf.elffile import ELFFile
 
 from bs4nn_tc import targets
+from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import codings
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import bound, memory, pack, package, project, self_test
@@ -21,6 +22,7 @@ from bs4nn_tc.device.kernels import FAST
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import SquareMeans
 from bs4nn_tc.targets import verify
 
 BOARDS = ("qemu-m0", "qemu-m4")
@@ -162,3 +164,19 @@ def test_the_library_says_what_a_sample_is(network: Network) -> None:
     assert "static const int16_t sample[BS4NN_NET_SIGNED_SAMPLE_VALUES]" in files["examples/classify/classify.ino"]
     assert "src/bs4nn_stages_tables.c" in files["CMakeLists.txt"]
     assert not any("pictures" in file or "signals" in file for file in files)
+
+
+def test_a_whole_frame_of_a_camera_is_a_sample(tmp_path: Path) -> None:
+    """More values than a network has pixels; the planned memory holds one sample and what is made of it."""
+    taken = Input((240, 320), 255, (SquareMeans(20),))
+    network = Network(random_network(np.random.default_rng(1), (192, 20, 4)).layers, 16, input=taken)
+    made = project.generate(network, "camera", [boards.load_board("qemu-m7")], tmp_path / "camera")
+    assert {item.symbol: item.bytes for item in made.items}["application_sample"] == 76_800
+    frames = np.random.default_rng(2).integers(0, 256, (3, 76_800)).astype(np.uint8)
+    frames[:, ::3] = 0
+    with targets.open_native(compile_application(made, tmp_path / "program")) as target:
+        assert (target.identity.type, target.identity.values) == ("uint8", 76_800)
+        assert compare(target, network, frames).equal == 3
+    with pytest.raises(UserError, match=r"does not fit qemu-m0: it needs .* bytes of RAM") as refused:
+        project.generate(network, "camera", [boards.load_board("qemu-m0")], tmp_path / "small")
+    assert "\n" not in str(refused.value)
