@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import binascii
+import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from application import compile_application, link_application
-from conftest import random_network
+from conftest import random_network, require
 from elftools.elf.elffile import ELFFile
 
 from bs4nn_tc import targets
@@ -39,7 +41,7 @@ def samples() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def network(samples: np.ndarray) -> Network:
-    taken = Input((25, 3), 255, codings.fit("quantile-pairs", samples, 3), "int16")
+    taken = Input((25, 3), 255, codings.fit("quantile-pairs", samples, 3), "int16", hop=5)
     assert len(taken.stages) == 2
     return Network(random_network(np.random.default_rng(5), (150, 40, 6)).layers, 16, input=taken)
 
@@ -48,6 +50,13 @@ def network(samples: np.ndarray) -> Network:
 def made(network: Network, tmp_path_factory: pytest.TempPathFactory) -> project.Project:
     folder = tmp_path_factory.mktemp("signed") / "signed"
     return project.generate(network, "signed", [boards.load_board(name) for name in BOARDS], folder)
+
+
+@pytest.fixture(scope="module")
+def linked(made: project.Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Its firmware, by board."""
+    folder = tmp_path_factory.mktemp("linked")
+    return {name: link_application(made, boards.load_board(name), folder / name) for name in BOARDS}
 
 
 def compare(
@@ -69,11 +78,10 @@ def test_the_host_program(made: project.Project, network: Network, samples: np.n
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_emulated_boards(
-    name: str, made: project.Project, network: Network, samples: np.ndarray, tmp_path: Path
+    name: str, made: project.Project, network: Network, samples: np.ndarray, linked: dict[str, Path]
 ) -> None:
     """The memory is as planned, and no sample needs more instructions than the bound says."""
-    board = boards.load_board(name)
-    program = link_application(made, board, tmp_path / "signed.elf")
+    board, program = boards.load_board(name), linked[name]
     building.check_plan(made, building.read_elf(program), name)
     with targets.open_emulator(board, program, counting=True) as target:
         assert compare(target, network, samples[:20]).equal == 20
@@ -87,10 +95,30 @@ def test_emulated_boards(
     assert max(counted) < most
 
 
-@pytest.mark.parametrize("traces", [True, False])
+@pytest.mark.parametrize(
+    "compiler",
+    [
+        "gcc -std=c99 -DBOARD_PORT_HOST",
+        "clang -std=c99 -DBOARD_PORT_HOST",
+        "arm-none-eabi-gcc -std=c99 -mcpu=cortex-m0 -mthumb -DBOARD_PORT_SEMIHOSTING",
+    ],
+    ids=lambda compiler: compiler.split()[0],
+)
+def test_no_compiler_warns(compiler: str, made: project.Project, tmp_path: Path) -> None:
+    """Of the application, with signed values, stages and a stream."""
+    program, *flags = compiler.split()
+    flags += ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-O2"]
+    flags += [f"-I{made.folder / part}" for part in ("src", "lib/bs4nn/src", "lib/board/src")]
+    (tmp_path / "all.c").write_text(
+        "".join(f'#include "{path}"\n' for path in sorted((made.folder / "src").glob("*.c")))
+    )
+    command = [require(program, "gcc clang gcc-arm-none-eabi"), *flags, "-c", tmp_path / "all.c"]
+    subprocess.run([*command, "-o", tmp_path / "all.o"], check=True)
+
+
 @pytest.mark.parametrize("stage", [1, 2])
 def test_the_stage_that_differs_first_is_named(
-    stage: int, traces: bool, made: project.Project, network: Network, samples: np.ndarray, tmp_path: Path
+    stage: int, made: project.Project, network: Network, samples: np.ndarray, tmp_path: Path
 ) -> None:
     """Of a program whose stage makes one value wrong, and whose self-test says nothing of it."""
     changed = replace(made, folder=tmp_path / "changed")
@@ -108,13 +136,14 @@ def test_the_stage_that_differs_first_is_named(
     assert text.count(test) == 1
     application.write_text(text.replace(test, "self_test(&net) <= APPLICATION_SELF_TESTS"))
     with targets.open_native(compile_application(changed, tmp_path / "program")) as target:
-        report = compare(target, network, samples[:3], traces)
-    found = report.first_difference
-    assert found is not None
-    assert report.equal < 3
-    assert found.where.startswith(f"what comes out of stage {stage} ({what})")
-    after = [*network.input.after_stages(samples[found.image][None])][stage - 1]
-    assert found.expected == binascii.crc_hqx(after.tobytes(), 0xFFFF)
+        reports = [compare(target, network, samples[:3], traces) for traces in (True, False)]
+    for report in reports:
+        found = report.first_difference
+        assert found is not None
+        assert report.equal < 3
+        assert found.where.startswith(f"what comes out of stage {stage} ({what})")
+        after = [*network.input.after_stages(samples[found.image][None])][stage - 1]
+        assert found.expected == binascii.crc_hqx(after.tobytes(), 0xFFFF)
 
 
 def test_its_stages_are_in_the_plan(network: Network, made: project.Project) -> None:
@@ -122,7 +151,8 @@ def test_its_stages_are_in_the_plan(network: Network, made: project.Project) -> 
     plan = memory.plan(network, pack.pack(network), "signed")
     constants = {item.what: item.bytes for item in plan.items if item.what.startswith("stage ")}
     assert constants == {"stage 1 levels": 2 * 3 * 15}
-    assert [what for what, _ in plan.code] == ["bs4nn_quantiles", "bs4nn_complement", "calls of the stages"]
+    code = [what for what, _ in plan.code]
+    assert code == ["bs4nn_quantiles", "bs4nn_complement", "calls of the stages", "push of a stream"]
     assert (made.items, made.code) == (plan.items, plan.code)
     behind = Network(network.layers, network.time_steps, input=network.input.behind_stages)
     without = memory.plan(behind, pack.pack(behind), "signed")
@@ -133,16 +163,17 @@ def test_its_stages_are_in_the_plan(network: Network, made: project.Project) -> 
     assert sizes[0][memory.WORKSPACE] == sizes[1][memory.WORKSPACE] + 152
 
 
-def test_no_function_takes_more_code_than_planned(network: Network, made: project.Project, tmp_path: Path) -> None:
-    board = boards.load_board("qemu-m0")
-    program = link_application(made, board, tmp_path / "signed.elf")
-    with program.open("rb") as file:
+@pytest.mark.parametrize("name", BOARDS)
+def test_no_function_takes_more_code_than_planned(name: str, network: Network, linked: dict[str, Path]) -> None:
+    with linked[name].open("rb") as file:
         table = ELFFile(file).get_section_by_name(".symtab")
         sizes = {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
     planned = dict(memory.plan(network, pack.pack(network), "signed").code)
-    calls = planned.pop("calls of the stages")
+    calls, push = planned.pop("calls of the stages"), planned.pop("push of a stream")
     assert all(0 < sizes[function] <= most for function, most in planned.items())
-    assert 0 < sum(size for name, size in sizes.items() if "_net_signed_" in name) <= calls
+    for functions, most in (("after_stages|classify|trace", calls), ("stream_init|push", push)):
+        found = [size for one, size in sizes.items() if re.fullmatch(f"bs4nn_net_signed_({functions})", one)]
+        assert 0 < sum(found) <= most
 
 
 def test_self_test_samples_of_signed_values(network: Network) -> None:

@@ -20,6 +20,8 @@ from bs4nn_tc.model.network import Network
 LAYER_STRUCT_BYTES = 24
 NETWORK_STRUCT_BYTES = 32
 DIGEST_BYTES = 32
+# What a stream's functions and the application's use of them take at the most, with -O2.
+_PUSH_CODE_BYTES = 300
 # The C object that is the kernel's memory.
 WORKSPACE = "application_workspace"
 
@@ -100,7 +102,8 @@ def plan(network: Network, packed: PackedNetwork, name: str) -> Plan:
         Item("application_firing_times", "trace of firing times", "ram", 2 * neurons),
         Item("application_potentials", "trace of readout potentials", "ram", 4 * network.outputs),
     ]
-    return Plan(tuple(items), staged.code)
+    stream = (("push of a stream", _PUSH_CODE_BYTES),) if network.input.hop else ()
+    return Plan(tuple(items), (*staged.code, *stream))
 
 
 def workspace_by_layer(network: Network, packed: PackedNetwork) -> list[tuple[str, int]]:
