@@ -56,6 +56,7 @@ def files(tmp_path: Path) -> Path:
 # Every verb that takes a data set, and where it is stopped: before a target would be built or asked.
 CALLS = {
     "train": ("--hidden 8 --epochs 1 --accept --run run -o t.bs4nn", None, ""),
+    "data": ("digits", None, ""),
     "sweep": ("--hidden 8 --epochs 1 -o sweep", study_sweep, "run"),
     "evaluate": ("net.bs4nn --images 9", None, ""),
     "tune": ("net.bs4nn --max-steps 9 -o tuned.bs4nn", None, ""),
@@ -87,7 +88,7 @@ def test_a_verb_loads_its_data_set_once(
     monkeypatch.setattr(session.Session, "close", lambda *_: None)
     monkeypatch.chdir(files)
     loads = counted(bundled, "load")
-    status, _, said = tool(verb, *words.split(), "--dataset", "digits")
+    status, _, said = tool(verb, *words.split(), *(() if verb == "data" else ("--dataset", "digits")))
     assert len(loads) == 1, said
     assert status == 0 if module is None else "far enough" in said
 

@@ -14,7 +14,7 @@ import typer
 import bs4nn_tc
 
 # Their verbs register themselves; what is imported first comes first in --help.
-from bs4nn_tc.cli import training, tuning, networks, files, projects, targets, measuring  # noqa: F401 # isort: skip
+from bs4nn_tc.cli import training, data, tuning, networks, files, projects, targets, measuring  # noqa: F401 # isort: skip
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import app, output, progress_console
 

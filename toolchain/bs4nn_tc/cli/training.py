@@ -32,6 +32,7 @@ from bs4nn_tc.cli.common import (
     progress_console,
     warn,
 )
+from bs4nn_tc.cli.data import say_what_is_seen
 from bs4nn_tc.cli.figures import published_facts, share_text, show_published
 from bs4nn_tc.cli.reading import reads_files
 from bs4nn_tc.data import datasets, facts
@@ -173,6 +174,7 @@ def _train_each(
     several = len(all_options) > 1
     if several and all_options[0].all_images:
         raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
+    say_what_is_seen(loaded)
     results = []
     with _training_bars(quiet) as on_report:
         for options in all_options:
