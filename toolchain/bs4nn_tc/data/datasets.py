@@ -15,7 +15,17 @@ from pathlib import Path
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.data.dataset import TAKEN, Dataset, checked
-from bs4nn_tc.data.sources import arrays, bundled, folders, idx, image_folder, recordings, sounds, tables
+from bs4nn_tc.data.sources import (
+    arrays,
+    bundled,
+    folders,
+    idx,
+    image_folder,
+    recordings,
+    sounds,
+    tables,
+    torchvision_sets,
+)
 from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.sources.reading import ARRAYS, Reading
 from bs4nn_tc.data.stages import inverted, resized, sized_name, source_and_shape
@@ -66,6 +76,8 @@ def is_here(name: str) -> bool:
 
 def _is_source(name: str) -> bool:
     """Whether something has that very name, with images of their own size."""
+    if name.startswith(torchvision_sets.PREFIX):
+        return source_and_shape(name)[1] is None
     if bundled.plain(name) in NAMES or (bool(name) and os.path.isdir(name)):  # noqa: PTH112
         return True
     return bool(name) and (_reader_of(name) is not None or _set_in_parent(name) is not None)
@@ -92,6 +104,8 @@ def _reader_of(name: str) -> Callable[[Path, Reading], Dataset] | None:
 def _load_source(name: str, data_dir: Path | None, reading: Reading) -> Dataset:
     if bundled.plain(name) in NAMES:
         return bundled.load(bundled.plain(name), data_dir, reading)
+    if name.startswith(torchvision_sets.PREFIX):
+        return torchvision_sets.load(name, data_dir or DEFAULT_DATA_DIR, reading)
     if not _is_source(name):
         raise UserError(_unknown(name))
     return _from_path(name, reading)

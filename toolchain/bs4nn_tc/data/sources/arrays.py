@@ -170,7 +170,7 @@ def _samples(path: Path, name: str, x: NDArray[Any]) -> tuple[NDArray[Any], bool
     if x.dtype == bool:
         x = x.astype(np.uint8) * 255
     if x.ndim == 4:
-        x = _grey(path, name, x)
+        x = grey(path, name, x)
     if x.ndim == 2:
         return x, False
     if x.shape[2] == 1:  # one channel
@@ -182,7 +182,7 @@ def _samples(path: Path, name: str, x: NDArray[Any]) -> tuple[NDArray[Any], bool
     return x, sides and bool(finite.size) and finite.min() >= 0 and finite.max() <= (1 if x.dtype.kind == "f" else 255)
 
 
-def _grey(path: Path, name: str, x: NDArray[Any]) -> NDArray[Any]:
+def grey(path: object, name: str, x: NDArray[Any]) -> NDArray[Any]:
     """(N, rows, columns) of pictures with planes or colours."""
     if x.shape[1] in (1, 3) and x.shape[3] not in (1, 3, 4):
         x = x.transpose(0, 2, 3, 1)
@@ -191,8 +191,8 @@ def _grey(path: Path, name: str, x: NDArray[Any]) -> NDArray[Any]:
     if x.shape[3] not in (3, 4):
         raise UserError(f"{path}: {name} has the shape {x.shape}; of four axes, the last is 1, 3 or 4 colours")
     if x.dtype.kind == "f":
-        grey: NDArray[Any] = x[..., :3] @ (np.array(_GREY, x.dtype) / 1000)
-        return grey
+        shades: NDArray[Any] = x[..., :3] @ (np.array(_GREY, x.dtype) / 1000)
+        return shades
     sums = np.full(x.shape[:3], 500, np.int64)
     for plane, share in enumerate(_GREY):
         sums += x[..., plane].astype(np.int64) * share
