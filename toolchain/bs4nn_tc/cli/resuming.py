@@ -37,6 +37,7 @@ class Asked:
         tensorboard: write the figures for TensorBoard, too.
         accept: take a network that fails for good.
         reading: how its files are read.
+        coding: of the values, as `codings.fit_text` takes it; None to choose one.
     """
 
     dataset: str
@@ -51,17 +52,19 @@ class Asked:
     tensorboard: bool
     accept: bool
     reading: datasets.Reading
+    coding: str | None
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Neurons of each hidden layer."""
-        return self.hidden or (facts.width(self.dataset),)
+        """Neurons of each hidden layer; () where they are to be chosen."""
+        known = facts.widths().get(self.dataset)
+        return self.hidden or (() if known is None else (known,))
 
     @property
     def name(self) -> str:
         """Names the network."""
         # So that "." has a name, too.
-        return f"{Path(os.path.abspath(self.dataset)).name}-{'-'.join(map(str, self.sizes))}"  # noqa: PTH100
+        return "-".join((Path(os.path.abspath(self.dataset)).name, *map(str, self.sizes)))  # noqa: PTH100
 
     @property
     def folder(self) -> Path:
@@ -87,6 +90,7 @@ class Asked:
             "tensorboard": self.tensorboard,
             "reading": self.reading.json,
             "accept": self.accept,
+            "coding": self.coding,
         }
 
 
@@ -164,6 +168,7 @@ def _held(config: dict[str, Any], settings: tuple[str, ...]) -> Asked:
         settings=settings,
         out=Path(of(command, "output", str)) if known else None,
         tensorboard=of(command, "tensorboard", bool) if known else False,
+        coding=of(command, "coding", str) if command.get("coding") is not None else None,
         accept=of(command, "accept", bool) if "accept" in command else False,
         reading=datasets.Reading.from_json(of(command, "reading", dict) if "reading" in command else None),
     )

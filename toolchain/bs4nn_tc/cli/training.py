@@ -17,7 +17,7 @@ from bs4nn_tc.base.errors import FailedNetworkError, MissingToolError, UserError
 from bs4nn_tc.base.files import check_target, disk_errors
 from bs4nn_tc.base.locks import only_one
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.cli import resuming
+from bs4nn_tc.cli import choosing, resuming
 from bs4nn_tc.cli.common import (
     GET,
     DataDirOption,
@@ -35,7 +35,7 @@ from bs4nn_tc.cli.common import (
 from bs4nn_tc.cli.data import say_what_is_seen
 from bs4nn_tc.cli.figures import published_facts, share_text, show_published
 from bs4nn_tc.cli.reading import reads_files
-from bs4nn_tc.data import datasets, facts
+from bs4nn_tc.data import codings, datasets, facts
 from bs4nn_tc.model import network_file
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ HiddenOption = Annotated[
     list[int] | None,
     typer.Option(
         help="Neurons of a hidden layer (repeat for several). "
-        f"[default: {', '.join(f'{name} {width}' for name, width in facts.widths().items())}, else {facts.HIDDEN}]"
+        f"[default: {', '.join(f'{name} {width}' for name, width in facts.widths().items())}, else by trials]"
     ),
 ]
 OutOption = Annotated[
@@ -87,6 +87,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any other value of the recipe, e.g. rate=0.001."),
 ]
+CodingOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help=f"How values become spikes: {codings.SYNTAX}. [default: by trials]"),
+]
 TensorboardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
 ]
@@ -111,6 +115,7 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     seeds: SeedsOption = "1",
     run: RunOption = None,
     resume: ResumeOption = False,
+    coding: CodingOption = None,
     option: SetOption = None,
     tensorboard: TensorboardOption = False,
     accept: AcceptOption = False,
@@ -140,12 +145,14 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
         tensorboard=tensorboard,
         accept=accept,
         reading=reading,
+        coding=coding,
     )
     folder = run or asked.folder
     if resume:
         asked = resuming.of_run(asked, resuming.given(context), folder)
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(asked.file)
     loaded = load_dataset(asked.dataset, asked.data_dir, reading=asked.reading)
+    asked, loaded = choosing.chosen(asked, loaded, folder, resume, quiet)
     results = _train_each(asked, folder, loaded, resume, quiet)
     published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
     warn([finding.text for finding in published.findings])
@@ -172,7 +179,7 @@ def _train_each(
         for seed in asked.seeds
     ]
     several = len(all_options) > 1
-    if several and all_options[0].all_images:
+    if several and all_options[0].all_images and not choosing.by_folds(loaded):
         raise UserError("with all_images no images are left to choose one of several seeds by; give one seed")
     say_what_is_seen(loaded)
     results = []

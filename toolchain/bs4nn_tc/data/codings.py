@@ -6,6 +6,7 @@ skewed need numbers of their own. No coding is the best on all data; who trains 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,14 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.base.text import printable
 from bs4nn_tc.model.limits import MAX_INTENSITY
-from bs4nn_tc.model.stages import Complement, OnOff, Quantiles, Scale, Stage, Thermometer
+from bs4nn_tc.model.stages import (
+    Complement,
+    Contrast,
+    Differences,
+    Invert,
+    OnOff,
+    Quantiles,
+    Scale,
+    Shape,
+    Stage,
+    Thermometer,
+    Values,
+)
 from bs4nn_tc.model.stages.tables import MAX_SHIFT
 
 # Shares of the training values at which a range begins and ends: a single outlier does not stretch it.
 _RANGE = (0.005, 0.995)
 # Levels of `quantiles` and of `thermometer`.
 _QUANTILES, _THERMOMETER = 15, 4
+# A row of fewer values is a table, whose neighbours need have nothing to do with each other.
+FEW_VALUES = 64
 
 Features = NDArray[Any]  # (rows, features): all values of each feature
 
@@ -84,8 +100,13 @@ _FITTED: Mapping[str, Callable[[Features], tuple[Stage, ...]]] = {
     "on-off": _on_off,
 }
 # `as-it-comes`: no stages, for values that are intensities already.
-AS_IT_COMES = "as-it-comes"
-NAMES = (AS_IT_COMES, *_FITTED)
+AS_IT_COMES, INVERTED = "as-it-comes", "inverted"
+NAMES = (AS_IT_COMES, INVERTED, *_FITTED)
+# What the tables of a coding are fitted to: all values alike, those of each channel, or each value.
+TABLES = ("all", "channel", "value")
+# What may be done to a sample before: how it grows from step to step, or all of it spread from 0 to 255.
+_BEFORE: Mapping[str, Stage] = {"differences": Differences(), "contrast": Contrast(1)}
+SYNTAX = f"[{'|'.join(_BEFORE)},]NAME[:{'|'.join(TABLES)}] with a NAME of {', '.join(NAMES)}"
 
 
 def fit(name: str, samples: NDArray[Any], features: int) -> tuple[Stage, ...]:
@@ -101,6 +122,59 @@ def fit(name: str, samples: NDArray[Any], features: int) -> tuple[Stage, ...]:
     """
     if name == AS_IT_COMES:
         return ()
+    if name == INVERTED:
+        return (Invert(),)
     if name not in _FITTED:
-        raise UserError(f"no coding is called '{name}'; there are {', '.join(NAMES)}")
+        raise UserError(f"no coding is called '{printable(name, 40)}'; there are {', '.join(NAMES)}")
     return _FITTED[name](features_of(samples, features))
+
+
+def fit_text(text: str, samples: NDArray[Any], values: Values) -> tuple[Stage, ...]:
+    """The stages of a coding as a user names it, fitted to samples.
+
+    Args:
+        text: see `SYNTAX`, e.g. "on-off", "range-pairs:value" or "differences,on-off:all". Without one of `TABLES` it
+            has a table a channel for recordings, a table a value for rows of values, and one for pictures.
+        samples: (N, values), those to learn from and no others.
+        values: what one of them is.
+
+    Raises:
+        UserError: no such coding, or samples of another kind than it takes.
+    """
+    before, comma, rest = text.rpartition(",")
+    name, colon, tables = rest.partition(":")
+    if name not in NAMES or (colon and tables not in TABLES) or (comma and before not in _BEFORE):
+        raise UserError(f"--coding {printable(text, 80)}: there is {SYNTAX}")
+    stages: tuple[Stage, ...] = ()
+    if comma:
+        stages = (_BEFORE[before],)
+        following = stages[0].after(values)
+        samples, values = stages[0].apply(samples, values), following
+    stages = (*stages, *fit(name, samples, _features(tables, values.shape)))
+    # What gives intensities already can be taken as it comes, and nothing else.
+    if name in (AS_IT_COMES, INVERTED) and values.type != "uint8":
+        raise UserError(f"--coding {text}: samples of type {values.type} are no intensities; take {', '.join(_FITTED)}")
+    return stages
+
+
+def _features(tables: str, shape: Shape) -> int:
+    """The tables of a coding that has one for all values, a channel (the last axis) or a value."""
+    by_default = {1: "value", 2: "channel"}
+    wanted = tables or by_default.get(len(shape), "all")
+    return {"all": 1, "channel": shape[-1], "value": math.prod(shape)}[wanted]
+
+
+def to_try(values: Values) -> tuple[str, ...]:
+    """The codings, as `fit_text` takes them, that samples of a shape and type are worth trying with."""
+    tables: tuple[str, ...] = {1: ("value", "all"), 2: ("channel", "value")}.get(len(values.shape), ("all", "value"))
+    if values.count < FEW_VALUES:
+        tables = tables[:1]
+    texts = [f"{name}:{tables[0]}" for name in _FITTED]
+    texts += [f"{name}:{table}" for name in ("range", "on-off") for table in tables[1:]]
+    if values.type == "uint8":
+        texts.insert(0, AS_IT_COMES)
+    # Neighbours tell something of each other in recordings, in spectra and in many a long row.
+    if values.count >= FEW_VALUES and len(values.shape) <= 2:
+        texts += [f"differences,{name}" for name in ("on-off:all", "on-off:value", "quantiles:all")]
+        texts.append("contrast,as-it-comes")
+    return tuple(texts)

@@ -106,6 +106,11 @@ class Dataset:
             held_out[own[max(1, len(own) * 5 // 6) :]] = True
         return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
+    @property
+    def learned(self) -> Indices:
+        """Which training images are to learn from; the others are for validation."""
+        return self._split[0]
+
     def folds(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """(indices to learn from, indices to choose by) of training images: a cross-validation where there are few.
 

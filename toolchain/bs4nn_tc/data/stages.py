@@ -104,9 +104,10 @@ def with_stages(dataset: Dataset, stages: Sequence[Stage], name: str | None = No
     """
     if not stages:
         return dataset
-    taken = dataset.input
-    added = Input(dataset.image_shape, taken.intensity_max, tuple(stages), str(dataset.train_images.dtype))
-    whole = Input(taken.shape, taken.intensity_max, (*taken.stages, *stages), taken.type)
+    taken = dataset if dataset.samples is None else dataset.samples
+    added = Input(dataset.image_shape, dataset.intensity_max, tuple(stages), str(dataset.train_images.dtype))
+    all_stages = (*dataset.stages, *stages)
+    whole = Input(taken.image_shape, dataset.intensity_max, all_stages, str(taken.train_images.dtype))
     return replace(
         dataset,
         name=name or dataset.name,

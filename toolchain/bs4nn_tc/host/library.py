@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from pathlib import Path
 
 from bs4nn_tc.base import compiled
 from bs4nn_tc.base.errors import UserError
 
 _FOLDER = Path(__file__).parent
+
+
+@functools.cache
+def _files(folder: Path) -> tuple[Path, ...]:
+    """Its sources; looked for once, for `library` is called for every few images."""
+    return tuple(sorted([*folder.glob("*.c"), *folder.glob("*.h")]))
 
 
 def library() -> ctypes.CDLL:
@@ -19,8 +26,7 @@ def library() -> ctypes.CDLL:
         TargetError: the compiler refuses the sources, hangs, or makes nothing that works.
         UserError: the cache folder cannot be written.
     """
-    files = tuple(sorted([*_FOLDER.glob("*.c"), *_FOLDER.glob("*.h")]))
-    loaded = compiled.load(compiled.Sources("host library", files, Path(__file__).with_name("trial.py")))
+    loaded = compiled.load(compiled.Sources("host library", _files(_FOLDER), Path(__file__).with_name("trial.py")))
     loaded.host_adam.restype = ctypes.c_int64
     loaded.host_paper_learn.restype = ctypes.c_int64
     loaded.host_s4nn_learn.restype = ctypes.c_int64

@@ -36,6 +36,8 @@ from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, le
 # A batch is always cut into this many parts, each with gradients of its own, so that the result
 # does not depend on how many threads there are.
 PARTS = 2
+# Weights times images of a batch from which on more threads than one are of use.
+_FOR_THREADS = 500_000
 # Batches between two looks at the keyboard.
 BATCHES_A_PIECE = 20
 
@@ -69,7 +71,9 @@ class BestTrainer:
         self._threshold_gradients = [
             [np.zeros(neurons, np.float32) for neurons in options.hidden] for _ in range(PARTS)
         ]
-        self._threads = ThreadPoolExecutor(threads)
+        work = options.batch * sum(layer.size for layer in self._proxies)
+        # `map` as it is, where to hand over costs more than the work.
+        self._each_part = ThreadPoolExecutor(threads).map if threads > 1 and work >= _FOR_THREADS else map
 
     @property
     def epochs(self) -> int:
@@ -87,11 +91,19 @@ class BestTrainer:
 
     def learn(self, progress: Progress) -> None:
         """Learn from one group of batches."""
-        order = np.random.default_rng([self._options.seed, 1, progress.epoch]).permutation(len(self._images))
+        order = self._order(np.random.default_rng([self._options.seed, 1, progress.epoch]))
         first = progress.piece * BATCHES_A_PIECE
         for batch in range(first, min(first + BATCHES_A_PIECE, self._batches)):
             chosen = order[batch * self._options.batch : (batch + 1) * self._options.batch]
             self._learn_batch(chosen, progress, batch)
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """The images of an epoch, one after another."""
+        count = len(self._images)
+        if not self._options.evenly:
+            return rng.permutation(count)
+        shares = 1 / np.bincount(self._labels)[self._labels] ** self._options.evenly
+        return rng.choice(count, count, p=shares / shares.sum())
 
     def _learn_batch(self, chosen: NDArray[np.int64], progress: Progress, batch: int) -> None:
         options = by_epoch(self._options, progress.epoch)
@@ -116,7 +128,7 @@ class BestTrainer:
                 dropout=dropouts[part],
             )
 
-        progress.loss += sum(self._threads.map(learn_part, range(PARTS)))
+        progress.loss += sum(self._each_part(learn_part, range(PARTS)))
 
         number = progress.epoch * self._batches + batch
         rate = options.rate * 0.5 * (1 + math.cos(math.pi * number / (self._batches * options.epochs)))
@@ -135,7 +147,7 @@ class BestTrainer:
                 )
             return flips
 
-        progress.flips += sum(self._threads.map(update_part, range(PARTS)))
+        progress.flips += sum(self._each_part(update_part, range(PARTS)))
         self._update_thresholds(step)
 
     def _update_thresholds(self, step: AdamStep) -> None:

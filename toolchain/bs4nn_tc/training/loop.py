@@ -170,6 +170,9 @@ def _hand_over(best: Network | RealNetwork, options: Options, dataset: Dataset, 
     if isinstance(options, BestOptions) and not options.all_images:
         assert isinstance(best, Network)
         best = choose_output_threshold(best, images, labels, options.max_silent)
+    elif isinstance(options, BestOptions) and options.last_threshold:
+        assert isinstance(best, Network)
+        best = replace(best, layers=(*best.layers[:-1], best.layers[-1].with_thresholds(options.last_threshold)))
     host = RealHost(best) if isinstance(best, RealNetwork) else host_network(best)
     held_out: Figures | None = None
     judged: tuple[Finding, ...] = ()

@@ -67,6 +67,9 @@ class BestOptions(_EveryOptions):
             of a pixel they are blurred, and those that the device sees are not.
         threshold_rate: the hidden neurons' thresholds are learned, too, at so many times the rate; 0: they stay.
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
+        last_threshold: with all_images, which leave none for that sweep, the output threshold of the network that is
+            handed over; 0: the trained one.
+        evenly: classes are drawn alike often while learning (1), as often as they come (0), or in between.
     """
 
     time_steps: int
@@ -81,6 +84,8 @@ class BestOptions(_EveryOptions):
     still: float = 0.0
     threshold_rate: float = 0.0
     max_silent: float = 0.1
+    last_threshold: int = 0
+    evenly: float = 0.0
     recipe: str = "best"
 
 
@@ -313,9 +318,13 @@ def _check_best(options: BestOptions) -> None:
     lowest = min(options.output_threshold, options.batch, *options.hidden_thresholds)
     if lowest < 1 or not min(options.windows) > 0:
         raise UserError("thresholds and batch must be 1 or more, windows more than 0")
+    if options.evenly > 1:
+        raise UserError(f"evenly is {options.evenly}; 0 to 1 is allowed")
+    if options.last_threshold < 0:
+        raise UserError(f"last_threshold is {options.last_threshold}; 0 or more is allowed")
     if options.still > 1:
         raise UserError(f"still is {options.still}; a share of the epochs, 0 to 1, is allowed")
-    highest = max(options.output_threshold, *options.hidden_thresholds)
+    highest = max(options.output_threshold, options.last_threshold, *options.hidden_thresholds)
     if highest > MAX_THRESHOLD:
         raise UserError(f"a threshold is {highest:,}; 1 to {MAX_THRESHOLD:,} is allowed")
 

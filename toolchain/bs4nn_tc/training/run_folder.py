@@ -5,6 +5,7 @@ epochs.csv       the figures of every epoch on the validation images
 checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images (best.s4nn.npz: S4NN)
 best-proxies.npz its proxy weights: proxies_1 .. (inputs, neurons)
+choice.json      the trials by which coding and options were chosen, to go on with; choice.csv: the same as a table
 tensorboard/     with --tensorboard: epochs.csv as TensorBoard events
 
 With several seeds these lie in seed-N, and beside those folders
@@ -42,6 +43,9 @@ from bs4nn_tc.training.trainer import Progress
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
 PROXIES, BEST_REAL = "best-proxies.npz", "best.s4nn.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
+CHOICE, TRIALS = "choice.json", "choice.csv"
+# What may lie in the folder before the run begins.
+CHOSEN = {CHOICE, TRIALS}
 # In config.json: what the run was asked for besides the recipe's options.
 COMMAND = "command"
 
@@ -96,7 +100,7 @@ class RunFolder:
                 return
             if there and os.path.lexists(path / CHECKPOINT):
                 raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
-            if not there and path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not there and path.exists() and not (path.is_dir() and {one.name for one in path.iterdir()} <= CHOSEN):
                 raise UserError(f"{path} holds something else; name another folder with --run")
             path.mkdir(parents=True, exist_ok=True)
             for name in (EPOCHS, BEST, BEST_REAL, PROXIES):

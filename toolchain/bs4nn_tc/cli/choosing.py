@@ -1,0 +1,52 @@
+"""What `train` chooses by the data before it learns, and says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bs4nn_tc.base.locks import only_one
+from bs4nn_tc.cli.common import progress_console
+from bs4nn_tc.data import datasets, facts
+
+if TYPE_CHECKING:
+    from bs4nn_tc.cli.resuming import Asked
+
+
+def by_folds(dataset: datasets.Dataset) -> bool:
+    """Whether a cross-validation has chosen, so that no samples need be kept from learning to choose by."""
+    taken = dataset if dataset.samples is None else dataset.samples
+    return len(taken.folds()) > 1
+
+
+def chosen(
+    asked: Asked, dataset: datasets.Dataset, folder: Path, resume: bool, quiet: bool
+) -> tuple[Asked, datasets.Dataset]:
+    """What is asked for, with what was left open, and the data set behind its coding.
+
+    Args:
+        asked: the options of `train`.
+        dataset: as it comes.
+        folder: of the run, for the table of trials.
+        resume: nothing is open any more.
+        quiet: say nothing of the trials.
+    """
+    from bs4nn_tc.training import choice  # noqa: PLC0415 - only who trains needs them
+
+    wanted = choice.Wanted(asked.coding, asked.sizes, asked.settings, asked.seeds[0], asked.epochs, asked.time_steps)
+    tried = asked.recipe == "best" and choice.as_they_come(dataset) is None and not resume
+    if tried:
+        try:
+            with progress_console.status("choosing") as status, only_one(folder):
+                found = choice.choose(dataset, wanted, folder, lambda text: status.update(f"choosing: {text}"))
+        except KeyboardInterrupt:
+            progress_console.print("stopped while choosing; the same command goes on")
+            raise
+        if not quiet:
+            progress_console.print(found.text, soft_wrap=True, markup=False)
+    else:
+        found = choice.unchosen(dataset, wanted, facts.HIDDEN)
+    behind, settings = choice.applied(dataset, found, wanted)
+    plan = found.plan
+    return replace(asked, coding=plan.coding, hidden=plan.hidden, settings=settings, out=asked.file), behind
