@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from application import compile_application, link_application
-from conftest import random_network, require
+from conftest import ROOT, random_network, require
 from elftools.elf.elffile import ELFFile
 
 from bs4nn_tc import targets
@@ -25,7 +25,7 @@ from bs4nn_tc.model import reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.stages import SquareMeans
-from bs4nn_tc.targets import verify
+from bs4nn_tc.targets import frames, verify
 
 BOARDS = ("qemu-m0", "qemu-m4")
 
@@ -146,6 +146,26 @@ def test_the_stage_that_differs_first_is_named(
         assert found.expected == binascii.crc_hqx(after.tobytes(), 0xFFFF)
 
 
+def test_frames_of_any_kind_and_length(made: project.Project, samples: np.ndarray, tmp_path: Path) -> None:
+    """Under the sanitizers, in an application with stages and a stream: every reply is a whole frame (fuzz_serve.c)."""
+    rng = np.random.default_rng(8)
+    content = b""
+    for kind in rng.choice([*b"CTPSSSSSSI?"], 400).tolist():
+        length = int(rng.choice([0, 1, 5, 6, 6, 6, 7, 149, 150, 150, 151]))
+        content += frames.encode(bytes([kind]), samples.tobytes()[:length])
+    for steps in (24, 25, 30):  # whole windows, and hops after them
+        content += frames.encode(b"S") + frames.encode(b"S", samples.tobytes()[:6]) * steps
+    (tmp_path / "frames").write_bytes(content)
+    kernel, board, own = (made.folder / part for part in ("lib/bs4nn/src", "lib/board/src", "src"))
+    flags = ["-std=gnu99", "-O1", "-g", "-DREPLAY", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags += [f"-I{folder}" for folder in (kernel, board, own)]
+    sources = [path for path in own.glob("*.c") if path.name != "main.c"]
+    sources += [ROOT / "tests" / "fuzz" / "fuzz_serve.c", *kernel.glob("*.c")]
+    subprocess.run([require("gcc", "gcc"), *flags, *sources, "-o", tmp_path / "replay"], check=True)
+    done = subprocess.run([tmp_path / "replay", tmp_path / "frames"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1 inputs replayed\n"), done.stderr
+
+
 def test_its_stages_are_in_the_plan(network: Network, made: project.Project) -> None:
     """Constants and code, each an item of its own, in the project's manifest, too; without stages there are none."""
     plan = memory.plan(network, pack.pack(network), "signed")
@@ -203,11 +223,11 @@ def test_a_whole_frame_of_a_camera_is_a_sample(tmp_path: Path) -> None:
     network = Network(random_network(np.random.default_rng(1), (192, 20, 4)).layers, 16, input=taken)
     made = project.generate(network, "camera", [boards.load_board("qemu-m7")], tmp_path / "camera")
     assert {item.symbol: item.bytes for item in made.items}["application_sample"] == 76_800
-    frames = np.random.default_rng(2).integers(0, 256, (3, 76_800)).astype(np.uint8)
-    frames[:, ::3] = 0
+    pictures = np.random.default_rng(2).integers(0, 256, (3, 76_800)).astype(np.uint8)
+    pictures[:, ::3] = 0
     with targets.open_native(compile_application(made, tmp_path / "program")) as target:
         assert (target.identity.type, target.identity.values) == ("uint8", 76_800)
-        assert compare(target, network, frames).equal == 3
+        assert compare(target, network, pictures).equal == 3
     with pytest.raises(UserError, match=r"does not fit qemu-m0: it needs .* bytes of RAM") as refused:
         project.generate(network, "camera", [boards.load_board("qemu-m0")], tmp_path / "small")
     assert "\n" not in str(refused.value)

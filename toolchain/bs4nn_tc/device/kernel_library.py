@@ -156,11 +156,11 @@ class Kernel:
         self._memory = KernelNetwork(network)
         self._library = library() if compiled_kernel is None else compiled_kernel
 
-    def classify(self, images: NDArray[np.uint8], threads: int | None = None) -> reference.Answers:
+    def classify(self, images: NDArray[Any], threads: int | None = None) -> reference.Answers:
         """Answer images as a device does, each until its first output spike.
 
         Args:
-            images: (N, values) uint8, samples: intensities 0 .. intensity_max.
+            images: (N, values), samples of the network's type; their stages are computed in NumPy.
             threads: how many work; one a processor if not given.
 
         Raises:
@@ -168,7 +168,7 @@ class Kernel:
         """
         return self._run(images, threads, None, None)
 
-    def trace(self, images: NDArray[np.uint8], threads: int | None = None) -> reference.Result:
+    def trace(self, images: NDArray[Any], threads: int | None = None) -> reference.Result:
         """Run images to the last step; takes and raises what `classify` does."""
         sizes = [layer.neurons for layer in self.network.layers]
         times = np.empty((len(images), sum(sizes)), np.uint16)
@@ -182,7 +182,7 @@ class Kernel:
 
     def _run(
         self,
-        images: NDArray[np.uint8],
+        images: NDArray[Any],
         threads: int | None,
         times: NDArray[np.uint16] | None,
         potentials: NDArray[np.int32] | None,

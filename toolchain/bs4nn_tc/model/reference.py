@@ -55,12 +55,12 @@ class Result(Answers):
         )
 
 
-def run_image(network: Network, image: NDArray[np.uint8]) -> tuple[NDArray[np.int32], list[LayerRun]]:
+def run_image(network: Network, image: NDArray[Any]) -> tuple[NDArray[np.int32], list[LayerRun]]:
     """One image through all layers, with no early exit.
 
     Args:
         network: the network.
-        image: (values,) uint8, a sample: intensities 0 .. intensity_max.
+        image: (values,) of the network's type, a sample.
 
     Returns:
         The input firing times (pixels,) and one `LayerRun` a layer.
@@ -84,12 +84,12 @@ def decide(network: Network, output: LayerRun) -> tuple[int, int]:
     return int(np.where(among_the_first, output.crossing_potentials, lowest).argmax()), response_time
 
 
-def run(network: Network, images: NDArray[np.uint8], on_image: Callable[[], None] | None = None) -> Result:
+def run(network: Network, images: NDArray[Any], on_image: Callable[[], None] | None = None) -> Result:
     """Run a batch of images.
 
     Args:
         network: the network.
-        images: (N, values) uint8, samples: intensities 0 .. intensity_max.
+        images: (N, values), samples of the network's type.
         on_image: called after every image, for progress bars.
 
     Raises:
@@ -142,7 +142,7 @@ def stream(network: Network, recording: NDArray[Any]) -> Iterator[tuple[int, Res
         yield end, run(network, steps[end - taken.shape[0] : end].reshape(1, -1))
 
 
-def check_images(network: Network, images: NDArray[np.uint8]) -> None:
+def check_images(network: Network, images: NDArray[Any]) -> None:
     """Refuse images that the network cannot take.
 
     Raises:

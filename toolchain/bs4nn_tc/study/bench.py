@@ -86,7 +86,7 @@ class Cost:
 def measure(
     network: Network,
     board: Board,
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     labels: NDArray[np.integer],
     on_image: Callable[[], None] | None = None,
     kernel: Kernel | None = None,
@@ -97,7 +97,7 @@ def measure(
     Args:
         network: any network that fits the board.
         board: an emulated board.
-        images: (N, pixels) uint8.
+        images: (N, values), samples of the network's type.
         labels: (N,) classes, for the means by class.
         on_image: called after every image.
         kernel: None for the first one with which the network fits the board.

@@ -52,12 +52,12 @@ class Profile:
         return row
 
 
-def measure(target: ApplicationTarget, images: NDArray[np.uint8], on_image: Callable[[], None]) -> Profile:
+def measure(target: ApplicationTarget, images: NDArray[Any], on_image: Callable[[], None]) -> Profile:
     """Run every image to its answer, and read the board's clock.
 
     Args:
         target: a running application.
-        images: (N, pixels) uint8.
+        images: (N, values), samples of the network's type.
         on_image: called after every image.
 
     Raises:
