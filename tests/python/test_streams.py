@@ -15,7 +15,7 @@ from conftest import SHARED, random_network, require
 
 from bs4nn_tc import targets
 from bs4nn_tc.base.errors import TargetError, UserError
-from bs4nn_tc.data import codings
+from bs4nn_tc.data import codings, datasets
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import memory, package, project
 from bs4nn_tc.device.codegen import pack as packing
@@ -104,6 +104,14 @@ def test_a_file_keeps_the_hop_and_the_digest_knows_it() -> None:
     without = replace(network, input=replace(network.input, hop=0))
     assert b"hop" not in network_file.to_bytes(without)
     assert without.digest == replace(network, input=Input((), 9)).digest != network.digest
+
+
+def test_a_data_set_of_windows_hands_over_its_hop() -> None:
+    loaded = datasets.load("digits-4x4")
+    assert loaded.samples is not None
+    windows = replace(loaded, hop=2, samples=replace(loaded.samples, hop=2))
+    assert windows.input == Input((8, 8), 16, loaded.stages, hop=2)
+    assert loaded.input.hop == 0
 
 
 EXAMPLE = """

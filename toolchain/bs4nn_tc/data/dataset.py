@@ -167,7 +167,8 @@ class Dataset:
     def input(self) -> Input:
         """The input side of a network that learns these images: with the stages, it takes the samples."""
         taken = self if self.samples is None else self.samples
-        return Input(taken.image_shape, self.intensity_max, self.stages, str(taken.train_images.dtype))
+        kind = str(taken.train_images.dtype)
+        return Input(taken.image_shape, self.intensity_max, self.stages, kind, taken.hop or 0)
 
     def for_network(self, network: Network | RealNetwork) -> Dataset:
         """The images that a network takes: the samples, where its own input has the stages.

@@ -8,11 +8,12 @@
  *     static uint32_t workspace[BS4NN_NET_DIGITS_WORKSPACE_WORDS];
  *     bs4nn_t net;
  *     bs4nn_result_t result;
- *     int error = bs4nn_init(&net, &bs4nn_net_digits, workspace, sizeof workspace);
- *     int answer = bs4nn_classify(&net, pixels, &result);
+ *     int error = bs4nn_net_digits_init(&net, workspace, sizeof workspace);
+ *     int answer = bs4nn_net_digits_classify(&net, sample, &result);
  *
  * `bs4nn_net_digits` is a `const bs4nn_network_t` made by `bs4nn-tc generate` of a network named "digits"; only
- * names of networks start with `bs4nn_net_`. Several networks, and several instances of one network, live side by side:
+ * names of networks start with `bs4nn_net_`. The functions of its header take samples as they come; they call those below,
+ * which take pixels: the same thing where nothing is done to a sample first. Several networks, and several instances of one network, live side by side:
  * each needs a workspace of its own.
  */
 #ifndef BS4NN_H
