@@ -30,12 +30,14 @@ from typing import Annotated, Any
 
 import hostile_data
 import hostile_files
+import hostile_samples
 import numpy as np
 import typer
 
 from bs4nn_tc import cli
 from bs4nn_tc.base.errors import UserError
-from bs4nn_tc.data import datasets
+from bs4nn_tc.data import check, datasets
+from bs4nn_tc.data.datasets import Reading
 from bs4nn_tc.device.boards import load_board
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import importers, network_file, real_network
@@ -202,14 +204,18 @@ def arrays_of_runs(source: random.Random, folder: Path) -> None:
 
 
 def data_sets(source: random.Random, folder: Path) -> None:
-    """IDX files and folders of images."""
+    """IDX files, folders of images and of sounds, arrays, tables and recordings."""
     inside = folder / "data"
     inside.mkdir()
-    source.choice((hostile_data.idx_folder, hostile_data.image_folder))(source, inside)
+    made = source.choice((hostile_data.idx_folder, hostile_data.image_folder, *hostile_samples.KINDS))(source, inside)
     with contextlib.suppress(UserError):
-        loaded = datasets.load(str(inside), None)
+        reading = Reading.from_json(hostile_samples.reading(source)) if source.random() < 0.3 else None
+        loaded = datasets.load(str(made or inside), None, reading)
         if int(loaded.train_labels.max(initial=0)) >= len(loaded.class_names):
             raise FindingError("labels beyond the classes")
+        if loaded.train_images.dtype not in (np.uint8, np.int16):
+            raise FindingError(f"samples of type {loaded.train_images.dtype}")
+        check.look(loaded)
 
 
 _KINDS: tuple[tuple[Callable[[random.Random, Path], None], int], ...] = (

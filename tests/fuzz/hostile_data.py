@@ -67,7 +67,7 @@ def idx_folder(random: random.Random, folder: Path) -> None:
         joint = random.choice(["-idx", "-idx", ".idx"])
         _write(random, folder / f"{prefix}{part}-images{joint}3-ubyte", _idx((images, rows, columns), pixels))
         _write(random, folder / f"{prefix}{part}-labels{joint}1-ubyte", _idx((images,), labels))
-    _damage(random, folder, _IDX_DAMAGES)
+    damage(random, folder, _IDX_DAMAGES)
 
 
 def _idx(shape: tuple[int, ...], content: bytes, kind: int = 8) -> bytes:
@@ -162,7 +162,7 @@ def _no_file(random: random.Random, path: Path) -> None:
 _Damage = Callable[[random.Random, Path], None]
 
 
-def _damage(random: random.Random, folder: Path, damages: list[_Damage]) -> None:
+def damage(random: random.Random, folder: Path, damages: list[_Damage]) -> None:
     """None to three damages, each to one file; not to one that has been made huge, for it would be read."""
     for _ in range(random.choice([0, 1, 1, 2, 3])):
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
@@ -171,8 +171,8 @@ def _damage(random: random.Random, folder: Path, damages: list[_Damage]) -> None
             random.choice(damages)(random, random.choice(files))
 
 
-_ANY_DAMAGES: list[_Damage] = [_flip, _flip, _flip, _cut, _grow, _garbage, _remove, _no_file]
-_IDX_DAMAGES: list[_Damage] = [*_ANY_DAMAGES, _wrong_sizes, _wrong_sizes, _wrong_type, _bomb, _sparse]
+ANY_DAMAGES: list[_Damage] = [_flip, _flip, _flip, _cut, _grow, _garbage, _remove, _no_file]
+_IDX_DAMAGES: list[_Damage] = [*ANY_DAMAGES, _wrong_sizes, _wrong_sizes, _wrong_type, _bomb, _sparse]
 
 
 # ---- Images ----
@@ -200,7 +200,7 @@ def image_folder(random: random.Random, folder: Path) -> None:
                 content = _picture(random, ending, mode, size)
                 file = os.fsdecode(random.choice(_ODD_NAMES)) if random.random() < 0.05 else str(index)
                 (place / f"{file}{ending}").write_bytes(content)
-    _damage(random, folder, _IMAGE_DAMAGES)
+    damage(random, folder, _IMAGE_DAMAGES)
 
 
 def _picture(random: random.Random, ending: str, mode: str, size: tuple[int, int]) -> bytes:
@@ -270,7 +270,7 @@ def _link_around(random: random.Random, path: Path) -> None:
 
 
 _IMAGE_DAMAGES: list[_Damage] = [
-    *_ANY_DAMAGES,
+    *ANY_DAMAGES,
     _huge_png,
     _huge_png,
     _postscript,

@@ -261,6 +261,13 @@ def test_the_first_frame_is_taken(tmp_path: Path) -> None:
     for ending in ("gif", "tif", "png"):
         first.save(tmp_path / f"a.{ending}", save_all=True, append_images=[second])
         assert grey(tmp_path / f"a.{ending}") == STRIPES.tolist()
+        assert pictures.read(tmp_path / f"a.{ending}").first_of_several
+    two_classes(tmp_path / "set")
+    with Image.open(tmp_path / "set" / "cats" / "0.png") as image:
+        image.save(tmp_path / "set" / "cats" / "0.gif", save_all=True, append_images=[image.point(lambda one: 99)])
+    assert (
+        "1 files hold several frames or pages; of each the first one is taken" in datasets.load(f"{tmp_path}/set").notes
+    )
 
 
 def drawings(folder: Path, ink: int, mode: str) -> Path:

@@ -50,10 +50,14 @@ def test_later_verbs_read_the_data_set_as_training_did(
     assert network.input.shape == (3, 3)
     capsys.readouterr()
     run("evaluate", "n.bs4nn", "--json")
-    told = json.loads(capsys.readouterr().out)
-    assert told["images"] in (15, 29, 30)  # one or two of the eight people
-    tested = json.loads((tmp_path / "r" / "config.json").read_text())["command"]["reading"]
-    assert tested == {"label": "digit", "group": "who", "missing": "drop"}
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["images"] in (15, 29, 30)  # one or two of the eight people
+    assert "has changed" not in captured.err
+    learned = json.loads((tmp_path / "r" / "config.json").read_text())["command"]["reading"]
+    assert learned == {"label": "digit", "group": "who", "missing": "drop"}
+    path.write_text(path.read_text(encoding="utf-8").replace(",p7", ",p6"), encoding="utf-8")  # another split
+    run("evaluate", "n.bs4nn", "--json")
+    assert "t.csv has changed since the network learned it" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_as_it_was_read_and_refuses_to_read_otherwise(

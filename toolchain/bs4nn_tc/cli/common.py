@@ -186,6 +186,9 @@ def load_dataset(
     for note in loaded.notes:
         progress_console.print(f"note: {note}")
     if network is not None:
+        known = network.data
+        if known is not None and known.name == loaded.name and known.split not in (None, loaded.split_digest):
+            warn([f"{loaded.name} has changed since the network learned it: figures need not be those of its file"])
         loaded = loaded.for_network(network)
         reference.check_images(network, loaded.test_images)
     return loaded

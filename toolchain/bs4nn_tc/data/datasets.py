@@ -51,13 +51,14 @@ def load(name: str, data_dir: Path | None = None, reading: Reading | None = None
     read = reading or Reading()
     try:
         if shape is None or _is_source(name) or not _is_source(source):
-            loaded = _load_source(name, data_dir, read)
+            loaded = checked(_load_source(name, data_dir, read))
             square = min(loaded.image_shape)
             if read.crop and loaded.polarity is not None and loaded.image_shape != (square, square):
                 loaded = replace(resized(loaded, (square, square), crop=True), name=loaded.name)
         else:
-            loaded = resized(_load_source(source, data_dir, replace(read, size=shape)), shape, read.crop)
-        return checked(inverted(loaded, _invert(loaded, source, read)))
+            whole = checked(_load_source(source, data_dir, replace(read, size=shape)))
+            loaded = resized(whole, shape, read.crop)
+        return inverted(loaded, _invert(loaded, source, read))
     except MemoryError as error:
         raise UserError(f"{name} does not fit into the memory here; take fewer or smaller images") from error
 

@@ -97,6 +97,13 @@ def assemble(facts: Facts, train: Part, test: Part | None) -> Dataset:
         test, train = train.only(chosen), train.only(~chosen)
         labels = [labels[0][~chosen], labels[0][chosen]]
         groups = [None if groups[0] is None else groups[0][part] for part in (~chosen, chosen)]
+    reading = facts.reading
+    for name in ("scale", "fill"):
+        known = len(getattr(reading, name))
+        if known and (facts.features % known or (name == "scale" and not reading.type)):
+            raise UserError(
+                f"{facts.name} has {facts.features:,} features; the '{name}' it is to be read by has {known:,}"
+            )
     facts, train, test = _filled(facts, train, test)
     reading = facts.reading
     if not reading.scale:

@@ -104,6 +104,11 @@ def groups_of(
             wanted = re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
             raise UserError(f"--group {printable(pattern, 60)} is no regular expression: {error}") from error
+        if len(_REPEAT.findall(pattern)) > _MOST_REPEATS or _REPEATED_GROUP.search(pattern):
+            raise UserError(
+                f"--group {printable(pattern, 60)} repeats a group, or has more than {_MOST_REPEATS} of *, + and {{: "
+                "searching for it might take for ever; write a simpler one"
+            )
         if not wanted.groups:
             raise UserError(f"--group {printable(pattern, 60)} has no group: put ( ) around what tells them apart")
         found = [wanted.search(name) for name in names]
@@ -116,6 +121,10 @@ def groups_of(
         if all(matches):
             return np.array([match["group"] for match in matches if match])
     return None
+
+
+# Beyond these a search may take for ever, and a pattern may come from a network file of anybody's.
+_REPEAT, _REPEATED_GROUP, _MOST_REPEATS = re.compile(r"(?<!\\)[*+{]"), re.compile(r"\)[*+{]"), 3
 
 
 # Files that are looked at before it is said what kind of folder it is.

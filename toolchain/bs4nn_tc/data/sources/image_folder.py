@@ -92,7 +92,7 @@ def _read(
     images = np.empty((0, 0), np.uint8)
     shape: tuple[int, ...] = ()
     alphas: dict[int, NDArray[np.uint8]] = {}
-    changed = 0
+    changed = several = 0
 
     def keep(index: int, picture: pictures.Picture) -> None:
         images[index] = picture.grey.reshape(-1)
@@ -102,6 +102,7 @@ def _read(
     for index, path in enumerate(files):
         picture = pictures.read(path, _LARGEST if size else MAX_NEURONS)
         own = picture.grey.shape
+        several += picture.first_of_several
         if not shape:
             shape = own if math.prod(own) <= MAX_NEURONS else size
             check_size(folder, len(files), math.prod(shape))
@@ -125,6 +126,8 @@ def _read(
             picture, changed = pictures.fitted(picture, (shape[0], shape[1]), reading.crop), changed + 1
         keep(index, picture)
     notes = _lay_on_ground(images, alphas, is_test)
+    if several:
+        notes.append(f"{several:,} files hold several frames or pages; of each the first one is taken")
     if changed:
         notes.append(
             f"{changed:,} images are scaled to {shape[0]}x{shape[1]} on this computer; a device takes them at that size"

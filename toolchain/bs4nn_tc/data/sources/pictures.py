@@ -11,7 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +46,12 @@ class Picture:
     Attributes:
         grey: (rows, columns) uint8, 255 is white.
         alpha: (rows, columns) uint8, 255 is opaque; None where all of it is.
+        first_of_several: the file has more frames or pages.
     """
 
     grey: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
+    first_of_several: bool = False
 
 
 def require_pillow() -> None:
@@ -113,11 +115,13 @@ def read(path: Path, most_pixels: int = MAX_NEURONS) -> Picture:
             warnings.simplefilter("ignore")
             with Image.open(content, formats=_FORMATS) as image:
                 _check(path, image, most_pixels)
+                several = bool(getattr(image, "is_animated", False))
                 tags = getattr(image, "tag_v2", None)
                 with contextlib.nullcontext() if tags is None else _deaf_to_libtiff():
                     image.load()
                 # A TIFF has been turned by loading it.
-                return _picture(path, _upright(image) if tags is None else image, tags)
+                picture = _picture(path, _upright(image) if tags is None else image, tags)
+                return replace(picture, first_of_several=several)
     except UserError:
         raise
     except UnidentifiedImageError as error:

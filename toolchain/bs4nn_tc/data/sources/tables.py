@@ -235,6 +235,8 @@ def _layout(path: Path, reading: Reading) -> _Layout:
     separator = _separator_of(path)
     with _text_of(path) as text:
         rows = [[*map(_clean, cells)] for _, cells in itertools.islice(_rows(path, text, separator), 2)]
+    if not rows:
+        raise UserError(f"{path} has no rows of values")
     first, second = rows[0], rows[-1]
     lower = [cell.lower() for cell in first]
     # A row of names has a text where the row below has a number, or the name of a column that is looked for.
