@@ -216,14 +216,64 @@ static void reply_push(bs4nn_t *net, uint32_t length)
 }
 #endif
 
+/* Boards without a sensor; a function of this name in another file takes the place of this one. */
+__attribute__((weak)) int application_read_sample(application_value_t *sample)
+{
+    (void)sample;
+    return -1;
+}
+
+/* A sample for whoever collects them: the one that a LOAD frame has left, else a new one of the sensor. */
+static void reply_sample(int loaded)
+{
+    if (!loaded && application_read_sample(application_sample) != 0) {
+        reply_error(PROTOCOL_NO_SENSOR);
+        return;
+    }
+    uint16_t crc = protocol_begin(PROTOCOL_SAMPLE, sizeof application_sample);
+    protocol_end(protocol_write(crc, application_sample, sizeof application_sample));
+}
+
 static int takes_sample(uint8_t kind)
 {
-    return kind == PROTOCOL_CLASSIFY || kind == PROTOCOL_TRACE || kind == PROTOCOL_PROFILE;
+    return kind == PROTOCOL_CLASSIFY || kind == PROTOCOL_TRACE || kind == PROTOCOL_PROFILE || kind == PROTOCOL_LOAD;
+}
+
+static int is_load(const protocol_frame_t *frame)
+{
+    return frame->kind == PROTOCOL_LOAD && frame->length == sizeof application_sample;
+}
+
+/* Answer a frame that has come whole. */
+static void reply(bs4nn_t *net, const protocol_frame_t *frame, int loaded)
+{
+    if (frame->kind == PROTOCOL_IDENTIFY) {
+        reply_identity(net->network);
+#if defined(APPLICATION_PUSH)
+    } else if (frame->kind == PROTOCOL_PUSH) {
+        reply_push(net, frame->length);
+#endif
+    } else if (frame->kind != PROTOCOL_SAMPLE && !takes_sample(frame->kind)) {
+        reply_error(PROTOCOL_UNKNOWN_KIND);
+    } else if (frame->length != (takes_sample(frame->kind) ? sizeof application_sample : 0u)) {
+        reply_error(PROTOCOL_WRONG_LENGTH);
+    } else if (frame->kind == PROTOCOL_PROFILE) {
+        reply_profile(net);
+    } else if (frame->kind == PROTOCOL_CLASSIFY) {
+        reply_answer(net);
+    } else if (frame->kind == PROTOCOL_TRACE) {
+        reply_trace(net);
+    } else if (frame->kind == PROTOCOL_SAMPLE) {
+        reply_sample(loaded);
+    } else {
+        protocol_end(protocol_begin(PROTOCOL_LOAD, 0));
+    }
 }
 
 /* Answer frames until the stream ends. */
 static void serve(bs4nn_t *net)
 {
+    int loaded = 0; /* a LOAD frame's sample is still there */
     for (;;) {
         protocol_frame_t frame = {0, 0};
         int error = protocol_receive(&frame, (uint8_t *)application_sample, sizeof application_sample);
@@ -232,23 +282,11 @@ static void serve(bs4nn_t *net)
         }
         if (error != 0) {
             reply_error(error);
-        } else if (frame.kind == PROTOCOL_IDENTIFY) {
-            reply_identity(net->network);
-#if defined(APPLICATION_PUSH)
-        } else if (frame.kind == PROTOCOL_PUSH) {
-            reply_push(net, frame.length);
-#endif
-        } else if (!takes_sample(frame.kind)) {
-            reply_error(PROTOCOL_UNKNOWN_KIND);
-        } else if (frame.length != sizeof application_sample) {
-            reply_error(PROTOCOL_WRONG_LENGTH);
-        } else if (frame.kind == PROTOCOL_PROFILE) {
-            reply_profile(net);
-        } else if (frame.kind == PROTOCOL_CLASSIFY) {
-            reply_answer(net);
         } else {
-            reply_trace(net);
+            reply(net, &frame, loaded);
         }
+        /* Whatever else has brought bytes, whole or damaged, has overwritten it. */
+        loaded = error == 0 && (frame.length == 0 ? loaded : is_load(&frame));
         if (!board_stack_is_whole()) {
             put_text(STACK_OVERFLOW);
             reply_error(PROTOCOL_STACK);

@@ -20,6 +20,8 @@
 #define PROTOCOL_TRACE 'T'    /* sample -> the same, firing times u16, readout potentials i32, checksums of stages u16 */
 #define PROTOCOL_PROFILE 'P'  /* sample -> answer, response time, spikes, ticks u32 of the classification alone */
 #define PROTOCOL_PUSH 'S'     /* one step of a stream -> as to a sample, or empty; empty: the stream begins anew -> empty */
+#define PROTOCOL_SAMPLE 'R'   /* empty -> a sample of the sensor, or the one that LOAD has left */
+#define PROTOCOL_LOAD 'L'     /* sample -> empty; SAMPLE plays it until another frame brings something */
 #define PROTOCOL_ERROR 'E'    /* reply only: code i8, below; kernel errors as they are (negative) */
 
 #define PROTOCOL_BAD_CHECKSUM 1
@@ -27,6 +29,7 @@
 #define PROTOCOL_UNKNOWN_KIND 3
 #define PROTOCOL_WRONG_LENGTH 4
 #define PROTOCOL_STACK 5 /* the stack has grown over its end; the application stops */
+#define PROTOCOL_NO_SENSOR 6 /* there is no sensor, or it gave no sample */
 
 /* The stream has ended (host program only). */
 #define PROTOCOL_END (-1)

@@ -361,6 +361,6 @@ def test_firmware_of_an_older_release_is_refused_in_one_line() -> None:
 
 def test_a_reply_is_no_longer_than_the_network_needs() -> None:
     reader = frames.FrameReader(Sketch(frames.START + b"C" + struct.pack("<I", 2000), 0))
-    reader.expect_replies_of(trace_bytes=148)
+    reader.expect_replies_of(148)
     with pytest.raises(UnansweredError, match=re.escape("2,000 bytes; 1,024 is the limit")):
         reader.read(frames.CLASSIFY, 30)

@@ -75,6 +75,11 @@ class Identity:
     self_test: bool
 
     @property
+    def sample_bytes(self) -> int:
+        """Of a sample."""
+        return self.values * np.dtype(self.type).itemsize
+
+    @property
     def trace_bytes(self) -> int:
         """Of the reply to a traced sample."""
         return _ANSWER.size + 2 * self.neurons + 4 * self.outputs + 2 * self.stages
@@ -202,14 +207,12 @@ class ApplicationTarget:
 
     def classify(self, sample: NDArray[Any]) -> Answer:
         """Classify one sample (values,) of the network's type, stopping with the first output spike."""
-        return Answer(*_ANSWER.unpack_from(self._request(frames.CLASSIFY, sample)))
+        return Answer(*_ANSWER.unpack_from(self._request(frames.CLASSIFY, _little_endian(sample), _ANSWER.size)))
 
     def trace(self, sample: NDArray[Any]) -> Trace:
         """Classify one sample (values,) of the network's type, running on to the last step."""
-        payload = self._request(frames.TRACE, sample)
         identity = self.identity
-        if len(payload) != identity.trace_bytes:
-            raise TargetError(f"{self.label}: a trace of {len(payload)} bytes came back")
+        payload = self._request(frames.TRACE, _little_endian(sample), identity.trace_bytes)
         first = _ANSWER.size
         times = np.frombuffer(payload, "<u2", identity.neurons, first).astype(np.int32)
         if self._network is not None:
@@ -226,9 +229,7 @@ class ApplicationTarget:
         Raises:
             LapTooLongError: it took longer than the board's counter reaches.
         """
-        payload = self._request(frames.PROFILE, sample)
-        if len(payload) != 12:
-            raise TargetError(f"{self.label}: a profile of {len(payload)} bytes came back")
+        payload = self._request(frames.PROFILE, _little_endian(sample), 12)
         answer, response_time, spikes, ticks = struct.unpack("<HHII", payload)
         if ticks == LAP_TOO_LONG:
             raise LapTooLongError(f"{self.label}: an inference takes longer than the board's counter reaches")
@@ -246,6 +247,21 @@ class ApplicationTarget:
         """
         payload = self._push(_little_endian(step))
         return Answer(*_ANSWER.unpack_from(payload)) if payload else None
+
+    def sample(self, played: NDArray[Any] | None = None) -> NDArray[Any]:
+        """A sample (values,) of the board's sensor, of the network's type.
+
+        Args:
+            played: a sample that the board is to give in place of its sensor's.
+
+        Raises:
+            TargetError: it has no sensor, or that gave no sample.
+        """
+        if played is not None:
+            self._request(frames.LOAD, _little_endian(played), 0)
+        content = self._request(frames.SAMPLE, b"", self.identity.sample_bytes)
+        kind = np.dtype(self.identity.type)
+        return np.frombuffer(content, kind.newbyteorder("<")).astype(kind)
 
     def listen(self) -> Iterator[str]:
         """What the application prints for people from now on, as it comes; ends when the stream does."""
@@ -273,24 +289,24 @@ class ApplicationTarget:
             raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
         return payload
 
-    def _request(self, kind: bytes, sample: NDArray[Any]) -> bytes:
-        """The payload of the answer, of at least 8 bytes; asked for `_attempts` times if need be."""
-        request = frames.encode(kind, _little_endian(sample))
+    def _request(self, kind: bytes, payload: bytes, length: int) -> bytes:
+        """The payload of the answer, which has to have that length; asked for `_attempts` times if need be."""
+        request = frames.encode(kind, payload)
         unanswered = UnansweredError()
         for attempt in range(self._attempts):
             if attempt > 0:
                 self._prepare_to_ask_again()
             try:
                 self._stream.write(request)
-                payload = self._reader.read(kind, ANSWER_SECONDS)
+                answer = self._reader.read(kind, ANSWER_SECONDS)
             except UnansweredError as error:
                 unanswered = error
             except TargetError as error:
                 raise TargetError(f"{self.label}: {error}{self._said()}") from error
             else:
-                if len(payload) < _ANSWER.size:
-                    raise TargetError(f"{self.label}: an answer of {len(payload)} bytes came back")
-                return payload
+                if len(answer) != length:
+                    raise TargetError(f"{self.label}: a reply of {len(answer)} bytes came back, not {length}")
+                return answer
         times = f" (asked {self._attempts} times)" if self._attempts > 1 else ""
         raise TargetError(f"{self.label}: {unanswered}{times}") from unanswered
 
@@ -306,7 +322,7 @@ class ApplicationTarget:
 
     def _identify(self, payload: bytes) -> None:
         self.identity = _identity(payload)
-        self._reader.expect_replies_of(self.identity.trace_bytes)
+        self._reader.expect_replies_of(max(self.identity.trace_bytes, self.identity.sample_bytes))
 
     def _said(self) -> str:
         """The last whole line of text that came over a port, for messages: who is it that does not answer?"""

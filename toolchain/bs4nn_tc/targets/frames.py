@@ -16,6 +16,7 @@ from bs4nn_tc.targets.stream import Stream, UnansweredError
 PROTOCOL_VERSION = 2
 START = b"\xb5"
 IDENTIFY, CLASSIFY, TRACE, PROFILE, PUSH, ERROR = b"I", b"C", b"T", b"P", b"S", b"E"
+SAMPLE, LOAD = b"R", b"L"
 MAX_LENGTH = 1 << 20
 # An identity, the longest of what does not depend on the network: numbers, digest, two texts.
 _IDENTITY_LENGTH = 1024
@@ -33,6 +34,8 @@ _DEVICE_ERRORS = {
     3: "it does not know that kind of frame",
     4: "the sample has another size than its network takes",
     5: "its stack has grown over its end, so nothing that it says can be believed; give it more stack",
+    6: "it has no sensor, or that gave no sample: write application_read_sample (see the project's README), or play "
+    "recorded samples with --play",
     -1: "a NULL pointer reached the kernel",
     -2: "its network is inconsistent",
     -3: "its workspace is too small",
@@ -64,9 +67,9 @@ class FrameReader:
         self.text = bytearray()
         self.longest = MAX_LENGTH
 
-    def expect_replies_of(self, trace_bytes: int) -> None:
-        """From now on no frame is longer than a trace, or an identity."""
-        self.longest = min(MAX_LENGTH, max(_IDENTITY_LENGTH, trace_bytes))
+    def expect_replies_of(self, most_bytes: int) -> None:
+        """From now on no frame is longer than so many bytes, or an identity."""
+        self.longest = min(MAX_LENGTH, max(_IDENTITY_LENGTH, most_bytes))
 
     def read(self, kind: bytes, seconds: float) -> bytes:
         """The payload of the next frame, which has to be of `kind`.
