@@ -45,8 +45,8 @@ from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.model.stages import Grey, Ink, Values
 from bs4nn_tc.pages import replay
-from bs4nn_tc.pages.live import guards, runner, server, session
-from bs4nn_tc.targets import Trace
+from bs4nn_tc.pages.live import guards, server, session
+from bs4nn_tc.targets import Trace, runner
 
 MNIST_NETWORK = ROOT / "networks" / "mnist-600-best.bs4nn"
 

@@ -18,8 +18,9 @@ from bs4nn_tc.data.sources import bundled
 from bs4nn_tc.device import boards, building
 from bs4nn_tc.device.codegen import pack, project
 from bs4nn_tc.model import network_file
-from bs4nn_tc.pages.live import runner, session
+from bs4nn_tc.pages.live import session
 from bs4nn_tc.study import sweep as study_sweep
+from bs4nn_tc.targets import runner
 
 
 def far_enough(*_: object, **__: object) -> NoReturn:

@@ -29,9 +29,9 @@ from bs4nn_tc.device.codegen import names, pack, package, project, render
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.provenance import TrainedOn
 from bs4nn_tc.pages import figures, report
-from bs4nn_tc.pages.live import runner, server, session
+from bs4nn_tc.pages.live import server, session
 from bs4nn_tc.study.experiments import Experiment
-from bs4nn_tc.targets import application
+from bs4nn_tc.targets import application, runner
 
 pytestmark = pytest.mark.bounds
 

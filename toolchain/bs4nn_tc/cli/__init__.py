@@ -14,7 +14,10 @@ import typer
 import bs4nn_tc
 
 # Their verbs register themselves; what is imported first comes first in --help.
-from bs4nn_tc.cli import training, data, tuning, networks, files, projects, targets, measuring  # noqa: F401 # isort: skip
+# isort: off
+from bs4nn_tc.cli import training, data, tuning, networks, files, projects, targets, samples, measuring  # noqa: F401
+
+# isort: on
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.cli.common import app, output, progress_console
 

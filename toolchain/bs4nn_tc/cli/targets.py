@@ -40,7 +40,7 @@ from bs4nn_tc.device import building
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import reference
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets import Kind, bridge, emulated_boards, open_serial
+from bs4nn_tc.targets import Kind, bridge, emulated_boards, open_serial, runner
 from bs4nn_tc.targets import verify as verification
 
 
@@ -196,7 +196,7 @@ def live(  # noqa: PLR0913 - one parameter an option of the command line
 ) -> None:
     """Serve a web page on this computer: draw a digit, and watch a target answer, spike by spike."""
     try:
-        from bs4nn_tc.pages.live import runner, server, session  # noqa: PLC0415 - the extra `live`
+        from bs4nn_tc.pages.live import server, session  # noqa: PLC0415 - the extra `live`
     except ImportError as error:
         remedy = remedies.pip_install("starlette", "uvicorn")
         raise MissingToolError(f"the page needs starlette and uvicorn; install them with: {remedy}") from error

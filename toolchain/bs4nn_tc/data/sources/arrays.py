@@ -199,14 +199,29 @@ def grey(path: object, name: str, x: NDArray[Any]) -> NDArray[Any]:
     return (sums // 1000).astype(x.dtype)
 
 
+def _samples_in(content: bytes) -> NDArray[Any]:
+    """Of an .npz file: its only array, its test samples, or its samples."""
+    archive = Archive(content)
+    known = {name.lower(): name for name in archive.facts}
+    wanted = [*known] if len(known) == 1 else [*_NAMES["test_x"], *_NAMES["x"]]
+    name = next((known[one] for one in wanted if one in known), None)
+    if name is None:
+        there = printable(", ".join(archive.facts) or "none", 120)
+        raise UserError(f"there is no array x of samples (there: {there}); save it with this name")
+    if archive.facts[name].bytes > MAX_BYTES:
+        raise UserError(f"its samples have {archive.facts[name].bytes:,} bytes; at most {MAX_BYTES:,} are read")
+    return archive.read(name)
+
+
 def read_all(path: Path, reading: Reading) -> NDArray[Any]:
-    """(N, values) samples of a .npy file: one of them, or several along its first axis.
+    """(N, values) samples of a .npy or .npz file: one of them, or several along its first axis.
 
     Raises:
         UserError: no such file, or no samples of the shape that the network takes.
     """
     try:
-        array = read_npy(read_file(path, MAX_BYTES), MAX_BYTES)
+        content = read_file(path, MAX_BYTES)
+        array = _samples_in(content) if path.suffix.lower() == ".npz" else read_npy(content, MAX_BYTES)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if array.shape == reading.shape or array.size == np.prod(reading.shape, dtype=np.int64):
@@ -220,4 +235,6 @@ def read_all(path: Path, reading: Reading) -> NDArray[Any]:
         if not reading.fill:
             raise UserError(f"{path} has values that are missing or infinite")
         array = with_fill(array, reading.fill)
+    if array.dtype == np.dtype(reading.type):  # as a sensor gives them
+        return array
     return whole.apply(array, reading.type, reading.scale)

@@ -200,6 +200,11 @@ def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
+def is_class_name(name: str) -> bool:
+    """Whether a folder of that name is taken for a class."""
+    return bool(name.strip()) and not _is_litter(name) and name.lower() not in _ROLES
+
+
 def _parts(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """The folders "training", "validation" and "test" of a data set that brings its split, in this order, and notes.
 

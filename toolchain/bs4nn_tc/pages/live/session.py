@@ -14,9 +14,9 @@ from bs4nn_tc.base.errors import TargetError, UserError
 from bs4nn_tc.device import boards
 from bs4nn_tc.model import reference
 from bs4nn_tc.pages import replay
-from bs4nn_tc.pages.live.runner import Runner
 from bs4nn_tc.targets import ApplicationTarget, Kind
 from bs4nn_tc.targets.application import LapTooLongError
+from bs4nn_tc.targets.runner import Runner
 
 # How long `close` waits for an image that is being classified before it pulls the target away.
 CLOSE_SECONDS = 1.0

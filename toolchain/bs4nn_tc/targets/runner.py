@@ -1,4 +1,4 @@
-"""What answers on the page: the host program, an emulated board that counts, or a board on a serial port."""
+"""What answers: the host program, an emulated board that counts, or a board on a serial port; made ready to start."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bs4nn_tc import targets
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.device import building
 from bs4nn_tc.device.boards import Board, load_board
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.model import network_file
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.targets import ApplicationTarget, Kind
+from bs4nn_tc.targets.application import ApplicationTarget
+from bs4nn_tc.targets.kinds import Kind, emulated_boards, open_target
 
 DEFAULT_BOARD = "qemu-m4"
 
@@ -58,18 +58,18 @@ def prepare(path: Path, kind: Kind | None, board_id: str | None, port: str | Non
     _check_goes_with(kind, board_id, port)
     name = path.name if made is None else made.name
     if kind is Kind.SERIAL:  # its firmware is there already, or `flash` brings it
-        return Runner(network, name, kind, None, lambda: targets.open_target(kind, made, port=port))
+        return Runner(network, name, kind, None, lambda: open_target(kind, made, port=port))
     board = _emulated_board(made, board_id) if kind is Kind.EMULATOR else None
-    built = made or project.generate(network, "live", [] if board is None else [board], folder)
+    built = made or project.generate(network, "network", [] if board is None else [board], folder)
     building.build(built, [building.NATIVE if board is None else board.id])
-    return Runner(network, name, kind, board, lambda: targets.open_target(kind, built, board, counting=True))
+    return Runner(network, name, kind, board, lambda: open_target(kind, built, board, counting=True))
 
 
 def _usual_kind(made: project.Project | None, port: str | None) -> Kind:
     """A port's board, else an emulated one where there is one, else the project's real one, else this computer."""
     if port is not None:
         return Kind.SERIAL
-    if made is None or targets.emulated_boards(made):
+    if made is None or emulated_boards(made):
         return Kind.EMULATOR
     return Kind.SERIAL if made.boards else Kind.NATIVE
 
@@ -92,7 +92,7 @@ def _emulated_board(made: project.Project | None, board_id: str | None) -> Board
         if board.emulator is None:
             raise UserError(f"{board.id} is a real board: flash it, and use --target serial")
         return board
-    there = [board.id for board in targets.emulated_boards(made)]
+    there = [board.id for board in emulated_boards(made)]
     chosen = board_id or (there[0] if there else None)
     if chosen is None or chosen not in there:
         asked = f"the emulated board '{chosen}'" if chosen else "no emulated board"
