@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 import csv
+import dataclasses
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from application import compile_application
 from conftest import Tool, assert_refused, random_network, require, run_tool
+from PIL import Image
 
 from bs4nn_tc import targets
 from bs4nn_tc.base.errors import TargetError, UserError
@@ -54,16 +54,16 @@ int application_read_sample(application_value_t *sample)
 """
 
 
-def network_of(shape: tuple[int, ...], kind: str, reading: dict[str, Any], outputs: int = 3, highest: int = 255) -> Network:
+def network_of(shape: tuple[int, ...], kind: str, reading: dict[str, Any], highest: int = 255) -> Network:
     """Random weights behind samples of a shape and type; 16 bits are scaled to 8."""
     values = int(np.prod(shape))
-    plain = random_network(RNG, (values, 20, outputs), intensity_max=highest)
+    plain = random_network(RNG, (values, 20, len(NAMES)), intensity_max=highest)
     stages = (Scale((-32768,), (1,), 8),) if kind == "int16" else ()
     return Network(
         plain.layers,
         16,
         input=Input(shape, highest, stages, kind),
-        class_names=NAMES[:outputs],
+        class_names=NAMES,
         data=TrainedOn("elsewhere", reading=reading),
     )
 
@@ -346,3 +346,37 @@ def test_files_that_cannot_be_classified(
     assert said.startswith("error: ")
     assert said.count("\n") == 1
     assert words in said
+
+
+def test_pictures_are_read_for_the_network(tool: Tool, tmp_path: Path) -> None:
+    """Of another size, colour and depth; ink of the other kind is told of. Scaled by hand: means of 2 x 2 squares."""
+    network = network_of((4, 4), "uint8", {}, highest=16)
+    assert network.data is not None
+    network = dataclasses.replace(network, data=dataclasses.replace(network.data, polarity="bright"))
+    network_file.save(network, tmp_path / "n.bs4nn")
+    grey = np.zeros((8, 8), np.uint8)
+    grey[2:6, 2:4] = 255
+    Image.fromarray(grey).convert("RGB").save(tmp_path / "ink.png")
+    Image.fromarray(255 - grey).save(tmp_path / "dark.png")
+    expected = np.zeros((4, 4), np.uint8)
+    expected[1:3, 1] = 16
+    assert files.read(tmp_path / "ink.png", network).tolist() == [expected.reshape(-1).tolist()]
+    assert files.read(tmp_path / "dark.png", network).tolist() == [(16 - expected).reshape(-1).tolist()]
+    status, said, notes = tool("classify", tmp_path / "n.bs4nn", tmp_path, "--json")
+    assert status == 0
+    assert notes.splitlines() == [
+        f"note: {tmp_path}/dark.png has dark ink, and the network has learned bright ink; bs4nn-tc adapt --invert makes "
+        "one for it"
+    ]
+    told = json.loads(said)["answers"]
+    assert [Path(one["file"]).name for one in told] == ["dark.png", "ink.png"]
+    assert [one["sample"] for one in told] == [None, None]
+    pixels = np.stack([16 - expected, expected]).reshape(2, 16)
+    assert [one["answer"] for one in told] == reference.run(network, pixels).answer.tolist()
+    np.save(tmp_path / "x.npy", pixels)
+    status, _, said = tool("classify", tmp_path / "n.bs4nn", tmp_path / "ink.png", tmp_path / "x.npy", "--quiet")
+    assert status == 0
+    network_file.save(recordings(), tmp_path / "r.bs4nn")
+    status, _, said = tool("classify", tmp_path / "r.bs4nn", tmp_path / "ink.png")
+    assert status == 2
+    assert "ink.png is a picture; the network takes 12x3 values of int16" in said

@@ -98,6 +98,8 @@ def classify(
     """Answer single samples, read from files in the same way as those that the network has learned."""
     network = project.open_project(path).network if path.is_dir() else network_file.load(path)
     read = [(file, files.read(file, network)) for file in files.listed(samples)]
+    for note in filter(None, (files.note_on_ink(file, of_file, network) for file, of_file in read)):
+        progress_console.print(f"note: {note}")
     if target is None and (port is not None or board is not None):
         target = Answerer.SERIAL if port is not None else Answerer.EMULATOR
     everything = np.concatenate([of_file for _, of_file in read])
@@ -166,9 +168,7 @@ def _show(rows: list[dict[str, Any]], network: Network) -> None:
     output.print(table)
 
 
-LabelOption = Annotated[
-    str, typer.Option(help="The class that the samples are of.")
-]
+LabelOption = Annotated[str, typer.Option(help="The class that the samples are of.")]
 OutOption = Annotated[Path, typer.Option("-o", "--output", help="The folder of the data set; nothing in it is lost.")]
 CountOption = Annotated[int | None, typer.Option(min=1, help="So many samples. [default: until Ctrl-C]")]
 SecondsOption = Annotated[float | None, typer.Option(min=0, help="For so long.")]

@@ -149,14 +149,12 @@ class Dataset:
             return self.samples.ground
         if len(self.image_shape) != 2 or min(self.image_shape) < 2 or self.train_images.dtype != np.uint8:
             return None
-        images = self.train_images[:_LOOKED_AT].reshape(-1, *self.image_shape)
-        borders = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
-        return float(np.median(np.concatenate([border.reshape(-1) for border in borders]))) / self.intensity_max
+        return ground_of(self.train_images[:_LOOKED_AT].reshape(-1, *self.image_shape)) / self.intensity_max
 
     @property
     def polarity(self) -> str | None:
         """Whether ink is "bright" on a black ground or "dark" on a light one; None for what is no grey picture."""
-        return None if self.ground is None else "dark" if self.ground > 0.5 else "bright"
+        return None if self.ground is None else polarity_of(self.ground)
 
     @property
     def picture(self) -> tuple[int, int]:
@@ -199,6 +197,17 @@ class Dataset:
         """Images and labels to choose by: those that `training` leaves (the last 10,000 of MNIST)."""
         part = self._split[1]
         return self.train_images[part], self.train_labels[part]
+
+
+def ground_of(pictures: NDArray[Any]) -> float:
+    """Median of the borders of (N, rows, columns) pictures."""
+    borders = (pictures[:, 0], pictures[:, -1], pictures[:, :, 0], pictures[:, :, -1])
+    return float(np.median(np.concatenate([border.reshape(-1) for border in borders])))
+
+
+def polarity_of(ground: float) -> str:
+    """What ink is like on a ground of such a share of white: "dark" on a light one, else "bright"."""
+    return "dark" if ground > 0.5 else "bright"
 
 
 def check_size(what: object, images: int, pixels: int) -> None:

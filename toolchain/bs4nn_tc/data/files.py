@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors
+from bs4nn_tc.data.dataset import ground_of, polarity_of
 from bs4nn_tc.data.sources import arrays, image_folder, pictures, recordings, sounds, tables
 from bs4nn_tc.data.sources.assembling import natural
 from bs4nn_tc.data.sources.reading import RECORDINGS, Reading
+from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.limits import MAX_INTENSITY
 from bs4nn_tc.model.network import Network
+from bs4nn_tc.model.stages import Shape, as_picture, shape_text
 
 _READERS: Mapping[str, Callable[[Path, Reading], NDArray[Any]]] = {
     ".npy": arrays.read_all,
@@ -66,16 +70,47 @@ def read(path: Path, network: Network) -> NDArray[Any]:
     reading = reading_of(network)
     if reader is tables.read_all and reading.kind == RECORDINGS:
         reader = recordings.read_all
-    samples = reader(path, reading)
     if reader is image_folder.read_all:
-        samples = _as_learned(samples, network)
-    highest = int(samples.max(initial=0))
-    if samples.dtype == np.uint8 and highest > network.input.intensity_max:
-        raise UserError(f"{path} has a value of {highest}; the network takes 0 to {network.input.intensity_max}")
+        return _picture(path, reading, network.input)
+    samples = reader(path, reading)
+    if samples.dtype == np.uint8 and samples.max(initial=0) > network.input.intensity_max:
+        raise UserError(f"{path} has a value of {samples.max()}; the network takes 0 to {network.input.intensity_max}")
     return samples
 
 
-def _as_learned(grey: NDArray[np.uint8], network: Network) -> NDArray[np.uint8]:
-    """(N, pixels) of 0 .. 255 in the intensities of a network, its ink as bright or dark as what that has learned."""
-    highest = network.input.intensity_max
+def _picture(path: Path, reading: Reading, taken: Input) -> NDArray[np.uint8]:
+    """(1, pixels) in the network's intensities."""
+    if taken.type != "uint8" or len(reading.shape) > 2:
+        raise UserError(
+            f"{path} is a picture; the network takes {shape_text(reading.shape)} values of {taken.type}: give such values "
+            "in a .npy file"
+        )
+    grey = image_folder.read_all(path, replace(reading, shape=_picture_shape(reading.shape)))
+    highest = taken.intensity_max
     return ((grey.astype(np.int64) * highest + MAX_INTENSITY // 2) // MAX_INTENSITY).astype(np.uint8)
+
+
+def _picture_shape(shape: Shape) -> Shape:
+    """(rows, columns): a square, where only the number of values is known."""
+    side = math.isqrt(shape[0])
+    return (side, side) if len(shape) == 1 and side * side == shape[0] else as_picture(shape)
+
+
+def note_on_ink(path: Path, samples: NDArray[Any], network: Network) -> str | None:
+    """A line for people where a picture's ink is bright and the network has learned dark ink, or the other way round.
+
+    Args:
+        path: the file.
+        samples: what `read` has given.
+        network: whose input has no stages that change it, and which says what it has learned; else there is nothing to say.
+    """
+    learned = None if network.data is None else network.data.polarity
+    if path.suffix.lower() not in pictures.ENDINGS or learned is None or network.input.stages:
+        return None
+    shape = _picture_shape(reading_of(network).shape)
+    found = polarity_of(ground_of(samples.reshape(-1, *shape)) / network.input.intensity_max)
+    if found == learned:
+        return None
+    return (
+        f"{path} has {found} ink, and the network has learned {learned} ink; bs4nn-tc adapt --invert makes one for it"
+    )
