@@ -24,6 +24,18 @@
 /* A value of a sample. */
 typedef uint8_t application_value_t;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+/*
+ * A new sample of your sensor, for `bs4nn-tc record`: fill all APPLICATION_INPUTS values and return 0, or anything else if
+ * that failed. Write it in a file of your own in src/; without one, the board says that it has no sensor.
+ */
+int application_read_sample(application_value_t *sample);
+#ifdef __cplusplus
+}
+#endif
+
 /* What the reference answers on a self-test sample; `checksum` covers the whole trace. */
 typedef struct {
     uint16_t answer;

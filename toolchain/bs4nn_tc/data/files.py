@@ -82,8 +82,8 @@ def _picture(path: Path, reading: Reading, taken: Input) -> NDArray[np.uint8]:
     """(1, pixels) in the network's intensities."""
     if taken.type != "uint8" or len(reading.shape) > 2:
         raise UserError(
-            f"{path} is a picture; the network takes {shape_text(reading.shape)} values of {taken.type}: give such values "
-            "in a .npy file"
+            f"{path} is a picture; the network takes {shape_text(reading.shape)} values of {taken.type}: give such "
+            "values in a .npy file"
         )
     grey = image_folder.read_all(path, replace(reading, shape=_picture_shape(reading.shape)))
     highest = taken.intensity_max
@@ -102,7 +102,7 @@ def note_on_ink(path: Path, samples: NDArray[Any], network: Network) -> str | No
     Args:
         path: the file.
         samples: what `read` has given.
-        network: whose input has no stages that change it, and which says what it has learned; else there is nothing to say.
+        network: which has to say what it has learned, and to have no stages that might change it.
     """
     learned = None if network.data is None else network.data.polarity
     if path.suffix.lower() not in pictures.ENDINGS or learned is None or network.input.stages:
@@ -111,6 +111,4 @@ def note_on_ink(path: Path, samples: NDArray[Any], network: Network) -> str | No
     found = polarity_of(ground_of(samples.reshape(-1, *shape)) / network.input.intensity_max)
     if found == learned:
         return None
-    return (
-        f"{path} has {found} ink, and the network has learned {learned} ink; bs4nn-tc adapt --invert makes one for it"
-    )
+    return f"{path} has {found} ink, and the network has learned {learned} ink: invert it"
