@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,9 +38,6 @@ from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.second import second
 from bs4nn_tc.targets import ApplicationTarget, Kind, Trace, runner
-
-# Until Ctrl-C.
-MANY = sys.maxsize
 
 
 class Answerer(StrEnum):
@@ -100,22 +97,23 @@ def classify(
     read = [(file, files.read(file, network)) for file in files.listed(samples)]
     for note in filter(None, (files.note_on_ink(file, of_file, network) for file, of_file in read)):
         progress_console.print(f"note: {note}")
-    if target is None and (port is not None or board is not None):
-        target = Answerer.SERIAL if port is not None else Answerer.EMULATOR
     everything = np.concatenate([of_file for _, of_file in read])
-    if target in (None, Answerer.REFERENCE, Answerer.KERNEL):
-        where = target or Answerer.REFERENCE
-        traces = _traces_here(network, everything, where)
-        label = where.value
+    kind = target or (Answerer.SERIAL if port else Answerer.EMULATOR if board else Answerer.REFERENCE)
+    if kind in (Answerer.REFERENCE, Answerer.KERNEL):
+        traces, label = _traces_here(network, everything, kind), kind.value
     else:
-        with _running(path, Kind(target.value), board, port, quiet) as (_, running):
+        with _running(path, Kind(kind.value), board, port, quiet) as (_, running):
             traces, label = [running.trace(sample) for sample in everything], running.label
-    names = [(file, place if len(of_file) > 1 else None) for file, of_file in read for place in range(len(of_file))]
-    rows = [_row(network, file, place, trace) for (file, place), trace in zip(names, traces, strict=True)]
+    rows = [_row(network, *name, trace) for name, trace in zip(_names(read), traces, strict=True)]
     if as_json:
         print_json({"network": str(path), "digest": network.digest, "target": label, "answers": rows})
     else:
         _show(rows, network)
+
+
+def _names(read: list[tuple[Path, NDArray[Any]]]) -> list[tuple[Path, int | None]]:
+    """The file of each sample, and its place in it, from 0; None where it is the only one."""
+    return [(file, place if len(of_file) > 1 else None) for file, of_file in read for place in range(len(of_file))]
 
 
 def _traces_here(network: Network, samples: NDArray[Any], where: Answerer) -> list[Trace]:
@@ -212,25 +210,45 @@ def record(  # noqa: PLR0913 - one parameter an option of the command line
     kind = target or (Kind.SERIAL if board is None else Kind.EMULATOR)
     with _running(path, kind, board, port, quiet) as (network, running), interruptible() as interrupted:
         kept = collecting.Collection(out, label, network)
-        played = None if play is None else np.concatenate([files.read(file, network) for file in files.listed(play)])
-        wanted = min(MANY if count is None else count, MANY if played is None else len(played))
-        end = time.monotonic() + (math.inf if seconds is None else seconds)
-        while len(kept.files) < wanted and time.monotonic() < end and not interrupted():
-            try:
-                sample = running.sample(None if played is None else played[len(kept.files)])
-            except TargetError:
-                if not interrupted():
-                    raise
-                break  # Ctrl-C has ended what the target runs in, too
+        end = math.inf if seconds is None else time.monotonic() + seconds
+        for played in itertools.islice(_played(play, network), count):
+            sample = _sample(running, played, interrupted) if time.monotonic() < end else None
+            if sample is None:
+                break
             written = kept.add(sample)
             if not quiet:
                 progress_console.print(f"{len(kept.files):,}: {written}")
         stopped = interrupted()
+    _tell_recorded(kept, out, label, as_json)
+    if stopped and (count is not None or seconds is not None):  # else that is how it ends
+        raise KeyboardInterrupt
+
+
+def _played(play: list[Path] | None, network: Network) -> Iterator[NDArray[Any] | None]:
+    """Samples (values,) of files; without any, no end of None, which is the board's own sensor."""
+    if play is None:
+        return itertools.repeat(None)
+    return itertools.chain.from_iterable(files.read(file, network) for file in files.listed(play))
+
+
+def _tell_recorded(kept: collecting.Collection, out: Path, label: str, as_json: bool) -> None:
     number = len(kept.files)
     if as_json:
         names = list(dict.fromkeys(map(str, kept.files)))
         print_json({"folder": str(out), "label": label, "samples": number, "files": names})
     else:
         output.print(f"{out}: {number:,} sample{'s' * (number != 1)} of '{printable(label, 60)}'")
-    if stopped and (count is not None or seconds is not None):  # else that is how it ends
-        raise KeyboardInterrupt
+
+
+def _sample(
+    running: ApplicationTarget, played: NDArray[Any] | None, interrupted: Callable[[], bool]
+) -> NDArray[Any] | None:
+    """The next sample of a board; None after Ctrl-C, which may have ended what the target runs in, too."""
+    if interrupted():
+        return None
+    try:
+        return running.sample(played)
+    except TargetError:
+        if not interrupted():
+            raise
+        return None
