@@ -182,14 +182,15 @@ def test_the_command_line_warns_and_the_json_and_the_file_carry_it(tmp_path: Pat
     warnings = told["warnings"]
     assert warnings[0].startswith("test images: no output neuron fires on 100.0% of the images")
     assert "silent" in told["failed"]
-    *lines, error = done.stderr.splitlines()
+    look, *lines, error = done.stderr.splitlines()
+    assert look.startswith("data: ")
     assert lines == [f"warning: {line}" for line in warnings]
     assert error.startswith(f"error: {tmp_path}/n.bs4nn is written, but the network fails (silent")
     assert "--accept" in error
     assert network_file.load(tmp_path / "n.bs4nn").description["warnings"] == warnings
     accepted = run_tool(*call, "--resume", "--accept", "-o", tmp_path / "m.bs4nn")
     assert accepted.returncode == 0, accepted.stderr
-    assert accepted.stderr.splitlines() == lines
+    assert accepted.stderr.splitlines() == [look, *lines]
     assert (tmp_path / "m.bs4nn").read_bytes() == (tmp_path / "n.bs4nn").read_bytes()
     for fast in ((), ("--fast",)):
         done = run_tool("evaluate", tmp_path / "n.bs4nn", "--quiet", "--json", *fast)
