@@ -91,6 +91,12 @@ CodingOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help=f"How values become spikes: {codings.SYNTAX}. [default: by trials]"),
 ]
+FitOption = Annotated[
+    str | None, typer.Option(metavar="BOARD", help="Take the widest hidden layer that fits a board (see `boards`).")
+]
+FlashOption = Annotated[
+    str | None, typer.Option(metavar="BYTES", help="Take the widest hidden layer that fits so much flash, e.g. 16KB.")
+]
 TensorboardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
 ]
@@ -116,6 +122,8 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     run: RunOption = None,
     resume: ResumeOption = False,
     coding: CodingOption = None,
+    fit: FitOption = None,
+    flash: FlashOption = None,
     option: SetOption = None,
     tensorboard: TensorboardOption = False,
     accept: AcceptOption = False,
@@ -151,8 +159,9 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     if resume:
         asked = resuming.of_run(asked, resuming.given(context), folder)
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(asked.file)
+    room = choosing.room(fit, flash, asked)
     loaded = load_dataset(asked.dataset, asked.data_dir, reading=asked.reading)
-    asked, loaded = choosing.chosen(asked, loaded, folder, resume, quiet)
+    asked, loaded = choosing.chosen(asked, loaded, folder, room, resume, quiet)
     results = _train_each(asked, folder, loaded, resume, quiet)
     published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
     warn([finding.text for finding in published.findings])

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.data import codings
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.training import trials
+from bs4nn_tc.training.fitting import Room
 from bs4nn_tc.training.run_folder import CHOICE, TRIALS
 from bs4nn_tc.training.trials import Effort, Outcome, Plan
 
@@ -51,6 +52,7 @@ class Wanted:
         settings: "name=value" of the recipe.
         seed: of the trials.
         epochs, time_steps: None for the recipe's own.
+        room: the hidden layer is to be as wide as there is room; None: nobody asked for that.
     """
 
     coding: str | None
@@ -59,6 +61,18 @@ class Wanted:
     seed: int
     epochs: int | None
     time_steps: int | None
+    room: Room | None = None
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """For a file."""
+        return {**asdict(replace(self, room=None)), "room": None if self.room is None else self.room.text}
+
+    def widened(self, dataset: Dataset, plan: Plan) -> Plan:
+        """The plan with as wide a hidden layer as there is room for, if that was asked for."""
+        if self.room is None:
+            return plan
+        return replace(plan, hidden=(self.room.widest(trials.coded(dataset, plan.coding, slice(None))),))
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,7 @@ class _Chooser:
 
     def __post_init__(self) -> None:
         self.pairs = trials.few(self.dataset.folds(), self.wanted.seed)
-        self.identity = json.loads(json.dumps({**asdict(self.wanted), "data": self.dataset.training_digest}))
+        self.identity = json.loads(json.dumps({**self.wanted.json, "data": self.dataset.training_digest}))
         self.path = self.folder / CHOICE
         if self.path.is_file():
             self._read()
@@ -224,7 +238,7 @@ def choose(dataset: Dataset, wanted: Wanted, folder: Path, on_trial: Callable[[s
         few_values = dataset.train_images.shape[1] < codings.FEW_VALUES
         hidden = wanted.hidden or (_WIDTHS[0 if few_values else 1],)
         coding = wanted.coding or chooser.coding(hidden)
-        plan, outcome = chooser.improved(Plan(coding, hidden, wanted.settings))
+        plan, outcome = chooser.improved(wanted.widened(dataset, Plan(coding, hidden, wanted.settings)))
     return Choice(plan, tuple(chooser.done.items()), len(chooser.pairs), outcome)
 
 
@@ -232,7 +246,7 @@ def unchosen(dataset: Dataset, wanted: Wanted, width: int) -> Choice:
     """What is taken without trials: what is wanted, and else values as they come, if they are intensities."""
     by_default = codings.AS_IT_COMES if dataset.train_images.dtype == np.uint8 else "range"
     coding = wanted.coding or as_they_come(dataset) or by_default
-    return Choice(Plan(coding, wanted.hidden or (width,), wanted.settings))
+    return Choice(wanted.widened(dataset, Plan(coding, wanted.hidden or (width,), wanted.settings)))
 
 
 def applied(dataset: Dataset, choice: Choice, wanted: Wanted) -> tuple[Dataset, tuple[str, ...]]:
