@@ -13,7 +13,7 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import codings
 from bs4nn_tc.data.datasets import Dataset
 from bs4nn_tc.model.stages import Values
-from bs4nn_tc.training import choice, trials
+from bs4nn_tc.training import augmentation, choice, trials
 
 pytestmark = pytest.mark.bounds
 
@@ -134,3 +134,15 @@ def test_tables_are_by_value_of_a_row_and_by_channel_of_a_recording() -> None:
         assert fitted == codings.fit("on-off", samples, features)
     grown = codings.fit_text("differences,range:all", samples, Values((4, 3), "int16", -32768, 32767))
     assert grown[1:] == codings.fit("range", samples[:, 3:] - samples[:, :-3], 1)
+
+
+def test_recordings_are_moved_in_time_and_their_ends_repeated() -> None:
+    recordings = np.arange(2 * 5 * 3).reshape(2, 15).astype(np.int16)
+    seen = set()
+    for seed in range(20):
+        moved = augmentation.rolled(np.random.default_rng(seed), recordings, (5, 3), 2).reshape(2, 5, 3)
+        for before, after in zip(recordings.reshape(2, 5, 3), moved, strict=True):
+            steps = [before.tolist().index(step) for step in after.tolist()]
+            move = next(move for move in range(-2, 3) if steps == [min(max(t + move, 0), 4) for t in range(5)])
+            seen.add(move)
+    assert seen == {-2, -1, 0, 1, 2}

@@ -69,7 +69,7 @@ COMMON = {
 }
 ALL = {"epochs": 20, "seed": 0, "all_images": False, "whole_shift": 0, "dropout": 0.0, "time_steps": 16, "rate": 1e-3,
        "batch": 100, "elastic": 0.0, "threshold_rate": 0.0, "max_silent": 0.1, "last_threshold": 0, "evenly": 0.0,
-       "recipe": "best"}  # fmt: skip
+       "roll": 0, "recipe": "best"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FROZEN)

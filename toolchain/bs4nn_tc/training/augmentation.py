@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,24 @@ def affine_maps(
     return np.stack([a, b, from_x, c, d, from_y], axis=1).astype(np.float32)
 
 
+def rolled(rng: np.random.Generator, samples: NDArray[Any], shape: tuple[int, ...], most: int) -> NDArray[Any]:
+    """Recordings moved in time at random, each by up to `most` steps; what is missing at an end is repeated.
+
+    Args:
+        rng: draws the moves.
+        samples: (N, values), as they come.
+        shape: of one, whose first axis is time.
+        most: in steps.
+    """
+    steps = shape[0]
+    moves = rng.integers(-most, most + 1, len(samples))
+    taken = (np.arange(steps)[None] + moves[:, None]).clip(0, steps - 1)
+    recordings = samples.reshape(len(samples), steps, -1)
+    return np.take_along_axis(recordings, taken[:, :, None], axis=1).reshape(samples.shape)
+
+
 def by_epoch(options: BestOptions, epoch: int) -> BestOptions:
     """The options with the augmentation of an epoch, counted from 0: in the last ones images stay where they are."""
     if epoch < round((1 - options.still) * options.epochs):
         return options
-    return replace(options, shift=0.0, whole_shift=0, rotation=0.0, stretch=0.0, elastic=0.0)
+    return replace(options, roll=0, shift=0.0, whole_shift=0, rotation=0.0, stretch=0.0, elastic=0.0)

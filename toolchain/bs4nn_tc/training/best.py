@@ -29,7 +29,7 @@ from bs4nn_tc.host.structures import Dropout
 from bs4nn_tc.host.surrogate import WARP_POINTS, AdamStep, warp
 from bs4nn_tc.model.limits import MAX_THRESHOLD
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.training.augmentation import affine_maps, by_epoch
+from bs4nn_tc.training.augmentation import affine_maps, by_epoch, rolled
 from bs4nn_tc.training.options import BestOptions
 from bs4nn_tc.training.trainer import Progress, frozen_layers, initial_signs, learning_material
 
@@ -51,6 +51,8 @@ class BestTrainer:
         self.dataset = dataset
         self._options = options
         self._images, self._labels, sizes = learning_material(dataset, options.hidden, options.all_images)
+        self._taken = dataset if dataset.samples is None else dataset.samples
+        self._samples = self._taken.train_images if options.all_images else self._taken.training()[0]
         rng = np.random.default_rng([options.seed, 0])
         self._proxies = [
             rng.uniform(-options.start, options.start, (inputs, neurons)).astype(np.float32)
@@ -112,11 +114,16 @@ class BestTrainer:
         drawn = rng.uniform(-options.elastic, options.elastic, (len(chosen), 2, WARP_POINTS, WARP_POINTS))
         fields = drawn.astype(np.float32)
         parts = [slice(part * len(chosen) // PARTS, (part + 1) * len(chosen) // PARTS) for part in range(PARTS)]
+        learned = self._images[chosen]
+        if options.roll:
+            learned = self.dataset.input.prepare(
+                rolled(rng, self._samples[chosen], self._taken.image_shape, options.roll)
+            )
         dropouts = [Dropout.drawn(rng, own.stop - own.start, sum(options.hidden), options.dropout) for own in parts]
 
         def learn_part(part: int) -> float:
             own = parts[part]
-            images = self._images[chosen[own]]
+            images = np.ascontiguousarray(learned[own])
             if maps is not None:
                 images = warp(images, self.dataset.picture, maps[own], fields[own])
             return self.host.surrogate_gradients(

@@ -36,6 +36,8 @@ _GAIN = 0.003
 _WIDTHS = (64, 128)
 # So large a share of black values is a ground, on which bright ink lies.
 _GROUND = 0.2
+# Shares of their steps by which recordings may be moved.
+_ROLLS = (0.03, 0.1)
 # Settings with which validation samples are learned from.
 _ALL = {f"all_images={yes}" for yes in ("True", "true", "yes", "1")}
 # The commonest class is so many times as frequent as the rarest one: classes may be drawn more evenly.
@@ -216,6 +218,9 @@ class _Chooser:
             still = ("shift=0", "rotation=0", "stretch=0", "mirror=0")
             moved = (f"shift={max(self.dataset.image_shape) / 28:.2g}", "rotation=6", "stretch=0.06")
             groups.append([still, moved, (*moved, "mirror=1")])
+        shape = self.dataset.image_shape
+        if self.dataset.train_images.shape[1] >= codings.FEW_VALUES and len(shape) <= 2:
+            groups.insert(0, [(f"roll={max(1, round(shape[0] * share))}",) for share in _ROLLS])
         for group in groups:
             yield [one for one in group if not said & {setting.partition("=")[0] for setting in one}]
 

@@ -69,6 +69,8 @@ class BestOptions(_EveryOptions):
         max_silent: the sweep takes no other output threshold than the trained one with a larger silent share.
         last_threshold: with all_images, which leave none for that sweep, the output threshold of the network that is
             handed over; 0: the trained one.
+        roll: augmentation of recordings and rows, before their stages: moved by up to this many steps each way; what is
+            missing at an end is repeated.
         evenly: classes are drawn alike often while learning (1), as often as they come (0), or in between.
     """
 
@@ -85,6 +87,7 @@ class BestOptions(_EveryOptions):
     threshold_rate: float = 0.0
     max_silent: float = 0.1
     last_threshold: int = 0
+    roll: int = 0
     evenly: float = 0.0
     recipe: str = "best"
 
@@ -320,8 +323,9 @@ def _check_best(options: BestOptions) -> None:
         raise UserError("thresholds and batch must be 1 or more, windows more than 0")
     if options.evenly > 1:
         raise UserError(f"evenly is {options.evenly}; 0 to 1 is allowed")
-    if options.last_threshold < 0:
-        raise UserError(f"last_threshold is {options.last_threshold}; 0 or more is allowed")
+    for name in ("last_threshold", "roll"):
+        if getattr(options, name) < 0:
+            raise UserError(f"{name} is {getattr(options, name)}; 0 or more is allowed")
     if options.still > 1:
         raise UserError(f"still is {options.still}; a share of the epochs, 0 to 1, is allowed")
     highest = max(options.output_threshold, options.last_threshold, *options.hidden_thresholds)
