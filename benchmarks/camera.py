@@ -29,7 +29,7 @@ from bs4nn_tc.device.kernel_library import Kernel
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
-from bs4nn_tc.model.stages import Grey, Values
+from bs4nn_tc.model.stages import Grey, SquareMeans, Values
 from bs4nn_tc.targets import Kind
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,12 +150,18 @@ def main(
     for what, prepared in SIMPLE.items():
         pixels = prepared(grey).round().astype(np.uint8).reshape(len(grey), -1)
         table.add_row(what, f"{(plain.classify(pixels).answer == labels).mean():.2%}", "")
-    for form in (camera.GREY, "rgb565"):
-        behind = camera.adapted(network, SIZE, form, "dark")
-        samples = as_sent(grey, form)
+    half = (SIZE[0] // 2, SIZE[1] // 2)
+    small = SquareMeans(2).apply(grey, Values(SIZE))
+    for form, size, samples in (
+        (camera.GREY, SIZE, grey),
+        ("rgb565", SIZE, as_sent(grey, "rgb565")),
+        ("grey", half, small),
+    ):
+        behind = camera.adapted(network, size, form, "dark")
         answers = answers_in_c(behind, samples)
         equal = int((answers == reference.run(behind, samples).answer).sum())
-        table.add_row(f"ink, frames of {form}", f"{(answers == labels).mean():.2%}", f"{equal:,} of {len(labels):,}")
+        what = f"ink, {size[1]} x {size[0]} of {form}"
+        table.add_row(what, f"{(answers == labels).mean():.2%}", f"{equal:,} of {len(labels):,}")
     Console().print(table)
 
 

@@ -177,7 +177,8 @@ def test_networks_that_take_no_pictures() -> None:
     layers = random_network(np.random.default_rng(0), (72, 3)).layers
     for taken, words in (
         (Input((72,)), "72 pixels, which is no square"),
-        (Input((8, 3, 3)), "8 x 3 x 3 values of uint8, which are no picture"),
+        (Input((8, 3, 3)), "8 x 3 x 3 values of uint8, which is no picture"),
+        (Input((36, 2), hop=3), "a stream, which is no picture"),
         (Input((12, 24), 16, (SquareMeans(2),)), "values up to 16"),
     ):
         with pytest.raises(UserError, match=words):

@@ -24,8 +24,9 @@ def picture_shape(network: Network) -> tuple[int, int]:
         UserError: it does not say, and no square; or its samples are no pictures.
     """
     shape, values = network.input.shape, network.sample_values
-    if network.input.type != "uint8" or len(shape) > 2:
-        raise UserError(f"the network takes {shape_text(shape)} values of {network.input.type}, which are no picture")
+    if network.input.type != "uint8" or network.input.hop or len(shape) > 2:
+        what = "a stream" if network.input.hop else f"{shape_text(shape)} values of {network.input.type}"
+        raise UserError(f"the network takes {what}, which is no picture")
     if len(shape) == 2:
         return shape[0], shape[1]
     side = int(values**0.5)
