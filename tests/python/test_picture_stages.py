@@ -212,6 +212,7 @@ def test_as_json_and_back() -> None:
     assert written[0] == {"kind": "grey", "format": "yuyv"}
     assert written[-1]["box"] == [20, 20]
     assert stages.from_json(written) == taken
+    assert len({*stages.from_json(written), *taken}) == 5  # tuples, not lists
 
 
 @pytest.mark.parametrize(
@@ -277,6 +278,7 @@ CASES: list[tuple[Stage, Values, np.ndarray]] = [
     *((MNIST, Values(shape), noise(1, shape)) for shape in ((28, 28), (33, 50), (61, 80))),
     *((MNIST, Values((60, 80)), paper(seed, (60, 80))) for seed in (1, 4)),
     (Ink("bright", 8, 8, (8, 8), (1024, 1024), 16), Values((60, 80)), noise(4, (60, 80))),
+    (Ink("dark", 13, 128, (12, 128), (1664, 16384), 255), Values((28, 300)), noise(1, (28, 300))),
 ]
 
 
@@ -348,7 +350,7 @@ PROGRAM = """
 #include "board.h"
 #include "bs4nn_stages_pictures.h"
 %s
-static uint32_t to[500], scratch[800];
+static uint32_t to[500], scratch[1000];
 static void say(uint32_t value)
 {
     char text[12];
