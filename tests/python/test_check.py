@@ -56,7 +56,10 @@ SPOILED: dict[str, tuple[Callable[[Dataset], dict[str, Any]], str]] = {
         "1 training samples are the same as one of another class",  # 0, 4 and 9 are of classes 0, 1 and 0
     ),
     "groups in both parts": (lambda whole: {"test_groups": np.arange(300) % 12}, "10 of 10 groups have training and"),
-    "one group": (lambda whole: {"groups": np.minimum(whole.groups, 8) * (whole.train_labels > 0)}, "one group alone"),
+    "torn groups": (
+        lambda whole: {"groups": np.minimum(whole.groups, 8) * (whole.train_labels > 0)},
+        "no group can be held out",
+    ),
     "empty": (lambda whole: {"train_images": changed(whole.train_images, [3, 6], 0)}, "2 of 900 training samples"),
     "even": (lambda whole: {"test_images": changed(whole.test_images, 5, 44)}, "1 of 300 test samples have one and"),
     "uneven": (

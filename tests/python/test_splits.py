@@ -34,8 +34,8 @@ def test_groups_are_left_whole_and_no_class_is_lost(pairs: list[tuple[int, int]]
     for label in of_class:
         if (labels == label).sum() > 1:
             assert 0 < chosen[labels == label].sum() < (labels == label).sum()
-    if min(map(len, of_class.values())) >= 2 and len(of_class) == 1:
-        assert not set(groups[chosen]) & set(groups[~chosen])
+    if min(map(len, of_class.values())) >= 2 and len(set(groups[chosen]) & set(groups[~chosen])):
+        assert len(of_class) > 1  # torn, for no part had all classes
     for learned, validation in splits.folds(labels, groups):
         assert sorted([*learned, *validation]) == list(range(len(labels)))
         if min(map(len, of_class.values())) >= 2:
@@ -56,7 +56,15 @@ def test_recordings_that_have_one_class_each_are_held_out_in_every_class() -> No
     data = sorted_set(20, groups)
     learned, chosen = (set(groups[part].tolist()) for part in data._split)
     assert not learned & chosen
-    assert all({0, 1, 2} & {group // 3 for group in part} == {0, 1, 2} for part in (learned, chosen))
+    assert all({group // 3 for group in part} == {0, 1, 2} for part in (learned, chosen))
+    assert chosen == {0, 3, 6}  # 9 of 60 samples, the nearest to a sixth
+
+
+def test_a_larger_part_is_held_out_where_small_ones_lack_a_class() -> None:
+    labels = np.array([0, 1, 2, 0, 0, 1, 2, 2])
+    groups = np.array([0, 0, 0, 1, 1, 2, 3, 3])  # only the first one says everything
+    chosen = splits.held_out(labels, groups, 6)
+    assert set(groups[chosen].tolist()) in ({0}, {1, 2, 3})
 
 
 def test_without_groups_every_class_gives_its_share() -> None:

@@ -69,23 +69,19 @@ def held_out(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, parts:
         parts: so many; where a class has fewer groups or samples, a larger share of it is held out.
     """
     classes, counts = np.unique(labels, return_counts=True)
-    whole = None if groups is None or fewest_groups(labels, groups) < 2 else groups
-    chosen: NDArray[np.bool_] = np.equal(deal(labels, whole, parts), 0)
-    if whole is None:
-        for label in classes[counts < parts]:
-            own = np.flatnonzero(labels == label)
-            chosen[own] = False
-            chosen[own[-1]] = len(own) > 1
-        return chosen
-    for label in classes:  # in few groups: the smallest of them, too
-        own = labels == label
-        if not chosen[own].any() or chosen[own].all():
-            names, sizes = np.unique(whole[own], return_counts=True)
-            chosen[np.isin(whole, names)] = False
-            chosen[whole == names[np.argmin(sizes)]] = True
-    if all(0 < chosen[labels == label].sum() < counts[index] for index, label in enumerate(classes)):
-        return chosen
-    return held_out(labels, None, parts)
+    if groups is not None and fewest_groups(labels, groups) >= 2:
+        for count in range(parts, 1, -1):  # in few groups a part may lack a class; larger ones do not
+            dealt = deal(labels, groups, count)
+            whole = [dealt == part for part in range(count)]
+            fit = [one for one in whole if all(len(np.unique(labels[half])) == len(classes) for half in (one, ~one))]
+            if fit:
+                return min(fit, key=lambda one: abs(int(one.sum()) - len(labels) / parts))
+    chosen: NDArray[np.bool_] = np.equal(deal(labels, None, parts), 0)
+    for label in classes[counts < parts]:
+        own = np.flatnonzero(labels == label)
+        chosen[own] = False
+        chosen[own[-1]] = len(own) > 1
+    return chosen
 
 
 def folds(labels: NDArray[np.int64], groups: NDArray[np.int64] | None) -> list[tuple[Parts, Parts]]:

@@ -326,8 +326,8 @@ def _too_many(path: Path, rows: str, features: int) -> str:
 
 def _numbers(path: Path, layout: _Layout, rows: list[list[str]], lines: list[int]) -> NDArray[np.float32]:
     """(rows, features) of their cells; NaN where one is missing."""
-    with contextlib.suppress(ValueError, OverflowError):
-        return np.array(rows).astype(np.float64).astype(np.float32)
+    with contextlib.suppress(ValueError):
+        return np.fromiter(map(float, itertools.chain.from_iterable(rows)), np.float32).reshape(len(rows), -1)
     numbers = np.empty((len(rows), len(layout.features)), np.float32)
     for row, cells in enumerate(rows):
         for column, cell in enumerate(cells):
