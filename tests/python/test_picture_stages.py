@@ -67,7 +67,7 @@ sides = st.integers(1, 24)
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(sorted(FORMATS)), sides, sides, seeds)
 def test_grey(form: str, rows: int, columns: int, seed: int) -> None:
     values = Values((rows, columns, FORMATS[form]))
@@ -128,7 +128,7 @@ def inks(draw: Any) -> Ink:
     return Ink(draw(st.sampled_from(["dark", "bright"])), rows, columns, box, centre, draw(st.integers(1, 255)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(inks(), st.integers(28, 60), st.integers(28, 60), seeds, st.booleans())
 @example(MNIST, 28, 28, 1, False)
 @example(MNIST, 83, 60, 2, False)
@@ -383,8 +383,7 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("optimization", ["-O2", "-Os"])
-@pytest.mark.parametrize("name", ["qemu-m0", "qemu-m4"])
+@pytest.mark.parametrize(("name", "optimization"), [("qemu-m0", "-O2"), ("qemu-m0", "-Os"), ("qemu-m4", "-O2")])
 def test_on_emulated_cores_within_their_bounds(name: str, optimization: str, tmp_path: Path) -> None:
     constants, body = "", ""
     for number, (stage, values, _) in enumerate(CASES):
