@@ -386,3 +386,35 @@ def test_pictures_are_read_for_the_network(tool: Tool, tmp_path: Path) -> None:
     status, _, said = tool("classify", tmp_path / "r.bs4nn", tmp_path / "ink.png")
     assert status == 2
     assert "ink.png is a picture; the network takes 12 x 3 values of int16" in said
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "ending"),
+    [
+        ("12x3", [], ".csv"),
+        ("400", ["--rate", "4000"], ".wav"),
+        ("5", [], "train.csv"),
+        ("6x9", ["--type", "uint8"], ".png"),
+    ],
+)
+def test_a_blank_network_records_before_anything_has_learned(
+    shape: str, options: list[str], ending: str, tool: Tool, tmp_path: Path
+) -> None:
+    status, _, said = tool("blank", shape, *options, "-o", tmp_path / "blank.bs4nn")
+    assert status == 0, said
+    network = network_file.load(tmp_path / "blank.bs4nn")
+    assert network.input.shape == tuple(map(int, shape.split("x")))
+    samples = raw(network, 3)
+    kept = collecting.Collection(tmp_path / "data", "a", network)
+    assert str(kept.add(samples[0])).endswith(ending)
+    assert np.array_equal(files.read(kept.files[0], network)[0], samples[0])
+    upper = samples if kept.files[0].suffix == ".png" else ((samples.astype(int) + 32768 + 128) // 256).clip(max=255)
+    assert np.array_equal(network.input.prepare(samples), upper)
+
+
+@pytest.mark.parametrize("shape", ["", "0", "x", "3x", "70000", "300x300", "1x2x3x4", "-3", "3.5"])
+def test_shapes_that_no_sample_has(shape: str, tool: Tool, tmp_path: Path) -> None:
+    status, _, said = tool("blank", "-o", tmp_path / "blank.bs4nn", "--", shape)
+    assert status == 2
+    assert said.count("\n") == 1
+    assert not (tmp_path / "blank.bs4nn").exists()

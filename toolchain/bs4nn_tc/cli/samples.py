@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,10 +18,11 @@ import typer
 from numpy.typing import NDArray
 from rich.table import Table
 
-from bs4nn_tc.base.errors import TargetError
+from bs4nn_tc.base.errors import TargetError, UserError
 from bs4nn_tc.base.interrupts import interruptible
 from bs4nn_tc.base.text import printable
 from bs4nn_tc.cli.common import (
+    GET,
     HERE,
     RUN,
     JsonOption,
@@ -34,6 +36,7 @@ from bs4nn_tc.cli.common import (
 from bs4nn_tc.data import collecting, files
 from bs4nn_tc.device.codegen import project
 from bs4nn_tc.device.kernel_library import Kernel
+from bs4nn_tc.model import blank as blanks
 from bs4nn_tc.model import network_file, reference
 from bs4nn_tc.model.network import Network
 from bs4nn_tc.model.second import second
@@ -252,3 +255,29 @@ def _sample(
         if not interrupted():
             raise
         return None
+
+
+class ValueType(StrEnum):
+    """Of the values of a sample."""
+
+    UINT8 = "uint8"
+    INT16 = "int16"
+
+
+@app.command(epilog="Example: bs4nn-tc blank 119x6 --type int16 -o recorder.bs4nn", rich_help_panel=GET)
+def blank(
+    shape: Annotated[
+        str,
+        typer.Argument(metavar="SHAPE", help="Of a sample: values, steps x channels, or rows x columns, as in 119x6."),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--output", help="The network file to write.")],
+    kind: Annotated[ValueType, typer.Option("--type", help="Of its values.")] = ValueType.INT16,
+    rate: Annotated[int | None, typer.Option(min=100, max=1_000_000, help="Of sounds: samples a second.")] = None,
+) -> None:
+    """Make a network that knows nothing, so that a board can `record` before there is a network that has learned."""
+    if not re.fullmatch(r"[0-9]{1,6}(x[0-9]{1,6}){0,2}", shape):
+        raise UserError(f"{printable(shape, 40)} is no shape; 140, 119x6 or 28x28 are")
+    network_file.check_output(out)
+    made = blanks.blank(tuple(map(int, shape.split("x"))), kind.value, rate)
+    network_file.save(made, out)
+    output.print(f"{out}: {made.shape_text}, for samples of {shape} values of {kind.value}")
