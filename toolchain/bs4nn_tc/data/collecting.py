@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.base.files import disk_errors, write_atomically
 from bs4nn_tc.base.text import printable
-from bs4nn_tc.data.files import reading_of
+from bs4nn_tc.data.files import are_recordings, reading_of
 from bs4nn_tc.data.sources import folders, pictures
 from bs4nn_tc.data.sources.reading import SOUNDS
 from bs4nn_tc.model.limits import MAX_INTENSITY
@@ -96,8 +96,10 @@ class Collection:
         """The ending of the files, or the name of the table."""
         if len(self._shape) == 1:
             return ".wav" if self._reading.kind == SOUNDS and self._input.type == "int16" else TABLE
-        if len(self._shape) == 2:
-            return ".png" if self._input.type == "uint8" else ".csv"
+        if are_recordings(self._reading):
+            return ".csv"
+        if len(self._shape) == 2 and self._input.type == "uint8":
+            return ".png"
         raise UserError(
             f"samples of {shape_text(self._shape)} values are kept in no kind of file that a data set is read from; "
             "recorded are rows of values, pictures, sounds and recordings"

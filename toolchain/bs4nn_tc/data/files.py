@@ -16,7 +16,7 @@ from bs4nn_tc.base.files import disk_errors
 from bs4nn_tc.data.dataset import ground_of, polarity_of
 from bs4nn_tc.data.sources import arrays, image_folder, pictures, recordings, sounds, tables
 from bs4nn_tc.data.sources.assembling import natural
-from bs4nn_tc.data.sources.reading import RECORDINGS, Reading
+from bs4nn_tc.data.sources.reading import TABLE, Reading
 from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.limits import MAX_INTENSITY
 from bs4nn_tc.model.network import Network
@@ -68,7 +68,7 @@ def read(path: Path, network: Network) -> NDArray[Any]:
     if reader is None:
         raise UserError(f"{path} is no file of samples; taken are {', '.join(_READERS)}")
     reading = reading_of(network)
-    if reader is tables.read_all and reading.kind == RECORDINGS:
+    if reader is tables.read_all and are_recordings(reading):
         reader = recordings.read_all
     if reader is image_folder.read_all:
         return _picture(path, reading, network.input)
@@ -76,6 +76,11 @@ def read(path: Path, network: Network) -> NDArray[Any]:
     if samples.dtype == np.uint8 and samples.max(initial=0) > network.input.intensity_max:
         raise UserError(f"{path} has a value of {samples.max()}; the network takes 0 to {network.input.intensity_max}")
     return samples
+
+
+def are_recordings(reading: Reading) -> bool:
+    """Whether samples are steps x channels, which a text file has one row a step of, not one row a sample."""
+    return len(reading.shape) == 2 and reading.type == "int16" and reading.kind != TABLE
 
 
 def _picture(path: Path, reading: Reading, taken: Input) -> NDArray[np.uint8]:
