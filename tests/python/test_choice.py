@@ -99,7 +99,7 @@ def test_test_samples_are_left_alone(tmp_path: Path) -> None:
 def test_where_folds_have_chosen_all_samples_are_learned_from(tmp_path: Path) -> None:
     dataset = signed()
     found = choice.choose(dataset, wanted("range:all"), tmp_path, nothing)
-    behind, settings = choice.applied(dataset, found, wanted("range:all"))
+    behind, settings, _ = choice.applied(dataset, found, wanted("range:all"))
     assert "all_images=True" in settings
     assert behind.stages == codings.fit("range", dataset.train_images, 1)
     assert behind.stages != codings.fit("range", dataset.training()[0], 1)

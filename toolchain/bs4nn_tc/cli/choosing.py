@@ -68,6 +68,7 @@ def chosen(
         found = choice.unchosen(dataset, wanted, facts.HIDDEN)
     if room is not None and not quiet:
         progress_console.print(f"the widest hidden layer that fits {room.text}: {found.plan.hidden[0]} neurons")
-    behind, settings = choice.applied(dataset, found, wanted)
+    behind, settings, epochs = choice.applied(dataset, found, wanted)
     plan = found.plan
-    return replace(asked, coding=plan.coding, hidden=plan.hidden, settings=settings, out=asked.file), behind
+    taken = replace(asked, coding=plan.coding, hidden=plan.hidden, epochs=epochs, settings=settings, out=asked.file)
+    return taken, behind

@@ -30,6 +30,8 @@ from bs4nn_tc.training.trials import Effort, Outcome, Plan
 # (share of a run's epochs, folds, codings that go on) of the rounds in which codings are compared.
 _ROUNDS = ((0.1, 2, 3), (0.2, 5, 1))
 _LAST = _ROUNDS[-1]
+# In the end the plan is tried with so many of the epochs, too.
+_LONGER = 0.6
 # Something more is to be gained by another value than this, in score.
 _GAIN = 0.003
 # Neurons of the hidden layer to begin with, for few values a sample and for many.
@@ -86,12 +88,14 @@ class Choice:
         trials: (what was tried, what it came to), in their order; empty where nothing was.
         folds: by so many.
         outcome: of the plan's own last trial.
+        share: of the epochs of a whole run that this trial had.
     """
 
     plan: Plan
     trials: tuple[tuple[str, Outcome], ...] = ()
     folds: int = 1
     outcome: Outcome | None = None
+    share: float = 1.0
 
     @property
     def text(self) -> str:
@@ -244,7 +248,12 @@ def choose(dataset: Dataset, wanted: Wanted, folder: Path, on_trial: Callable[[s
         hidden = wanted.hidden or (_WIDTHS[0 if few_values else 1],)
         coding = wanted.coding or chooser.coding(hidden)
         plan, outcome = chooser.improved(wanted.widened(dataset, Plan(coding, hidden, wanted.settings)))
-    return Choice(plan, tuple(chooser.done.items()), len(chooser.pairs), outcome)
+        share = _LAST[0]
+        if len(chooser.pairs) > 1 and wanted.epochs is None:
+            longer = chooser.run(plan, chooser.effort(_LONGER, _LAST[1]))
+            if longer.score > outcome.score + _GAIN:
+                outcome, share = longer, _LONGER
+    return Choice(plan, tuple(chooser.done.items()), len(chooser.pairs), outcome, share)
 
 
 def unchosen(dataset: Dataset, wanted: Wanted, width: int) -> Choice:
@@ -254,16 +263,19 @@ def unchosen(dataset: Dataset, wanted: Wanted, width: int) -> Choice:
     return Choice(wanted.widened(dataset, Plan(coding, wanted.hidden or (width,), wanted.settings)))
 
 
-def applied(dataset: Dataset, choice: Choice, wanted: Wanted) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set behind the coding that was chosen, and the settings of the run.
+def applied(dataset: Dataset, choice: Choice, wanted: Wanted) -> tuple[Dataset, tuple[str, ...], int | None]:
+    """The data set behind the coding that was chosen, the settings of the run, and its epochs if they were chosen.
 
-    Where folds have chosen, nothing is left to be chosen by validation samples, and they are learned from, too.
+    Where folds have chosen, nothing is left to be chosen by validation samples, and they are learned from, too: for as
+    many epochs as in the trial that stands for the run.
     """
     settings = choice.plan.settings
     if choice.outcome is None or choice.folds == 1:
         learned = slice(None) if _ALL & set(settings) else dataset.learned
-        return trials.coded(dataset, choice.plan.coding, learned), settings
+        return trials.coded(dataset, choice.plan.coding, learned), settings, wanted.epochs
     behind = trials.coded(dataset, choice.plan.coding, slice(None))
     effort = Effort(1.0, choice.folds, wanted.seed, wanted.time_steps or 16, wanted.epochs)
-    last = trials.threshold_of(trials.options_of(behind, choice.plan, effort), choice.outcome.threshold_share)
-    return behind, ("all_images=True", f"last_threshold={last}", *settings)
+    options = trials.options_of(behind, choice.plan, effort)
+    last = trials.threshold_of(options, choice.outcome.threshold_share)
+    epochs = trials.epochs_of(options, choice.share) if wanted.epochs is None else wanted.epochs
+    return behind, ("all_images=True", f"last_threshold={last}", *settings), epochs

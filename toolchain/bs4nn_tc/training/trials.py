@@ -23,7 +23,7 @@ LEARNED, JUDGED = 5000, 2500
 _SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5)
 
 # More silent samples than this are worth as many right answers as this share of them.
-_SILENT, _WORTH = 0.1, 0.25
+_SILENT, _WORTH = 0.15, 0.25
 
 Pair = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -66,8 +66,8 @@ class Outcome:
 
     @property
     def score(self) -> float:
-        """What is compared: a rare class counts as much as half of all samples do."""
-        accuracy = (self.strict_accuracy + self.balanced_accuracy) / 2
+        """What is compared. A third of it is balanced: rare classes count, but a few samples do not decide."""
+        accuracy = (2 * self.strict_accuracy + self.balanced_accuracy) / 3
         return accuracy - _WORTH * max(0.0, self.silent_share - _SILENT)
 
     @property
@@ -175,7 +175,7 @@ def _learn(dataset: Dataset, plan: Plan, pair: Pair, effort: Effort) -> _Answers
     )
     behind = coded(fold, plan.coding, slice(None))
     options = options_of(behind, plan, effort)
-    options = replace(options, all_images=True, epochs=max(3, round(options.epochs * effort.share)))
+    options = replace(options, all_images=True, epochs=epochs_of(options, effort.share))
     trainer = BestTrainer(behind, options, threads=1)
     for epoch in range(trainer.epochs):
         for piece in range(trainer.pieces):
@@ -200,3 +200,8 @@ def options_of(behind: Dataset, plan: Plan, effort: Effort) -> BestOptions:
 def threshold_of(options: BestOptions, share: float) -> int:
     """An output threshold as a share of the trained one."""
     return max(1, round(options.output_threshold * share))
+
+
+def epochs_of(options: BestOptions, share: float) -> int:
+    """A share of the epochs of a whole run."""
+    return max(3, round(options.epochs * share))
