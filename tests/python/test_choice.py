@@ -18,7 +18,7 @@ from bs4nn_tc.training import augmentation, choice, trials
 pytestmark = pytest.mark.bounds
 
 
-def signed(count: int = 160) -> Dataset:
+def signed(count: int = 100) -> Dataset:
     """Eight values around 0; which of two classes a sample is shows in the sign of half of them alone."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 2
@@ -29,12 +29,19 @@ def signed(count: int = 160) -> Dataset:
     return Dataset("signed", whole[:cut], labels[:cut], whole[cut:], labels[cut:], (8,), 255, ("-", "+"))
 
 
-def wanted(coding: str | None = None, epochs: int = 20, settings: tuple[str, ...] = ()) -> choice.Wanted:
+def wanted(coding: str | None = None, epochs: int = 12, settings: tuple[str, ...] = ()) -> choice.Wanted:
     return choice.Wanted(coding, (16,), settings, 0, epochs, None)
 
 
 def nothing(_: str) -> None:
     pass
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> tuple[choice.Choice, bytes]:
+    """What the samples choose with a coding that was asked for, and its file."""
+    folder = tmp_path_factory.mktemp("chosen")
+    return choice.choose(signed(), wanted("on-off"), folder, nothing), (folder / "choice.json").read_bytes()
 
 
 def test_values_with_a_sign_are_learned_and_their_coding_is_kept(tmp_path: Path) -> None:
@@ -47,13 +54,16 @@ def test_values_with_a_sign_are_learned_and_their_coding_is_kept(tmp_path: Path)
     assert {row.split()[0] for row in rows[1:]} == set(codings.to_try(Values((8,), "int16", -32768, 32767)))
 
 
-def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
-    first, second = (choice.choose(signed(), wanted("on-off"), tmp_path / name, nothing) for name in ("a", "b"))
-    assert first == second
-    assert (tmp_path / "a" / "choice.json").read_bytes() == (tmp_path / "b" / "choice.json").read_bytes()
+def test_the_same_seed_chooses_the_same_whatever_the_test_samples_are(
+    tmp_path: Path, chosen: tuple[choice.Choice, bytes]
+) -> None:
+    dataset = signed()
+    dataset.test_images[:] = 0
+    assert choice.choose(dataset, wanted("on-off"), tmp_path, nothing) == chosen[0]
+    assert (tmp_path / "choice.json").read_bytes() == chosen[1]
 
 
-def test_an_interrupted_choice_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_an_interrupted_choice_goes_on_where_it_was(tmp_path: Path, chosen: tuple[choice.Choice, bytes]) -> None:
     tried: list[str] = []
 
     def interrupt(text: str) -> None:
@@ -68,7 +78,7 @@ def test_an_interrupted_choice_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = choice.choose(signed(), wanted("on-off"), tmp_path, tried.append)
     assert begun == tried[:2]
     assert len(tried) == len(set(tried)) == len(whole.trials)
-    assert whole == choice.choose(signed(), wanted("on-off"), tmp_path / "at once", nothing)
+    assert whole == chosen[0]
 
 
 def test_nothing_is_fitted_to_what_judges(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,22 +97,12 @@ def test_nothing_is_fitted_to_what_judges(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert all(not np.intersect1d(learned, judged).size for learned, judged in pairs)
 
 
-def test_test_samples_are_left_alone(tmp_path: Path) -> None:
-    dataset, other = signed(), signed()
-    other.test_images[:] = 0
-    one, two = (
-        choice.choose(data, wanted("range"), tmp_path / name, nothing) for data, name in ((dataset, "a"), (other, "b"))
-    )
-    assert one == two
-
-
-def test_where_folds_have_chosen_all_samples_are_learned_from(tmp_path: Path) -> None:
+def test_where_folds_have_chosen_all_samples_are_learned_from(chosen: tuple[choice.Choice, bytes]) -> None:
     dataset = signed()
-    found = choice.choose(dataset, wanted("range:all"), tmp_path, nothing)
-    behind, settings, _ = choice.applied(dataset, found, wanted("range:all"))
+    behind, settings, _ = choice.applied(dataset, chosen[0], wanted("on-off"))
     assert "all_images=True" in settings
-    assert behind.stages == codings.fit("range", dataset.train_images, 1)
-    assert behind.stages != codings.fit("range", dataset.training()[0], 1)
+    assert behind.stages == codings.fit("on-off", dataset.train_images, 8)
+    assert behind.stages != codings.fit("on-off", dataset.training()[0], 8)
 
 
 @pytest.mark.parametrize(

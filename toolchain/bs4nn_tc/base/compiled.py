@@ -254,6 +254,8 @@ def in_threads(work: Callable[[slice], int], count: int, threads: int | None = N
         The lowest of what it returned, which is where C code puts errors; 0 without images.
     """
     workers = max(1, min(threads or os.cpu_count() or 1, count))
+    if workers == 1:
+        return work(slice(0, count))
     bounds = np.linspace(0, count, workers + 1).astype(int)
     with ThreadPoolExecutor(workers) as pool:
         return min(pool.map(work, map(slice, bounds[:-1], bounds[1:])))

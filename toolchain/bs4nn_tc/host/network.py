@@ -21,6 +21,8 @@ from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
 EVALUATION_THREADS = 2
+# With fewer images to hand them over would take longer than they do.
+_FOR_THREADS = 256
 MAX_FAN_IN = 32_766  # potentials are 16 bits wide here, and the largest number means "has crossed"
 
 
@@ -73,7 +75,7 @@ def answers_of(
         answers = structures.Answers(*arrays, pointer(counts))
         return function(ctypes.byref(network), ctypes.byref(own), ctypes.byref(answers))
 
-    check_memory(in_threads(work, len(images), EVALUATION_THREADS))
+    check_memory(in_threads(work, len(images), EVALUATION_THREADS if len(images) >= _FOR_THREADS else 1))
     return HostAnswers(answer, response_time, spikes, lenient, np.sum(fired, axis=0))
 
 
