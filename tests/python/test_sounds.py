@@ -14,6 +14,7 @@ from bs4nn_tc.base.errors import MissingToolError, UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.data.datasets import Reading
 from bs4nn_tc.data.sources import recordings, sounds
+from bs4nn_tc.model.stages import Spectrum
 
 pytestmark = pytest.mark.bounds
 
@@ -125,7 +126,7 @@ def folder_of_sounds(folder: Path, speakers: tuple[str, ...] = ("ann", "bob", "c
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_voices_by_the_names_of_files_are_held_out_whole(tmp_path: Path, flat: bool) -> None:
-    loaded = datasets.load(str(folder_of_sounds(tmp_path, flat=flat)))
+    loaded = datasets.load(str(folder_of_sounds(tmp_path, flat=flat)), prepared=False)
     assert loaded.class_names == ("0", "1")
     assert loaded.train_images.dtype == np.int16
     assert loaded.image_shape == (round(0.23 * 8000),)
@@ -156,7 +157,7 @@ def test_window_rate_and_one_more_file(tmp_path: Path) -> None:
     folder_of_sounds(tmp_path / "set")
     fast = wav(np.repeat(tone(24_000, 0.3, 300)[:, None], 2, axis=1).tobytes(), 16, rate=24_000, channels=2)
     (tmp_path / "set" / "0" / "0_ann_9.wav").write_bytes(fast)
-    loaded = datasets.load(str(tmp_path / "set"), None, Reading(window=0.1))
+    loaded = datasets.load(str(tmp_path / "set"), None, Reading(window=0.1), prepared=False)
     assert loaded.image_shape == (800,)
     assert "1 of 25 sounds are brought to 8,000 samples a second" in loaded.notes
     reading = Reading.from_json(loaded.reading)
@@ -173,10 +174,23 @@ def test_more_than_16_khz_is_brought_down(tmp_path: Path) -> None:
         for number in range(4):
             content = wav(tone(48_000, 0.1, 300 + 50 * number).tobytes(), 16, rate=48_000)
             (tmp_path / label / f"{number}.wav").write_bytes(content)
-    loaded = datasets.load(str(tmp_path))
+    loaded = datasets.load(str(tmp_path), prepared=False)
     assert loaded.image_shape == (1600,)
     assert loaded.reading is not None
     assert loaded.reading["rate"] == 16_000
+
+
+def test_networks_hear_a_spectrum_that_tells_tones_apart(tmp_path: Path) -> None:
+    loaded = datasets.load(str(folder_of_sounds(tmp_path)))
+    assert loaded.stages == (Spectrum.mel(8000, 256, 256, 16),)
+    assert loaded.image_shape == (7, 16)  # of 1,840 steps
+    loudest = loaded.train_images.reshape(-1, 7, 16)[:, 3].argmax(axis=1)
+    low, high = (set(loudest[loaded.train_labels == label].tolist()) for label in (0, 1))
+    assert max(low) < min(high)  # 300 and 900 Hz
+    assert loaded.samples is not None
+    assert loaded.input.sample.count == 1840
+    plain = datasets.load(str(tmp_path), prepared=False)
+    assert np.array_equal(loaded.samples.train_images, plain.train_images)
 
 
 # ---- recordings ----

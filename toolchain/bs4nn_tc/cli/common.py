@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -179,10 +178,7 @@ def load_dataset(
     """
     if network is not None and network.data is not None:
         reading = datasets.Reading.from_json(network.data.reading)
-    if network is not None:
-        # Its own stages invert what it has learned inverted.
-        reading = replace(reading or datasets.Reading(), invert="no")
-    loaded = datasets.load(name, data_dir, reading)
+    loaded = datasets.load(name, data_dir, reading, prepared=network is None)
     for note in loaded.notes:
         progress_console.print(f"note: {note}")
     if network is not None:

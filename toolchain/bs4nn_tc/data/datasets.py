@@ -28,12 +28,12 @@ from bs4nn_tc.data.sources import (
 )
 from bs4nn_tc.data.sources.bundled import DEFAULT_DATA_DIR, NAMES
 from bs4nn_tc.data.sources.reading import ARRAYS, Reading
-from bs4nn_tc.data.stages import inverted, resized, sized_name, source_and_shape
+from bs4nn_tc.data.stages import heard, inverted, resized, sized_name, source_and_shape
 
 __all__ = ["DEFAULT_DATA_DIR", "NAMES", "Dataset", "Reading", "is_here", "load", "sized_name"]
 
 
-def load(name: str, data_dir: Path | None = None, reading: Reading | None = None) -> Dataset:
+def load(name: str, data_dir: Path | None = None, reading: Reading | None = None, prepared: bool = True) -> Dataset:
     """Load a data set.
 
     Args:
@@ -42,6 +42,8 @@ def load(name: str, data_dir: Path | None = None, reading: Reading | None = None
             see `stages.resized`.
         data_dir: where MNIST and Fashion-MNIST lie in torchvision's layout; "data" by default.
         reading: how its files are read; what they say themselves by default.
+        prepared: dark ink inverted, and of sounds the spectrum, by stages that networks which learn it will have. A
+            network that has learned has its own.
 
     Raises:
         MissingToolError: the data set or the package that brings it is not on this machine.
@@ -58,7 +60,7 @@ def load(name: str, data_dir: Path | None = None, reading: Reading | None = None
         else:
             whole = checked(_load_source(source, data_dir, replace(read, size=shape)))
             loaded = resized(whole, shape, read.crop)
-        return inverted(loaded, _invert(loaded, source, read))
+        return heard(inverted(loaded, _invert(loaded, source, read))) if prepared else loaded
     except MemoryError as error:
         raise UserError(f"{name} does not fit into the memory here; take fewer or smaller images") from error
 

@@ -5,6 +5,7 @@ A network that learns them has the stage in its own input (`model/stages.py`), a
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,11 +16,14 @@ from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data.dataset import Dataset
 from bs4nn_tc.data.sources.pictures import middle
 from bs4nn_tc.model.input import Input
-from bs4nn_tc.model.stages import Crop, Invert, Resize, SquareMeans, Stage
+from bs4nn_tc.model.stages import Crop, Invert, Resize, Spectrum, SquareMeans, Stage
+from bs4nn_tc.model.stages.signals import MAX_FRAME, MIN_FRAME
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})")
 _SIZED = re.compile(rf"(.+)-({_SIZE.pattern})", re.DOTALL)
 
+# Of a sound: about so long is a frame, so many there are at most, with so many bands; words of a second need no more.
+_FRAME_SECONDS, _MOST_FRAMES, _BANDS = 0.032, 32, 16
 # Share of white from which on a ground is light; that of photographs of anything is about a half.
 _LIGHT = 0.6
 
@@ -89,6 +93,19 @@ def inverted(dataset: Dataset, invert: str) -> Dataset:
     why = "ink is dark on a light ground" if invert == "auto" else "as --invert yes says"
     note = f"the images are inverted by a stage of the network, on the device, too: {why}; --invert no leaves them"
     return with_stages(replace(dataset, notes=(*dataset.notes, note)), (Invert(),))
+
+
+def heard(dataset: Dataset) -> Dataset:
+    """Sounds as how strong each band of frequencies is, frame by frame; all other data sets as they are."""
+    rate = (dataset.reading or {}).get("rate")
+    if rate is None:
+        return dataset
+    steps = dataset.image_shape[0]
+    frame = min(MAX_FRAME, max(MIN_FRAME, 1 << round(math.log2(rate * _FRAME_SECONDS))))
+    if steps < frame or frame // 2 - 3 < _BANDS:
+        return dataset
+    hop = max(frame, (steps - frame) // (_MOST_FRAMES - 1))
+    return with_stages(dataset, (Spectrum.mel(rate, frame, hop, _BANDS),))
 
 
 def with_stages(dataset: Dataset, stages: Sequence[Stage], name: str | None = None) -> Dataset:
