@@ -102,6 +102,9 @@ def test_help_has_an_example_for_every_verb() -> None:
         "flash",
         "boards",
         "doctor",
+        "classify",
+        "record",
+        "blank",
     )
     for verb in verbs:
         assert f"bs4nn-tc {verb}" in run_tool(verb, "--help").stdout

@@ -296,8 +296,10 @@ def _show_sweep(result: sweeping.Result, dataset: str, out: Path, as_json: bool)
     table = Table(
         title=f"{out}: {dataset}, validation images (*: nothing smaller is as accurate)", title_justify="left"
     )
-    for heading in ("", "network", "flash, bytes", "strict (95 % interval)", "response time", "silent", "found"):
-        table.add_column(heading, justify="left" if heading in ("", "network", "found") else "right")
+    for heading in ("", "network", "flash", "strict, 95 % interval", "steps", "silent", "found"):
+        wraps = heading in ("network", "found")  # where the terminal is narrow
+        text = heading in ("", "network", "found")
+        table.add_column(heading, justify="left" if text else "right", no_wrap=not wraps, overflow="fold")
     for one in outcomes:
         table.add_row(
             "*" if one.best else "",
