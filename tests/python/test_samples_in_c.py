@@ -20,7 +20,7 @@ from bs4nn_tc.model.input import Input
 from bs4nn_tc.model.network import Network
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
-NETWORKS, SAMPLES = 16, 3
+NETWORKS, SAMPLES = 10, 3
 
 # Of one network: memory of the exact sizes, which the sanitizers watch, and a workspace that holds anything.
 PROGRAM = """

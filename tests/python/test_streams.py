@@ -10,7 +10,7 @@ from pathlib import Path
 import naive
 import numpy as np
 import pytest
-from application import compile_application, link_application
+from application import link_application
 from conftest import SHARED, random_network, require
 
 from bs4nn_tc import targets
@@ -193,8 +193,6 @@ def test_a_minute_of_gestures_on_an_emulated_board(tmp_path: Path) -> None:
         assert pushed(target, recording) == wanted
         with pytest.raises(TargetError, match="another size"):
             target.push(recording[0][:3])
-    with targets.open_native(compile_application(made, tmp_path / "native")) as target:
-        assert pushed(target, recording[:500]) == [one for one in wanted if one[0] <= 500]
 
 
 def test_its_memory_is_in_the_plan(tmp_path: Path) -> None:
