@@ -146,3 +146,17 @@ def test_recordings_are_moved_in_time_and_their_ends_repeated() -> None:
             move = next(move for move in range(-2, 3) if steps == [min(max(t + move, 0), 4) for t in range(5)])
             seen.add(move)
     assert seen == {-2, -1, 0, 1, 2}
+
+
+def test_recordings_are_tried_with_moves_in_time_and_each_value_is_set_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(20) % 2
+    recordings = (rng.integers(-99, 99, (20, 70)) + 300 * labels[:, None]).astype(np.int16)
+    dataset = Dataset("made", recordings, labels, recordings, labels, (70,), 255, ("a", "b"))
+    tried: list[str] = []
+    choice.choose(dataset, choice.Wanted("range", (2,), ("dropout=0.1",), 0, 3, None), tmp_path, tried.append)
+    assert {move for text in tried for move in text.split() if move.startswith("roll")} == {"roll=2", "roll=7"}
+    for text in tried:
+        names = [setting.partition("=")[0] for setting in text.split()[2:]]
+        assert len(names) == len(set(names)), text
+        assert "dropout=0.1" in text

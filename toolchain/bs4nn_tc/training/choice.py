@@ -181,21 +181,34 @@ class _Chooser:
         wanted = self.wanted
         return Effort(share, folds, wanted.seed, wanted.time_steps or 16, wanted.epochs)
 
-    def coding(self, hidden: tuple[int, ...]) -> str:
-        """The best coding with so many neurons."""
-        left: Sequence[str] = codings.to_try(trials.values_of(self.dataset))
-        for share, folds, kept in _ROUNDS:
+    def coded(self, hidden: tuple[int, ...]) -> Plan:
+        """The best coding with so many neurons; of recordings also with moves in time, which not all codings stand."""
+        settings = self.wanted.settings
+        texts = codings.to_try(trials.values_of(self.dataset))
+        left: Sequence[Plan] = [Plan(one, hidden, settings) for one in texts]
+        for number, (share, folds, kept) in enumerate(_ROUNDS):
             effort = self.effort(share, folds)
-            score = {one: self.run(Plan(one, hidden, self.wanted.settings), effort).score for one in left}
-            left = sorted(left, key=lambda one: -score[one])[:kept]
+            if number + 1 == len(_ROUNDS):
+                moves = self._moves()[:1]
+                left = [replace(plan, settings=(*more, *settings)) for plan in left for more in ((), *moves)]
+            score = {plan: self.run(plan, effort).score for plan in left}
+            left = sorted(left, key=lambda plan: -score[plan])[:kept]
         return left[0]
+
+    def _moves(self) -> list[tuple[str, ...]]:
+        """Settings by which samples are moved in time, where they may be recordings."""
+        shape = self.dataset.image_shape
+        said = any(setting.startswith("roll=") for setting in self.wanted.settings)
+        if said or self.dataset.train_images.shape[1] < codings.FEW_VALUES or len(shape) > 2:
+            return []
+        return [(f"roll={max(1, round(shape[0] * share))}",) for share in _ROLLS]
 
     def improved(self, plan: Plan) -> tuple[Plan, Outcome]:
         """The plan with what gains most, one value after another."""
         effort = self.effort(*_LAST[:2])
         outcome = self.run(plan, effort)
         for group in self._variants(plan):
-            others = [Plan(plan.coding, plan.hidden, (*settings, *plan.settings)) for settings in group]
+            others = [_with(plan, settings) for settings in group]
             found = [(self.run(other, effort), other) for other in others]
             best, other = max(found, key=lambda one: one[0].score, default=(outcome, plan))
             if best.score > outcome.score + _GAIN:
@@ -222,11 +235,16 @@ class _Chooser:
             still = ("shift=0", "rotation=0", "stretch=0", "mirror=0")
             moved = (f"shift={max(self.dataset.image_shape) / 28:.2g}", "rotation=6", "stretch=0.06")
             groups.append([still, moved, (*moved, "mirror=1")])
-        shape = self.dataset.image_shape
-        if self.dataset.train_images.shape[1] >= codings.FEW_VALUES and len(shape) <= 2:
-            groups.insert(0, [(f"roll={max(1, round(shape[0] * share))}",) for share in _ROLLS])
+        groups.insert(0, [one for one in self._moves() if one[0] not in plan.settings])
         for group in groups:
             yield [one for one in group if not said & {setting.partition("=")[0] for setting in one}]
+
+
+def _with(plan: Plan, settings: tuple[str, ...]) -> Plan:
+    """The plan with other values in place of those that it has, or beside them."""
+    names = {setting.partition("=")[0] for setting in settings}
+    kept = [one for one in plan.settings if one.partition("=")[0] not in names]
+    return replace(plan, settings=(*settings, *kept))
 
 
 def choose(dataset: Dataset, wanted: Wanted, folder: Path, on_trial: Callable[[str], None]) -> Choice:
@@ -246,8 +264,8 @@ def choose(dataset: Dataset, wanted: Wanted, folder: Path, on_trial: Callable[[s
         chooser = _Chooser(dataset, wanted, folder, on_trial, interrupted)
         few_values = dataset.train_images.shape[1] < codings.FEW_VALUES
         hidden = wanted.hidden or (_WIDTHS[0 if few_values else 1],)
-        coding = wanted.coding or chooser.coding(hidden)
-        plan, outcome = chooser.improved(wanted.widened(dataset, Plan(coding, hidden, wanted.settings)))
+        asked = None if wanted.coding is None else Plan(wanted.coding, hidden, wanted.settings)
+        plan, outcome = chooser.improved(wanted.widened(dataset, asked or chooser.coded(hidden)))
         share = _LAST[0]
         if len(chooser.pairs) > 1 and wanted.epochs is None:
             longer = chooser.run(plan, chooser.effort(_LONGER, _LAST[1]))
