@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bs4nn_tc.base.errors import UserError
+from bs4nn_tc.data import codings
 from bs4nn_tc.model import stages
-from bs4nn_tc.model.stages import Contrast, Differences, Means, Spectrum, Values, of_type
+from bs4nn_tc.model.stages import Contrast, Differences, Means, Scale, Spectrum, Values, of_type
 
 
 def in_floats(stage: Spectrum, recordings: np.ndarray) -> np.ndarray:
@@ -121,3 +122,23 @@ def test_no_cosine_is_near_a_half() -> None:
         exact = 32_768 * np.cos(2 * np.pi * np.arange(frame) / frame)
         assert np.abs(np.abs(exact - np.floor(exact)) - 0.5).min() > 1e-3
         assert np.array_equal(Spectrum(frame, 1, (1, 2, 3)).cosines, exact.round())
+
+
+@pytest.mark.parametrize(
+    ("steps", "frame", "frames"), [(64, 64, 1), (640, 64, 19), (4000, 256, 30), (8000, 512, 30), (40_000, 512, 155)]
+)
+def test_a_coding_of_spectra(steps: int, frame: int, frames: int) -> None:
+    """Its frames follow from the length; what is fitted behind it sees levels, a table a band."""
+    recordings = tones(np.random.default_rng(2), 5, steps)
+    spectrum, fitted = codings.fit_text("spectrum,range", recordings, of_type((steps,), "int16"))
+    assert isinstance(spectrum, Spectrum)
+    assert isinstance(fitted, Scale)
+    assert (spectrum.frame, spectrum.hop, spectrum.bands) == (frame, frame // 2, 16)
+    assert spectrum.after(of_type((steps,), "int16")).shape == (frames, 16)
+    assert len(fitted.offset) == 16
+
+
+def test_what_has_no_spectrum_is_refused() -> None:
+    for values in (of_type((63,), "int16"), of_type((), "int16"), Values((640,)), of_type((4, 64, 2), "int16")):
+        with pytest.raises(UserError, match=r"spectr|frame"):
+            codings.fit_text("spectrum,range", np.zeros((1, max(values.count, 1)), values.dtype), values)

@@ -25,6 +25,7 @@ from bs4nn_tc.model.stages import (
     Quantiles,
     Scale,
     Shape,
+    Spectrum,
     Stage,
     Thermometer,
     Values,
@@ -104,8 +105,23 @@ AS_IT_COMES, INVERTED = "as-it-comes", "inverted"
 NAMES = (AS_IT_COMES, INVERTED, *_FITTED)
 # What the tables of a coding are fitted to: all values alike, those of each channel, or each value.
 TABLES = ("all", "channel", "value")
-# What may be done to a sample before: how it grows from step to step, or all of it spread from 0 to 255.
-_BEFORE: Mapping[str, Stage] = {"differences": Differences(), "contrast": Contrast(1)}
+# Of a recording whose rate nobody tells here: that of speech.
+_RATE, _BANDS, _FRAMES = 8000, 16, 20
+
+
+def _spectrum(values: Values) -> Stage:
+    """Bands of some twenty frames that overlap by half, of 64 to 512 steps each."""
+    steps = values.shape[0] if values.shape else 0
+    frame = 1 << min(max((2 * steps // _FRAMES).bit_length() - 1, 6), 9)
+    return Spectrum.mel(_RATE, frame, frame // 2, _BANDS)
+
+
+# What may be done to a sample before: how it grows from step to step, all of it spread from 0 to 255, its frequencies.
+_BEFORE: Mapping[str, Callable[[Values], Stage]] = {
+    "differences": lambda values: Differences(),
+    "contrast": lambda values: Contrast(1),
+    "spectrum": _spectrum,
+}
 SYNTAX = f"[{'|'.join(_BEFORE)},]NAME[:{'|'.join(TABLES)}] with a NAME of {', '.join(NAMES)}"
 
 
@@ -147,7 +163,7 @@ def fit_text(text: str, samples: NDArray[Any], values: Values) -> tuple[Stage, .
         raise UserError(f"--coding {printable(text, 80)}: there is {SYNTAX}")
     stages: tuple[Stage, ...] = ()
     if comma:
-        stages = (_BEFORE[before],)
+        stages = (_BEFORE[before](values),)
         following = stages[0].after(values)
         samples, values = stages[0].apply(samples, values), following
     stages = (*stages, *fit(name, samples, _features(tables, values.shape)))
