@@ -254,6 +254,7 @@ def cases(scratch: Path) -> list[Case]:
         Case("refine", old_files, (f"refine {digits} -o out.bs4nn --quiet",), ("out.bs4nn",)),
         Case("reorder in place", nothing, (f"reorder {digits}",), ("n.bs4nn",)),
         Case("upgrade in place", of_version_1, ("upgrade n.bs4nn --in-place",), ("n.bs4nn",)),
+        Case("blank", old_files, ("blank 12x3 -o out.bs4nn",), ("out.bs4nn",)),
         Case("adapt", old_files, ("adapt n.bs4nn --camera 16x12 -o out.bs4nn",), ("out.bs4nn",)),
         Case("report", old_files, (f"report {digits} -o out.html",), ("out.html",)),
     ]
