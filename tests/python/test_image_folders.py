@@ -512,8 +512,8 @@ def test_a_large_picture_needs_a_size(tmp_path: Path) -> None:
 
 
 def test_what_is_transparent_has_no_colour_when_it_is_scaled(tmp_path: Path) -> None:
-    both = np.zeros((4, 4, 2), np.uint8)
-    both[:2] = (200, 255)  # the rest is transparent black
+    both = np.full((4, 4, 2), (90, 0), np.uint8)  # of a grey that nobody sees
+    both[:2] = (200, 255)
     Image.fromarray(both, "LA").save(tmp_path / "a.png")
     picture = pictures.fitted(pictures.read(tmp_path / "a.png"), (1, 2), crop=False)
     assert picture.alpha is not None
