@@ -1,4 +1,4 @@
-"""Draw a digit with dark ink on unevenly lit paper, as a camera of 160 x 120 sees it: python draw.py PICTURE.png [DIGIT]"""
+"""Draw a digit with dark ink on unevenly lit paper, as a small camera sees it: python draw.py PICTURE.png [DIGIT]"""
 
 import sys
 

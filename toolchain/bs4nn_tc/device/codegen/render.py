@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 import bs4nn_tc
 from bs4nn_tc.base import resources
+from bs4nn_tc.base.text import printable
+from bs4nn_tc.data.sources.reading import Reading
 from bs4nn_tc.device.boards import Board
 from bs4nn_tc.device.codegen import memory, names, self_test, stages
 from bs4nn_tc.device.codegen.pack import PackedNetwork
@@ -23,6 +26,8 @@ from bs4nn_tc.model.stages import shape_text
 
 # Version of the data layout, BS4NN_FORMAT in bs4nn.h.
 KERNEL_FORMAT = 5
+# Of the values of a sample, those whose units the header tells; and what a name in a comment may consist of.
+_MOST_UNITS, _IN_COMMENT = 64, re.compile(r"[^\w .,:%()+-]", re.ASCII)
 
 
 def _hex_lines(values: NDArray[Any], per_line: int, digits: int) -> Iterator[str]:
@@ -80,9 +85,29 @@ def _values(network: Network, packed: PackedNetwork, name: str) -> dict[str, Any
         "stage_headers": [path.name for path in stages.files(network.input) if path.suffix == ".h"],
         "stage_plan": stages.plan(network.input, packed.workspace_words, name),
         "ctype": stages.CTYPES[network.input.type],
+        "units": textwrap.wrap(", ".join(_units(network)[:_MOST_UNITS]), 100),
         "step_values": network.input.step_values,
         "sample_bytes": network.sample_values * network.input.sample.dtype.itemsize,
     }
+
+
+def _units(network: Network) -> list[str]:
+    """What the values of a sample are, in the units of the data set: "alcohol x 100"; [] where nobody knows.
+
+    Names come from files of people whom nobody should trust, and stand in a comment.
+    """
+    reading = Reading.from_json(network.data.reading if network.data is not None else None)
+    features = max(len(reading.columns), len(reading.scale))
+    scales = reading.scale or (1.0,)
+    if len(scales) not in (1, features) or len(reading.columns) not in (0, features):
+        return []
+    names = [_IN_COMMENT.sub("?", printable(name, 40)) for name in reading.columns]
+    units = []
+    for index in range(features):
+        name = names[index] if names else "a value of the data set"
+        scale = scales[index % len(scales)]
+        units.append(name if scale == 1 else f"{name} x {scale:g}")
+    return units if units != ["a value of the data set"] else []
 
 
 def _render(templates: dict[str, str], values: dict[str, Any]) -> dict[str, str]:
