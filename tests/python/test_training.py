@@ -766,7 +766,8 @@ def test_the_trained_file_says_where_it_comes_from(tmp_path: Path) -> None:
     network = network_file.load(tmp_path / "n.bs4nn")
     description = network.description
     digits = datasets.load("digits")
-    assert network.data == TrainedOn("digits", digits.training_digest, "bright")
+    expected = TrainedOn("digits", digits.training_digest, "bright", split=digits.split_digest)
+    assert network.data == expected
     assert network.input == Input((8, 8), 16)
     assert network.class_names == digits.class_names
     assert description["recipe"] == "best"
