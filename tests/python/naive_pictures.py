@@ -119,7 +119,7 @@ def ink(stage: Any, picture: Picture) -> Picture:
         level = sum(strong) // len(strong)
     if level < 32:
         return nothing
-    speck = max(1, min(len(picture), len(picture[0])) // 40)
+    speck = max(1, min(len(picture), len(picture[0])) // 30)
 
     def with_ink(lines: Picture) -> list[int]:
         marks = ["".join("#" if 2 * value >= level else "." for value in line) for line in lines]

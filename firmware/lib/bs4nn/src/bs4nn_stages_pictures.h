@@ -54,7 +54,7 @@ void bs4nn_invert(const uint8_t *from, uint8_t *to, uint32_t count, uint32_t hig
 enum {
     BS4NN_INK_BRIGHT,      /* 1 for bright ink on a dark ground, 0 for dark ink */
     BS4NN_INK_CELL,        /* the side of the cells in which the ground is measured, as a power of 2: 2 to 7 */
-    BS4NN_INK_SPECK,       /* how many values next to each other have to be ink, 1 to 25 */
+    BS4NN_INK_SPECK,       /* how many values next to each other have to be ink, 1 to 34 */
     BS4NN_INK_ROWS,        /* of the result, 1 to 128 */
     BS4NN_INK_COLUMNS,
     BS4NN_INK_BOX_ROWS,    /* of the box that the ink is scaled into */

@@ -23,7 +23,7 @@ _CELLS, _FAINTEST = 7, 32
 # On a darker ground nothing is ink: it would be noise.
 _DARKEST_GROUND = 16
 # The shorter side by this is how many values in a row have to be ink, so that a speck is none.
-_SPECK = 40
+_SPECK = 30
 _ROUNDS = 4
 
 
