@@ -41,6 +41,7 @@ from bs4nn_tc.model import network_file
 if TYPE_CHECKING:
     from bs4nn_tc import training
     from bs4nn_tc.study import sweep as sweeping
+    from bs4nn_tc.training import publish
 
 
 # So many networks take weeks; and the largest seed.
@@ -169,10 +170,16 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
         print_json(published_facts(published, asked, folder))
     else:
         show_published(published, asked, folder)
+    if not asked.accept:
+        _refuse_failed(published, asked.file)
+
+
+def _refuse_failed(published: publish.Published, file: Path) -> None:
+    """End with a status of its own where the network is of no use."""
     failed = [finding.kind for finding in published.findings if finding.fails]
-    if failed and not asked.accept:
+    if failed:
         raise FailedNetworkError(
-            f"{asked.file} is written, but the network fails ({', '.join(failed)}): see the warnings above for what to "
+            f"{file} is written, but the network fails ({', '.join(failed)}): see the warnings above for what to "
             "try, or take it as it is with --accept"
         )
 

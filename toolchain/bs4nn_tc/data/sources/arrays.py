@@ -105,18 +105,8 @@ def load_npy(path: Path, reading: Reading) -> Dataset:
 
 
 def _from_arrays(path: Path, arrays: Arrays, reading: Reading) -> Dataset:
-    split = "train_x" in arrays and "train_y" in arrays
-    if split and not {"test_x", "test_y"} <= set(arrays):
-        whole_set = {"x": "train_x", "y": "train_y", "groups": "train_group", "class_names": "class_names"}
-        arrays = {name: arrays[given] for name, given in whole_set.items() if given in arrays}
-        split = False
-    parts = ("train", "test") if split else ("",)
-    samples = {}
-    for part in parts:
-        x, y = (arrays[f"{part}_{one}" if part else one] for one in "xy")
-        group = arrays.get(f"{part}_group") if part else arrays.get("groups")
-        samples[part] = _part(path, f"{part}_x" if part else "x", x, y, group)
-    (shape, picture), *others = [one[1:] for one in samples.values()]
+    samples = _parts(path, arrays)
+    (shape, picture), *others = [one[1:] for one in samples]
     if any(other[0] != shape for other in others):
         raise UserError(f"{path}: training samples are {shape}, test samples {others[0][0]} values; they must be alike")
     names = arrays.get("class_names")
@@ -134,7 +124,19 @@ def _from_arrays(path: Path, arrays: Arrays, reading: Reading) -> Dataset:
         () if names is None else tuple(printable(one, 255) for one in names.reshape(-1).tolist()),
         picture,
     )
-    return assemble(facts, samples[parts[0]][0], samples["test"][0] if split else None)
+    return assemble(facts, samples[0][0], samples[1][0] if others else None)
+
+
+def _parts(path: Path, arrays: Arrays) -> list[tuple[Part, tuple[int, ...], bool]]:
+    """Training and test samples, or all samples alone."""
+    if {"train_x", "train_y", "test_x", "test_y"} <= set(arrays):
+        return [
+            _part(path, f"{part}_x", arrays[f"{part}_x"], arrays[f"{part}_y"], arrays.get(f"{part}_group"))
+            for part in ("train", "test")
+        ]
+    if "train_x" in arrays and "train_y" in arrays:
+        return [_part(path, "x", arrays["train_x"], arrays["train_y"], arrays.get("train_group"))]
+    return [_part(path, "x", arrays["x"], arrays["y"], arrays.get("groups"))]
 
 
 def _part(
@@ -142,10 +144,7 @@ def _part(
 ) -> tuple[Part, tuple[int, ...], bool]:
     """Samples, their shape, and whether they are pictures."""
     values, picture = _samples(path, name, x)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y.reshape(-1)
-    if y.ndim == 2 and y.dtype.kind in "iufb" and len(y) and (y.sum(axis=1) == 1).all() and (y.max(axis=1) == 1).all():
-        y = y.argmax(axis=1)  # one of as many columns as classes is 1
+    y = _one_a_sample(y)
     if y.ndim != 1 or y.dtype.kind not in "iufbUS":
         raise UserError(f"{path}: the labels of {name} are {y.shape} of type {y.dtype}; one number or text a sample")
     for what, one in (("labels", y), ("groups", group)):
@@ -156,6 +155,16 @@ def _part(
         raise UserError(f"{path}: the label of sample {place} of {name} is {y[place]}; leave the sample out")
     flat = None if group is None else group.reshape(-1)
     return Part(values.reshape(len(values), -1), y, flat), values.shape[1:], picture
+
+
+def _one_a_sample(y: NDArray[Any]) -> NDArray[Any]:
+    """Labels, where they were a column, or where one of as many columns as classes is 1."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        return y.reshape(-1)
+    if y.ndim == 2 and y.dtype.kind in "iufb" and len(y) and (y.sum(axis=1) == 1).all() and (y.max(axis=1) == 1).all():
+        labels: NDArray[Any] = y.argmax(axis=1)
+        return labels
+    return y
 
 
 def _samples(path: Path, name: str, x: NDArray[Any]) -> tuple[NDArray[Any], bool]:

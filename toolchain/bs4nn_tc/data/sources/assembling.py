@@ -82,12 +82,10 @@ def assemble(facts: Facts, train: Part, test: Part | None) -> Dataset:
             with too few samples.
     """
     check_size(facts.name, len(train.labels) + (len(test.labels) if test else 0), train.values.shape[1])
-    train = _without_missing(facts, "training" if test else "", train)
-    test = None if test is None else _without_missing(facts, "test", test)
-    for part, of in (("training", train), ("test", test)):
-        if of is not None and not len(of.labels):
-            raise UserError(f"{facts.name} has no {part if test else ''} samples".replace("  ", " "))
-    both = [train] if test is None else [train, test]
+    both = [_without_missing(facts, "training " if test else "", train)]
+    if test is not None:
+        both.append(_without_missing(facts, "test ", test))
+    train, test = both[0], both[1] if len(both) > 1 else None
     facts, labels = _as_classes(facts, [part.labels for part in both])
     groups = _numbered([part.groups for part in both])
     notes = list(facts.notes)
@@ -97,13 +95,7 @@ def assemble(facts: Facts, train: Part, test: Part | None) -> Dataset:
         test, train = train.only(chosen), train.only(~chosen)
         labels = [labels[0][~chosen], labels[0][chosen]]
         groups = [None if groups[0] is None else groups[0][part] for part in (~chosen, chosen)]
-    reading = facts.reading
-    for name in ("scale", "fill"):
-        known = len(getattr(reading, name))
-        if known and (facts.features % known or (name == "scale" and not reading.type)):
-            raise UserError(
-                f"{facts.name} has {facts.features:,} features; the '{name}' it is to be read by has {known:,}"
-            )
+    _check_reading(facts)
     facts, train, test = _filled(facts, train, test)
     reading = facts.reading
     if not reading.scale:
@@ -130,22 +122,36 @@ def assemble(facts: Facts, train: Part, test: Part | None) -> Dataset:
     )
 
 
+def _check_reading(facts: Facts) -> None:
+    """Refuse a scale or fill, of a network's file for instance, that is of other features."""
+    for name in ("scale", "fill"):
+        known = len(getattr(facts.reading, name))
+        if known and (facts.features % known or (name == "scale" and not facts.reading.type)):
+            raise UserError(
+                f"{facts.name} has {facts.features:,} features; the '{name}' it is to be read by has {known:,}"
+            )
+
+
 def _without_missing(facts: Facts, name: str, part: Part) -> Part:
-    """The samples without those that miss values, or all of them if these are filled later."""
-    if part.values.dtype.kind != "f":
+    """The samples without those that miss values, or all of them if these are filled later; some are left.
+
+    Args:
+        name: of the part, and a space.
+    """
+    misses: NDArray[np.bool_] = ~np.isfinite(part.values)
+    if misses.any() and facts.reading.missing == "drop":
+        part = part.only(np.logical_not(misses.any(axis=1)))
+    if not len(part.labels):
+        raise UserError(f"{facts.name} has no {name}samples")
+    if not misses.any() or facts.reading.missing is not None:
         return part
-    misses = ~np.isfinite(part.values)
-    if not misses.any() or facts.reading.missing == "median":
-        return part
-    if facts.reading.missing == "drop":
-        return part.only(~misses.any(axis=1))
     sample, value = (int(place) for place in np.argwhere(misses)[0])
     what = "is missing" if np.isnan(part.values[sample, value]) else "is infinite"
     more = int(misses.sum()) - 1
     others = f", as are {more:,} more values" if more else ""
     raise UserError(
-        f"{facts.where(name, sample, value)} {what}{others}; --missing median puts the median of the training samples "
-        "there, --missing drop leaves such samples out"
+        f"{facts.where(name.strip(), sample, value)} {what}{others}; --missing median puts the median of the training "
+        "samples there, --missing drop leaves such samples out"
     )
 
 
@@ -174,11 +180,24 @@ def with_fill(values: NDArray[Any], fill: Sequence[float]) -> NDArray[Any]:
 def _as_classes(facts: Facts, labels: list[NDArray[Any]]) -> tuple[Facts, list[NDArray[np.int64]]]:
     """Labels as the numbers of classes 0, 1, ..., and the facts with names of these."""
     unique = [np.unique(part, return_inverse=True) for part in labels]
-    texts = [[as_text(one) for one in values.tolist()] for values, _ in unique]
+    texts = [list(map(as_text, values.tolist())) for values, _ in unique]
     present = _in_order({text for part in texts for text in part})
     classes = list(facts.reading.classes or _numbers_to(len(facts.class_names), present) or present)
     number = {text: place for place, text in enumerate(classes)}
-    strange = [text for text in present if text not in number]
+    _check_classes(facts, classes, [text for text in present if text not in number])
+    names = facts.class_names or tuple(name or "(empty)" for name in classes)
+    reading = replace(facts.reading, classes=tuple(classes))
+    return (
+        replace(facts, class_names=names, reading=reading),
+        [
+            np.array([number[text] for text in part], np.int64)[inverse.reshape(-1)]
+            for part, (_, inverse) in zip(texts, unique, strict=True)
+        ],
+    )
+
+
+def _check_classes(facts: Facts, classes: list[str], strange: list[str]) -> None:
+    """Refuse labels that are none of the classes, too many classes, and names that are not as many."""
     if strange:
         raise UserError(
             f"{facts.name} has the label '{printable(strange[0], 40)}', which is none of the {len(classes):,} classes "
@@ -191,15 +210,6 @@ def _as_classes(facts: Facts, labels: list[NDArray[Any]]) -> tuple[Facts, list[N
         )
     if facts.class_names and len(facts.class_names) != len(classes):
         raise UserError(f"{facts.name} has {len(facts.class_names):,} class_names for {len(classes):,} classes")
-    names = facts.class_names or tuple(name or "(empty)" for name in classes)
-    reading = replace(facts.reading, classes=tuple(classes))
-    return (
-        replace(facts, class_names=names, reading=reading),
-        [
-            np.array([number[text] for text in part], np.int64)[inverse.reshape(-1)]
-            for part, (_, inverse) in zip(texts, unique, strict=True)
-        ],
-    )
 
 
 def _numbers_to(count: int, present: list[str]) -> list[str]:
