@@ -100,17 +100,7 @@ def groups_of(
     """
     names = [path.relative_to(folder).as_posix() for path in files]
     if pattern is not None:
-        try:
-            wanted = re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UserError(f"--group {printable(pattern, 60)} is no regular expression: {error}") from error
-        if len(_REPEAT.findall(pattern)) > _MOST_REPEATS or _REPEATED_GROUP.search(pattern):
-            raise UserError(
-                f"--group {printable(pattern, 60)} repeats a group, or has more than {_MOST_REPEATS} of *, + and {{: "
-                "searching for it might take for ever; write a simpler one"
-            )
-        if not wanted.groups:
-            raise UserError(f"--group {printable(pattern, 60)} has no group: put ( ) around what tells them apart")
+        wanted = _expression(pattern)
         found = [wanted.search(name) for name in names]
         for name, one in zip(names, found, strict=True):
             if one is None:
@@ -125,6 +115,22 @@ def groups_of(
 
 # Beyond these a search may take for ever, and a pattern may come from a network file of anybody's.
 _REPEAT, _REPEATED_GROUP, _MOST_REPEATS = re.compile(r"(?<!\\)[*+{]"), re.compile(r"\)[*+{]"), 3
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    """The regular expression of `--group`, with a group, that is searched for in little time."""
+    try:
+        wanted = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UserError(f"--group {printable(pattern, 60)} is no regular expression: {error}") from error
+    if len(_REPEAT.findall(pattern)) > _MOST_REPEATS or _REPEATED_GROUP.search(pattern):
+        raise UserError(
+            f"--group {printable(pattern, 60)} repeats a group, or has more than {_MOST_REPEATS} of *, + and {{: "
+            "searching for it might take for ever; write a simpler one"
+        )
+    if not wanted.groups:
+        raise UserError(f"--group {printable(pattern, 60)} has no group: put ( ) around what tells them apart")
+    return wanted
 
 
 # Files that are looked at before it is said what kind of folder it is.

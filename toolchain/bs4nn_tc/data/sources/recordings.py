@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,8 @@ def load(folder: Path, reading: Reading) -> Dataset:
     """
     listed = folders.listed(folder, FILES)
     reading = reading.of_kind(RECORDINGS)
-    read = [tables.channels_of(path) for path in listed.files]
+    read = _read_alike(listed.files)
     names, first, _ = read[0]
-    for path, (others, values, _) in zip(listed.files, read, strict=True):
-        if others != names or values.shape[1] != first.shape[1]:
-            raise UserError(f"{path} has other channels than {listed.files[0]}; the same in the same order are needed")
     window = _steps("--window", reading.window) or min(len(values) for _, values, _ in read)
     hop = _steps("--hop", reading.hop) or max(1, window // 2)
     starts = [range(0, len(values) - window + 1, hop) for _, values, _ in read]
@@ -71,6 +69,16 @@ def load(folder: Path, reading: Reading) -> Dataset:
         notes=(*listed.notes, *notes),
     )
     return assemble(facts, *folders.parts_of(of_windows, Part(values, of_windows.names, groups.repeat(counts))))
+
+
+def _read_alike(files: Sequence[Path]) -> list[tuple[tuple[str, ...], NDArray[np.float32], list[int]]]:
+    """What `tables.channels_of` reads of every file, all with the channels of the first."""
+    read = [tables.channels_of(path) for path in files]
+    names, first, _ = read[0]
+    for path, (others, values, _) in zip(files, read, strict=True):
+        if others != names or values.shape[1] != first.shape[1]:
+            raise UserError(f"{path} has other channels than {files[0]}; the same in the same order are needed")
+    return read
 
 
 def _steps(option: str, said: float | None) -> int | None:

@@ -237,27 +237,40 @@ def _layout(path: Path, reading: Reading) -> _Layout:
         rows = [[*map(_clean, cells)] for _, cells in itertools.islice(_rows(path, text, separator), 2)]
     if not rows:
         raise UserError(f"{path} has no rows of values")
-    first, second = rows[0], rows[-1]
-    lower = [cell.lower() for cell in first]
-    # A row of names has a text where the row below has a number, or the name of a column that is looked for.
-    named = any(
-        not _is_number(one) and one.lower() not in _MISSING and _is_number(other)
-        for one, other in zip(first, second, strict=False)
-    )
-    named = named or bool(
-        {*_LABELS, (reading.label or "label").lower()} & {one for one in lower if not _is_number(one)}
-    )
-    names = tuple(first) if named else ()
+    first = rows[0]
+    names = tuple(first) if _are_names(first, rows[-1], reading.label) else ()
     places = set(range(len(first)))
     if len(places) > MAX_NEURONS:
         raise UserError(f"{path} has {len(places):,} columns; a network takes at most {MAX_NEURONS:,} values")
-    known = [lower.index(name) for name in _LABELS if name in lower] if named else []
-    label = _place(path, names, len(first), reading.label) if reading.label else [*known, len(first) - 1][0]
-    known = [lower.index(name) for name in _GROUPS if name in lower] if named else []
-    group = _place(path, names, len(first), reading.group) if reading.group else next(iter(known), None)
-    if named and lower[0] in _COUNTERS:
+    label = _place_or_known(path, names, len(first), reading.label, _LABELS)
+    label = len(first) - 1 if label is None else label
+    group = _place_or_known(path, names, len(first), reading.group, _GROUPS)
+    if names and names[0].lower() in _COUNTERS:
         places.discard(0)
     return _Layout(separator, names, len(first), label, group, tuple(sorted(places - {label, group})))
+
+
+def _are_names(first: list[str], second: list[str], label: str | None) -> bool:
+    """Whether the first row names the columns.
+
+    It has a text where the row below has a number, or the name of a column that is looked for.
+    """
+    beside_numbers = any(
+        not _is_number(one) and one.lower() not in _MISSING and _is_number(other)
+        for one, other in zip(first, second, strict=False)
+    )
+    texts = {one.lower() for one in first if not _is_number(one)}
+    return beside_numbers or bool({*_LABELS, (label or "label").lower()} & texts)
+
+
+def _place_or_known(
+    path: Path, names: tuple[str, ...], width: int, said: str | None, known: tuple[str, ...]
+) -> int | None:
+    """The place of the column that a user says, or else of the first of the known names that there is."""
+    if said:
+        return _place(path, names, width, said)
+    lower = [name.lower() for name in names]
+    return next((lower.index(name) for name in known if name in lower), None)
 
 
 def _place(path: Path, names: tuple[str, ...], width: int, said: str) -> int:

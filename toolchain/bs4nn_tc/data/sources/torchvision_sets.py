@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +74,24 @@ def _maker(wanted: str) -> Any:
 
 def _make(name: str, maker: Any, data_dir: Path, split: str) -> list[Any]:
     """The set to learn from and the one to test with, or one alone where it has no parts."""
+    parts = _arguments(name, maker, split)
+    try:
+        return [maker(str(data_dir), **part) for part in parts]
+    except TypeError as error:
+        raise UserError(f"{name} cannot be made as others are ({printable(error, 160)}); convert it to .npz") from error
+    except Exception as error:  # torchvision raises whatever its mirrors make it raise
+        raise MissingToolError(
+            f"{name} is not in {data_dir} and cannot be downloaded ({printable(error, 160)}); say where it is with "
+            "--data-dir"
+        ) from error
+
+
+def _arguments(name: str, maker: Any, split: str) -> list[dict[str, Any]]:
+    """What each part of a set is made with, beside its folder: one to learn from and one to test with, or one alone."""
     taken = inspect.signature(maker).parameters
     any_name = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in taken.values())
     more: dict[str, Any] = {"download": True} if "download" in taken or any_name else {}
-    parts: Sequence[dict[str, Any]] = [{}]
+    parts: list[dict[str, Any]] = [{}]
     chosen = taken.get("split")
     if any_name and chosen is not None and chosen.default is inspect.Parameter.empty and not split:
         raise UserError(f"{name} is several sets; name one of them after it, such as {PREFIX}EMNIST:letters")
@@ -89,15 +102,7 @@ def _make(name: str, maker: Any, data_dir: Path, split: str) -> list[Any]:
         parts = [{"split": split}]
     elif "split" in taken:
         parts = [{"split": "train"}, {"split": "test"}]
-    try:
-        return [maker(str(data_dir), **part, **more) for part in parts]
-    except TypeError as error:
-        raise UserError(f"{name} cannot be made as others are ({printable(error, 160)}); convert it to .npz") from error
-    except Exception as error:  # torchvision raises whatever its mirrors make it raise
-        raise MissingToolError(
-            f"{name} is not in {data_dir} and cannot be downloaded ({printable(error, 160)}); say where it is with "
-            "--data-dir"
-        ) from error
+    return [part | more for part in parts]
 
 
 def _part(name: str, made: Any, size: tuple[int, ...] | None) -> tuple[Part, tuple[int, int]] | None:

@@ -36,19 +36,30 @@ def type_and_scale(values: NDArray[Any], features: int, picture: bool) -> tuple[
         if lowest >= LOWEST and highest <= HIGHEST:
             return "int16", (1.0,)
     if picture and values.size and values.min() >= 0:
-        largest_value = float(values.max())
-        if values.dtype.kind == "f" and largest_value <= 1:
-            return "uint8", (255.0,)
-        if largest_value <= TYPES["uint8"][1] and _are_whole(values):
-            return "uint8", (1.0,)
+        brightness = _scale_of_brightness(values)
+        if brightness:
+            return "uint8", brightness
+    return "int16", _scale_to_16_bits(values, features)
+
+
+def _scale_of_brightness(values: NDArray[Any]) -> Scale | None:
+    """The scale to 8 bits of a picture's values from 0 on: of shares of white, or of whole numbers; None of others."""
+    largest = float(values.max())
+    if values.dtype.kind == "f" and largest <= 1:
+        return (255.0,)
+    return (1.0,) if largest <= TYPES["uint8"][1] and _are_whole(values) else None
+
+
+def _scale_to_16_bits(values: NDArray[Any], features: int) -> Scale:
+    """One scale for all features, or one for each where a single one leaves too few steps of some."""
     rows = values.reshape(-1, features).astype(np.float64)
     largest = np.abs(rows).max(axis=0, initial=0.0)
     one = _scale_of(values, float(largest.max(initial=0.0)))
     widths = np.ptp(rows, axis=0) if len(rows) else np.zeros(features)
     if features == 1 or (one >= 1 and _is_ten(one)) or (widths[widths > 0] * one >= _STEPS).all():
-        return "int16", (one,)
+        return (one,)
     by_columns = values.reshape(-1, features)
-    return "int16", tuple(_scale_of(by_columns[:, column], float(largest[column])) for column in range(features))
+    return tuple(_scale_of(by_columns[:, column], float(largest[column])) for column in range(features))
 
 
 def _are_whole(values: NDArray[Any]) -> bool:
