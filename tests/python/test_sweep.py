@@ -25,7 +25,7 @@ from bs4nn_tc.base import locks
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.model import network_file
-from bs4nn_tc.study import sweep, sweep_store
+from bs4nn_tc.study import stores, sweep, sweep_store
 from bs4nn_tc.study.sweep import Outcome
 
 CALL = ("sweep", "--dataset", "digits", "--hidden", "8", "--hidden", "16,8", "--time-steps", "8", "--time-steps", "16",
@@ -191,7 +191,7 @@ def test_networks_of_other_options_are_not_taken_for_these(tmp_path: Path) -> No
 
 
 def test_several_make_a_store_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_store, "TRIES", 1)  # here a lock goes before
+    monkeypatch.setattr(stores, "TRIES", 1)  # here a lock goes before
 
     def work(number: int) -> int:
         with sweep_store.opened(tmp_path, None) as trials:
@@ -234,7 +234,7 @@ def test_one_that_fails_does_not_keep_the_others(tmp_path: Path, capsys: pytest.
     ],
 )
 def test_no_password_is_shown(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_store, "TRY_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(stores, "TRY_AGAIN_SECONDS", 0)
     with pytest.raises(UserError, match=r"the store .*cannot be used") as caught, sweep_store.opened(tmp_path, address):
         pass
     assert "PASSWORD" not in str(caught.value)

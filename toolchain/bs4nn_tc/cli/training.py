@@ -98,6 +98,15 @@ FitOption = Annotated[
 FlashOption = Annotated[
     str | None, typer.Option(metavar="BYTES", help="Take the widest hidden layer that fits so much flash, e.g. 16KB.")
 ]
+SearchOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="MINUTES",
+        help="After the brief trials, search for so long for a better coding, width and values (needs Optuna). "
+        "Interrupted, the same command goes on with what is left of the minutes.",
+    ),
+]
 TensorboardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Figures of every epoch for TensorBoard, too, in the run's folder.")
 ]
@@ -125,6 +134,7 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
     coding: CodingOption = None,
     fit: FitOption = None,
     flash: FlashOption = None,
+    search: SearchOption = None,
     option: SetOption = None,
     tensorboard: TensorboardOption = False,
     accept: AcceptOption = False,
@@ -157,12 +167,14 @@ def train(  # noqa: PLR0913 - one parameter an option of the command line
         coding=coding,
     )
     folder = run or asked.folder
+    if search is not None:
+        choosing.check_search(asked, folder, resume)
     if resume:
         asked = resuming.of_run(asked, resuming.given(context), folder)
     (check_target if asked.recipe == "s4nn" else network_file.check_output)(asked.file)
     room = choosing.room(fit, flash, asked)
     loaded = load_dataset(asked.dataset, asked.data_dir, reading=asked.reading)
-    asked, loaded = choosing.chosen(asked, loaded, folder, room, resume, quiet)
+    asked, loaded = choosing.chosen(asked, loaded, folder, room, search, resume, quiet)
     results = _train_each(asked, folder, loaded, resume, quiet)
     published = publish.publish(results, asked.seeds, loaded, folder, asked.file)
     warn([finding.text for finding in published.findings])

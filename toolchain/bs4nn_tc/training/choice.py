@@ -72,6 +72,15 @@ class Wanted:
         """For a file."""
         return {**asdict(replace(self, room=None)), "room": None if self.room is None else self.room.text}
 
+    def identity(self, dataset: Dataset) -> dict[str, Any]:
+        """What a choice follows from, as a file gives it back: trials of another one are of no use."""
+        said: dict[str, Any] = json.loads(json.dumps({**self.json, "data": dataset.training_digest}))
+        return said
+
+    def effort(self, share: float, folds: int) -> Effort:
+        """Of a trial with a share of a whole run's epochs, on so many folds."""
+        return Effort(share, folds, self.seed, self.time_steps or 16, self.epochs)
+
     def widened(self, dataset: Dataset, plan: Plan) -> Plan:
         """The plan with as wide a hidden layer as there is room for, if that was asked for."""
         if self.room is None:
@@ -139,7 +148,7 @@ class _Chooser:
 
     def __post_init__(self) -> None:
         self.pairs = trials.few(self.dataset.folds(), self.wanted.seed)
-        self.identity = json.loads(json.dumps({**self.wanted.json, "data": self.dataset.training_digest}))
+        self.identity = self.wanted.identity(self.dataset)
         self.path = self.folder / CHOICE
         if self.path.is_file():
             self._read()
@@ -176,18 +185,13 @@ class _Chooser:
         writer.writerows(rows)
         write_atomically(self.folder / TRIALS, text.getvalue().encode(), durable=False)
 
-    def effort(self, share: float, folds: int) -> Effort:
-        """Of a trial."""
-        wanted = self.wanted
-        return Effort(share, folds, wanted.seed, wanted.time_steps or 16, wanted.epochs)
-
     def coded(self, hidden: tuple[int, ...]) -> Plan:
         """The best coding with so many neurons; of recordings also with moves in time, which not all codings stand."""
         settings = self.wanted.settings
         texts = codings.to_try(trials.values_of(self.dataset))
         left: Sequence[Plan] = [Plan(one, hidden, settings) for one in texts]
         for number, (share, folds, kept) in enumerate(_ROUNDS):
-            effort = self.effort(share, folds)
+            effort = self.wanted.effort(share, folds)
             if number + 1 == len(_ROUNDS):
                 moves = self._moves()[:1]
                 left = [replace(plan, settings=(*more, *settings)) for plan in left for more in ((), *moves)]
@@ -205,7 +209,7 @@ class _Chooser:
 
     def improved(self, plan: Plan) -> tuple[Plan, Outcome]:
         """The plan with what gains most, one value after another."""
-        effort = self.effort(*_LAST[:2])
+        effort = self.wanted.effort(*_LAST[:2])
         outcome = self.run(plan, effort)
         for group in self._variants(plan):
             others = [_with(plan, settings) for settings in group]
@@ -219,7 +223,7 @@ class _Chooser:
         """Groups of settings of which one each may be added."""
         said = {setting.partition("=")[0] for setting in self.wanted.settings}
         behind = trials.coded(self.dataset, plan.coding, self.pairs[0][0])
-        base = trials.options_of(behind, plan, self.effort(*_LAST[:2]))
+        base = trials.options_of(behind, plan, self.wanted.effort(*_LAST[:2]))
         counts = np.bincount(self.dataset.train_labels)
         groups: list[list[tuple[str, ...]]] = [[("dropout=0.2",)]]
         if len(plan.hidden) == 1:
@@ -268,7 +272,7 @@ def choose(dataset: Dataset, wanted: Wanted, folder: Path, on_trial: Callable[[s
         plan, outcome = chooser.improved(wanted.widened(dataset, asked or chooser.coded(hidden)))
         share = _LAST[0]
         if len(chooser.pairs) > 1 and wanted.epochs is None:
-            longer = chooser.run(plan, chooser.effort(_LONGER, _LAST[1]))
+            longer = chooser.run(plan, wanted.effort(_LONGER, _LAST[1]))
             if longer.score > outcome.score + _GAIN:
                 outcome, share = longer, _LONGER
     return Choice(plan, tuple(chooser.done.items()), len(chooser.pairs), outcome, share)
@@ -292,8 +296,7 @@ def applied(dataset: Dataset, choice: Choice, wanted: Wanted) -> tuple[Dataset, 
         learned = slice(None) if _ALL & set(settings) else dataset.learned
         return trials.coded(dataset, choice.plan.coding, learned), settings, wanted.epochs
     behind = trials.coded(dataset, choice.plan.coding, slice(None))
-    effort = Effort(1.0, choice.folds, wanted.seed, wanted.time_steps or 16, wanted.epochs)
-    options = trials.options_of(behind, choice.plan, effort)
+    options = trials.options_of(behind, choice.plan, wanted.effort(1.0, choice.folds))
     last = trials.threshold_of(options, choice.outcome.threshold_share)
     epochs = trials.epochs_of(options, choice.share) if wanted.epochs is None else wanted.epochs
     return behind, ("all_images=True", f"last_threshold={last}", *settings), epochs

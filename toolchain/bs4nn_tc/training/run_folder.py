@@ -6,6 +6,7 @@ checkpoint.npz   everything that is needed to go on, bit for bit
 best.bs4nn       the network of the best epoch by strict accuracy on the validation images (best.s4nn.npz: S4NN)
 best-proxies.npz its proxy weights: proxies_1 .. (inputs, neurons)
 choice.json      the trials by which coding and options were chosen, to go on with; choice.csv: the same as a table
+search.db        with --search: the trials of the search that went on after these
 tensorboard/     with --tensorboard: epochs.csv as TensorBoard events
 
 With several seeds these lie in seed-N, and beside those folders
@@ -43,9 +44,9 @@ from bs4nn_tc.training.trainer import Progress
 CONFIG, EPOCHS, CHECKPOINT, BEST = "config.json", "epochs.csv", "checkpoint.npz", "best.bs4nn"
 PROXIES, BEST_REAL = "best-proxies.npz", "best.s4nn.npz"
 SUMMARY, SEEDS = "summary.json", "seeds.csv"
-CHOICE, TRIALS = "choice.json", "choice.csv"
+CHOICE, TRIALS, SEARCH = "choice.json", "choice.csv", "search.db"
 # What may lie in the folder before the run begins.
-CHOSEN = {CHOICE, TRIALS}
+CHOSEN = {CHOICE, TRIALS, SEARCH}
 # In config.json: what the run was asked for besides the recipe's options.
 COMMAND = "command"
 
@@ -69,6 +70,16 @@ class History:
 
 
 _State = TypeVar("_State", Progress, History)
+
+
+def check_no_run(path: Path) -> None:
+    """Refuse a folder in which a run has begun to learn.
+
+    Raises:
+        UserError: there is one.
+    """
+    if (path / CONFIG).exists() and os.path.lexists(path / CHECKPOINT):
+        raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
 
 
 class RunFolder:
@@ -98,8 +109,7 @@ class RunFolder:
                 if difference:
                     raise UserError(f"{path} holds a run with other options ({difference})")
                 return
-            if there and os.path.lexists(path / CHECKPOINT):
-                raise UserError(f"{path} holds a run already; go on with --resume, or name another folder with --run")
+            check_no_run(path)
             if not there and path.exists() and not (path.is_dir() and {one.name for one in path.iterdir()} <= CHOSEN):
                 raise UserError(f"{path} holds something else; name another folder with --run")
             path.mkdir(parents=True, exist_ok=True)

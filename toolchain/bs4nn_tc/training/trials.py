@@ -36,16 +36,19 @@ class Plan:
         coding: see `codings.fit_text`.
         hidden: neurons of each hidden layer.
         settings: other values than the defaults of the recipe, as "name=value".
+        time_steps: T; None for that of all trials.
     """
 
     coding: str
     hidden: tuple[int, ...]
     settings: tuple[str, ...] = ()
+    time_steps: int | None = None
 
     @property
     def text(self) -> str:
         """Names it."""
-        return " ".join((self.coding, "-".join(map(str, self.hidden)), *self.settings))
+        steps = () if self.time_steps is None else (f"T={self.time_steps}",)
+        return " ".join((self.coding, "-".join(map(str, self.hidden)), *steps, *self.settings))
 
 
 @dataclass(frozen=True)
@@ -159,9 +162,10 @@ class _Answers:
     silent: NDArray[np.bool_]
 
 
-def _learn(dataset: Dataset, plan: Plan, pair: Pair, effort: Effort) -> _Answers:
+def fold_of(dataset: Dataset, pair: Pair) -> Dataset:
+    """A data set of the samples to learn from alone, whose test samples are those to be judged by."""
     learned, chosen = pair
-    fold = replace(
+    return replace(
         dataset,
         train_images=dataset.train_images[learned],
         train_labels=dataset.train_labels[learned],
@@ -173,7 +177,10 @@ def _learn(dataset: Dataset, plan: Plan, pair: Pair, effort: Effort) -> _Answers
         groups=None,
         test_groups=None,
     )
-    behind = coded(fold, plan.coding, slice(None))
+
+
+def _learn(dataset: Dataset, plan: Plan, pair: Pair, effort: Effort) -> _Answers:
+    behind = coded(fold_of(dataset, pair), plan.coding, slice(None))
     options = options_of(behind, plan, effort)
     options = replace(options, all_images=True, epochs=epochs_of(options, effort.share))
     trainer = BestTrainer(behind, options, threads=1)
@@ -192,7 +199,8 @@ def _learn(dataset: Dataset, plan: Plan, pair: Pair, effort: Effort) -> _Answers
 
 def options_of(behind: Dataset, plan: Plan, effort: Effort) -> BestOptions:
     """The recipe's values for a plan, on a data set behind its coding."""
-    options = resolve(behind, "best", plan.hidden, effort.epochs, effort.time_steps, effort.seed, plan.settings)
+    steps = plan.time_steps or effort.time_steps
+    options = resolve(behind, "best", plan.hidden, effort.epochs, steps, effort.seed, plan.settings)
     assert isinstance(options, BestOptions)
     return options
 
