@@ -57,7 +57,6 @@ def _parts(name: str, data_dir: Path) -> list[Part]:
         StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(table.data, table.target)
     ):
         path = RUNS / f"{name}-{fold}.npz"
-        path.parent.mkdir(parents=True, exist_ok=True)
         arrays = (table.data[learned], table.target[learned], table.data[tested], table.target[tested])
         np.savez(path, **dict(zip(("train_x", "train_y", "test_x", "test_y"), arrays, strict=True)))
         parts.append(Part(path, 3, arrays[:2], arrays[2:]))
@@ -135,6 +134,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="These data sets (repeat). [default: all]")] = None,
 ) -> None:
     """Train them all, print and write the table."""
+    RUNS.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in only or [*JOBS, *TABLES]:
         rows.append(_row(name, data_dir))

@@ -85,7 +85,7 @@ def test_options_of_known_data_sets_are_what_they_have_always_been(name: str) ->
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("mnist", 600), ("mnist-14x14", 288), ("fashion-mnist", 1000), ("digits", 128), ("/some/folder", 1000)],
+    [("mnist", 600), ("mnist-14x14", 288), ("fashion-mnist", 1000), ("digits", 512), ("/some/folder", 1000)],
 )
 def test_default_widths(name: str, width: int) -> None:
     assert facts.width(name) == width

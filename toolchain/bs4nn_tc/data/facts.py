@@ -105,8 +105,11 @@ _KNOWN = {
         ((1, Learning(16, 40, 10.0, 0.12, start=0.05)),), augmentation=Augmentation(shift=0.45, mirror=True, still=0.15)
     ),
     "digits": _Known(
-        ((1, Learning(12, 6, 10.0, 0.5, start=0.3, epochs=100, rate=1e-2, batch=20)),),
-        128,
+        (
+            (400, Learning(9, 23, 9.0, 0.26, start=0.16, epochs=300, rate=6.5e-3, batch=20)),
+            (1, Learning(12, 6, 10.0, 0.5, start=0.3, epochs=100, rate=1e-2, batch=20)),
+        ),
+        512,
         Augmentation(shift=0.5, rotation=6.0, stretch=0.06),
     ),
 }
