@@ -59,6 +59,8 @@ HEADER = "width,height,kind of tree\n"
 @pytest.mark.parametrize(
     "text",
     [
+        "width of the crown (m),height of the whole tree (m),kind of tree\n" + "".join(rows()),
+        "width, in m;height, as seen from the ground, in m;kind\n" + "".join(rows(";", decimal=",")),
         "".join(rows()),
         HEADER + "".join(rows()),
         b"\xef\xbb\xbf" + (HEADER + "".join(rows(ending="\r\n"))).encode(),

@@ -210,16 +210,20 @@ def _rows(path: Path, text: io.TextIOWrapper, separator: str) -> Iterator[tuple[
 
 
 def _separator_of(path: Path) -> str:
-    """What gives the first row the most columns."""
+    """What gives each of the first rows the most columns: names have blanks and commas in them, too."""
     with _text_of(path) as text:
         try:
             lines = text.read(_LOOKED_AT).splitlines()
         except UnicodeError as error:
             raise UserError(f"{path} is no text ({printable(error, 120)})") from error
-    line = next((line.strip() for line in lines if line.strip()), "")
-    if not line or "\0" in line:
-        raise UserError(f"{path} is {'no text' if line else 'empty'}; a table of text is needed, one sample a row")
-    return max(_SEPARATORS, key=lambda one: len(next(csv.reader([line], delimiter=one, skipinitialspace=True))))
+    first = list(itertools.islice((line.strip() for line in lines if line.strip()), 3))
+    if not first or "\0" in first[0]:
+        raise UserError(f"{path} is {'no text' if first else 'empty'}; a table of text is needed, one sample a row")
+
+    def fewest(separator: str) -> int:
+        return min(len(cells) for cells in csv.reader(first, delimiter=separator, skipinitialspace=True))
+
+    return max(_SEPARATORS, key=fewest)
 
 
 def _is_number(cell: str) -> bool:
