@@ -264,7 +264,7 @@ def test_the_report_stands_alone(tmp_path: Path) -> None:
     without_pictures = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+", "", text)
     assert "http" not in without_pictures
     facts = json.loads(run_tool("evaluate", tmp_path / "n.bs4nn", "--dataset", "digits", "--json").stdout)
-    assert f"<b>{facts['strict_accuracy']:.2%}</b><span>strict accuracy</span>" in text
+    assert f"<b>{facts['strict_accuracy']:.2%}</b><span>strict accuracy, 95 % interval " in text
     assert text.index("strict accuracy") < text.index("tie-lenient accuracy")
     assert text.count("<figcaption>") + text.count("data-heat>") >= len(experiments.EXPERIMENTS) - len(
         experiments.DEMANDING
@@ -317,7 +317,19 @@ def test_pictures_of_images_and_weights_are_the_same_in_the_dark(
 @pytest.fixture(scope="module")
 def digits_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network]:
     folder = tmp_path_factory.mktemp("a <b> & c")  # which no page may take for markup
-    call = ("train", "--dataset", "digits", "--hidden", "32", "--epochs", "10", "--quiet", "--run", folder / "run")
+    call = (
+        "train",
+        "--dataset",
+        "digits",
+        "--hidden",
+        "32",
+        "--epochs",
+        "10",
+        "--accept",
+        "--quiet",
+        "--run",
+        folder / "run",
+    )
     assert run_tool(*call, "-o", folder / "<i>n.bs4nn").returncode == 0
     assert run_tool("report", folder / "<i>n.bs4nn", "-o", folder / "n.html").returncode == 0
     assert "<i>n" not in (folder / "n.html").read_text(encoding="utf-8")

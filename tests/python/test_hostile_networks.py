@@ -219,7 +219,7 @@ _MEANS = '{"kind": "square-means", "side": %s}'
     [
         (f"[{_MEANS % 2}]", "does not match its digest"),  # what is wrong with the others is the stages alone
         *((f"[{one}]", "of kind 'None'") for one in ("null", "5", '"square-means"', "[]", "{}", '{"side": 2}')),
-        ('[{"kind": "resize", "side": 2}]', "of kind 'resize', and this tool knows square-means, .*; a newer release"),
+        ('[{"kind": "blur", "side": 2}]', "of kind 'blur', and this tool knows square-means, .*; a newer release"),
         ('[{"kind": "a\\nb"}]', r"of kind 'a\\nb'"),
         ('[{"kind": "' + "x" * 90_000 + '"}]', "of kind 'x{39}…'"),
         ('[{"kind": ["square-means"]}]', "of kind"),
