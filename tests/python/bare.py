@@ -60,3 +60,20 @@ def run(command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, errors="replace", stdin=nothing, timeout=60, check=False
     )
+
+
+# The beginning of a program that says numbers, a line each.
+SAY = r"""
+#include "board.h"
+static void say(uint32_t value)
+{
+    char text[12];
+    int i = 12;
+    text[--i] = '\n';
+    do {
+        text[--i] = (char)('0' + value % 10u);
+        value /= 10u;
+    } while (value > 0u);
+    board_write(&text[i], (size_t)(12 - i));
+}
+"""

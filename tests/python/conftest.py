@@ -151,14 +151,14 @@ def tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return call
 
 
-def refused_data(folder: Path | str, *words: str) -> str:
+def refused_data(folder: Path | str, *words: str, reading: datasets.Reading | None = None) -> str:
     """Loading a data set ends in one line that holds these words; returns it."""
     with pytest.raises(UserError) as caught:
-        datasets.load(str(folder))
+        datasets.load(str(folder), None, reading)
     text = str(caught.value)
     assert "\n" not in text
     for word in words:
-        assert word in text
+        assert word in text, text
     return text
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import refused_data
 
-from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
 from bs4nn_tc.data.datasets import Reading
 from bs4nn_tc.data.sources import arrays
@@ -25,15 +25,6 @@ def npz(path: Path, **content: Any) -> str:
 
 def x_and_y(count: int = 60, values: int = 3, classes: int = 3) -> dict[str, np.ndarray]:
     return {"x": RNG.integers(-300, 300, (count, values)), "y": np.arange(count) % classes}
-
-
-def refused(path: str, *texts: str, reading: Reading | None = None) -> None:
-    with pytest.raises(UserError) as caught:
-        datasets.load(path, None, reading)
-    message = str(caught.value)
-    assert "\n" not in message
-    for text in texts:
-        assert text in message, message
 
 
 # ---- numbers ----
@@ -123,7 +114,7 @@ def test_names_of_classes_stand_for_labels_from_1_and_for_one_hot_rows(tmp_path:
         loaded = datasets.load(npz(tmp_path, x=given["x"], y=y, class_names=["a", "b", "c"]))
         assert loaded.class_names == ("a", "b", "c")
         assert np.bincount(loaded.test_labels).tolist() == [4, 4, 4]
-    refused(npz(tmp_path, **given, class_names=["a", "b"]), "2 class_names for 3 classes")
+    refused_data(npz(tmp_path, **given, class_names=["a", "b"]), "2 class_names for 3 classes")
 
 
 def test_whole_groups_are_held_out(tmp_path: Path) -> None:
@@ -147,7 +138,7 @@ def test_files_beside_each_other_and_a_pair_by_name(tmp_path: Path) -> None:
     for other in (pair, alone):
         assert np.array_equal(other.train_images, whole.train_images)
         assert np.array_equal(other.test_labels, whole.test_labels)
-    refused(str(tmp_path / "pair" / "X.npy"), "samples alone", "--labels LABELS.npy")
+    refused_data(str(tmp_path / "pair" / "X.npy"), "samples alone", "--labels LABELS.npy")
 
 
 def test_another_file_is_read_as_the_first_one_was(tmp_path: Path) -> None:
@@ -158,7 +149,7 @@ def test_another_file_is_read_as_the_first_one_was(tmp_path: Path) -> None:
     assert arrays.read_all(tmp_path / "one.npy", reading).tolist() == [[12, 300]]
     other = datasets.load(npz(tmp_path, x=x[:, ::-1] / 100, y=["b", "a"] * 10), None, reading)
     assert sorted({*other.train_images.ravel().tolist()}) == [0, 10, 20]  # by the first one's scale
-    refused(npz(tmp_path, x=x, y=["b", "c"] * 10), "label 'c', which is none of the 2 classes", reading=reading)
+    refused_data(npz(tmp_path, x=x, y=["b", "c"] * 10), "label 'c', which is none of the 2 classes", reading=reading)
 
 
 # ---- what is refused ----
@@ -170,7 +161,7 @@ def test_missing_values_are_named_left_out_or_filled(tmp_path: Path) -> None:
     x[:7, 1, 0] = 5
     content = {"train_x": x, "train_y": np.arange(30) % 2, "test_x": x[:4], "test_y": [0, 1, 0, 1]}
     path = npz(tmp_path, **content)
-    refused(path, "train_x[7, 1, 0] is missing, as are 1 more values", "--missing median", "--missing drop")
+    refused_data(path, "train_x[7, 1, 0] is missing, as are 1 more values", "--missing median", "--missing drop")
     dropped = datasets.load(path, None, Reading(missing="drop"))
     assert dropped.train_images.tolist() == np.delete(x, [7, 9], axis=0).reshape(28, 4).tolist()
     filled = datasets.load(path, None, Reading(missing="median"))
@@ -180,26 +171,26 @@ def test_missing_values_are_named_left_out_or_filled(tmp_path: Path) -> None:
     assert filled.train_images[9, 1] == round(of_channel[1] * scale)
     content["test_x"] = x[7:11]
     content["train_x"] = np.nan_to_num(x, posinf=0)
-    refused(npz(tmp_path, **content), "test_x[0, 1, 0] is missing")
+    refused_data(npz(tmp_path, **content), "test_x[0, 1, 0] is missing")
 
 
 def test_what_is_no_data_set_is_said_in_one_line(tmp_path: Path) -> None:
     given = x_and_y()
     x, y = given["x"], given["y"]
-    refused(npz(tmp_path, x=x.astype(object), y=y), "'x'", "Python objects, which are never unpickled")
-    refused(npz(tmp_path, a=x, b=y), "no arrays train_x, train_y, test_x and test_y, or x and y (there: a, b)")
-    refused(npz(tmp_path, x=x, y=y[:-1]), "60 samples, but 59 labels")
-    refused(npz(tmp_path, train_x=x, train_y=y, test_x=x[:, :2], test_y=y), "(3,), test samples (2,)", "alike")
-    refused(npz(tmp_path, x=x.astype(str), y=y), "numbers are needed")
-    refused(npz(tmp_path, x=x[0], y=y), "(3,); (samples, values)")
-    refused(npz(tmp_path, x=x[:0], y=y[:0]), "shape (0, 3)")
-    refused(npz(tmp_path, x=x, y=np.zeros(60)), "has 1 class; at least 2 are needed")
-    refused(npz(tmp_path, x=x, y=[0] * 58 + [1, 1]), "the class '1' has 2 samples; at least 3 are needed")
-    refused(npz(tmp_path, x=x, y=np.where(y == 0, np.nan, y)), "the label of sample 0 of x is nan")
-    refused(npz(tmp_path, x=x * 1j, y=y), "type complex128")
-    refused(npz(tmp_path, x=x, y=y, groups=y[1:]), "60 samples, but 59 groups")
+    refused_data(npz(tmp_path, x=x.astype(object), y=y), "'x'", "Python objects, which are never unpickled")
+    refused_data(npz(tmp_path, a=x, b=y), "no arrays train_x, train_y, test_x and test_y, or x and y (there: a, b)")
+    refused_data(npz(tmp_path, x=x, y=y[:-1]), "60 samples, but 59 labels")
+    refused_data(npz(tmp_path, train_x=x, train_y=y, test_x=x[:, :2], test_y=y), "(3,), test samples (2,)", "alike")
+    refused_data(npz(tmp_path, x=x.astype(str), y=y), "numbers are needed")
+    refused_data(npz(tmp_path, x=x[0], y=y), "(3,); (samples, values)")
+    refused_data(npz(tmp_path, x=x[:0], y=y[:0]), "shape (0, 3)")
+    refused_data(npz(tmp_path, x=x, y=np.zeros(60)), "has 1 class; at least 2 are needed")
+    refused_data(npz(tmp_path, x=x, y=[0] * 58 + [1, 1]), "the class '1' has 2 samples; at least 3 are needed")
+    refused_data(npz(tmp_path, x=x, y=np.where(y == 0, np.nan, y)), "the label of sample 0 of x is nan")
+    refused_data(npz(tmp_path, x=x * 1j, y=y), "type complex128")
+    refused_data(npz(tmp_path, x=x, y=y, groups=y[1:]), "60 samples, but 59 groups")
     (tmp_path / "a.npz").write_bytes(b"")
-    refused(str(tmp_path / "a.npz"), "truncated or damaged")
+    refused_data(str(tmp_path / "a.npz"), "truncated or damaged")
 
 
 def test_a_thousand_classes_and_four_samples_of_each(tmp_path: Path) -> None:
@@ -213,7 +204,7 @@ def test_a_thousand_classes_and_four_samples_of_each(tmp_path: Path) -> None:
 def test_more_than_is_read_is_refused_with_the_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrays, "MAX_BYTES", 1000)
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros((60, 3)), y=np.zeros(60, np.uint8))
-    refused(str(tmp_path / "a.npz"), "1,500 bytes; at most 1,000 are read")
+    refused_data(str(tmp_path / "a.npz"), "1,500 bytes; at most 1,000 are read")
 
 
 def test_tables_of_scikit_learn_by_both_names() -> None:

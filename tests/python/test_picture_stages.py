@@ -347,21 +347,9 @@ def test_no_compiler_warns(compiler: tuple[str, ...], tmp_path: Path) -> None:
 
 
 PROGRAM = """
-#include "board.h"
 #include "bs4nn_stages_pictures.h"
 %s
 static uint32_t to[500], scratch[1000];
-static void say(uint32_t value)
-{
-    char text[12];
-    int i = 12;
-    text[--i] = '\\n';
-    do {
-        text[--i] = (char)('0' + value %% 10u);
-        value /= 10u;
-    } while (value > 0u);
-    board_write(&text[i], (size_t)(12 - i));
-}
 static void say_all(uint32_t count)
 {
     uint32_t sum = 1;
@@ -390,7 +378,7 @@ def test_on_emulated_cores_within_their_bounds(name: str, optimization: str, tmp
         declared, call = called(number, "(uint8_t *)to", "scratch")
         constants += declared
         body += f"    {call}\n    say_all({stage.after(values).count});\n"
-    (tmp_path / "main.c").write_text(PROGRAM % (constants, body))
+    (tmp_path / "main.c").write_text(bare.SAY + PROGRAM % (constants, body))
     board = boards.load_board(name)
     assert board.emulator is not None
     program = bare.link(board, [tmp_path / "main.c", SOURCE], [optimization], tmp_path / "main.elf")

@@ -43,7 +43,6 @@ CASES: list[tuple[Stage, Values]] = [
 ]
 
 PROGRAM = """
-#include "board.h"
 %(includes)s
 %(tables)s
 static uint32_t state = 22u;
@@ -58,17 +57,6 @@ static void fill(uint32_t kind)
                         : kind == 2u ? (uint8_t)((i & 3u) == 2u)
                                      : (uint8_t)(state >> 24);
     }
-}
-static void say(uint32_t value)
-{
-    char text[12];
-    int i = 12;
-    text[--i] = '\\n';
-    do {
-        text[--i] = (char)('0' + value %% 10u);
-        value /= 10u;
-    } while (value > 0u);
-    board_write(&text[i], (size_t)(12 - i));
 }
 int main(void)
 {
@@ -97,7 +85,7 @@ def program(cases: Sequence[tuple[Stage, Values]]) -> str:
         arguments += [*names, *map(str, kind.numbers(stage, values))]
         calls.append(f"fill(kind); (void)board_lap(); {kind.function}({', '.join(arguments)}); say(board_lap());")
     files = sorted({IN_C[stage.kind].file for stage, _ in cases})
-    return PROGRAM % {
+    return bare.SAY + PROGRAM % {
         "includes": "\n".join(f'#include "{file}.h"' for file in files),
         "tables": "\n".join(tables),
         "calls": "\n".join(calls),

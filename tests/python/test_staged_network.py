@@ -254,21 +254,9 @@ def test_what_it_takes_on_a_device(network: Network, made: project.Project) -> N
 
 
 PROGRAM = """
-#include "board.h"
 #include "bs4nn_stages_pictures.h"
 static const uint16_t cases[][3] = {%s};
 static uint8_t sample[3000];
-static void say(uint32_t value)
-{
-    char text[12];
-    int i = 12;
-    text[--i] = '\\n';
-    do {
-        text[--i] = (char)('0' + value %% 10u);
-        value /= 10u;
-    } while (value > 0u);
-    board_write(&text[i], (size_t)(12 - i));
-}
 int main(void)
 {
     board_init();
@@ -301,7 +289,7 @@ def test_no_stage_needs_more_instructions_than_its_bound(name: str, optimization
         (34, 17, 17),
     ]
     source = tmp_path / "main.c"
-    source.write_text(PROGRAM % ", ".join(f"{{{rows}, {columns}, {side}}}" for rows, columns, side in cases))
+    source.write_text(bare.SAY + PROGRAM % ", ".join(f"{{{rows}, {columns}, {side}}}" for rows, columns, side in cases))
     board = boards.load_board(name)
     assert board.emulator is not None
     parts = [source, *(path for path in STAGES if path.suffix == ".c")]

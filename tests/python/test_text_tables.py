@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import refused_data
 
 from bs4nn_tc.base.errors import UserError
 from bs4nn_tc.data import datasets
@@ -29,15 +30,6 @@ def rows(separator: str = ",", ending: str = "\n", decimal: str = ".") -> list[s
 def write(folder: Path, text: str | bytes, name: str = "t.csv") -> str:
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return str(folder / name)
-
-
-def refused(path: str, *texts: str, reading: Reading | None = None) -> None:
-    with pytest.raises(UserError) as caught:
-        datasets.load(path, None, reading)
-    message = str(caught.value)
-    assert "\n" not in message
-    for text in texts:
-        assert text in message, message
 
 
 def check(loaded: datasets.Dataset) -> None:
@@ -122,7 +114,7 @@ def test_a_folder_with_a_file_to_learn_from_and_one_to_test_with(tmp_path: Path)
     assert loaded.test_images.tolist() == (VALUES[45:] * 100).round().tolist()
     assert loaded.test_labels.tolist() == [("ash", "elm", "oak").index(kind) for kind in KINDS[45:]]
     write(tmp_path, "height,width,kind of tree\n" + "".join(rows()[45:]), "test.csv")
-    refused(str(tmp_path), "test.csv has other columns than", "train.csv")
+    refused_data(str(tmp_path), "test.csv has other columns than", "train.csv")
 
 
 def test_rows_to_classify_are_read_as_the_table_was(tmp_path: Path) -> None:
@@ -141,7 +133,7 @@ def test_a_missing_cell_is_named_left_out_or_filled(tmp_path: Path, hole: str) -
     lines = rows()
     lines[4] = lines[4].replace(lines[4].split(",")[0], hole, 1)
     path = write(tmp_path, HEADER + "".join(lines))
-    refused(path, "t.csv, line 6, column 'width' is", "--missing median", "--missing drop")
+    refused_data(path, "t.csv, line 6, column 'width' is", "--missing median", "--missing drop")
     dropped = datasets.load(path, None, Reading(missing="drop"))
     assert len(dropped.train_labels) + len(dropped.test_labels) == 59
     filled = datasets.load(path, None, Reading(missing="median"))
@@ -155,22 +147,26 @@ def test_a_missing_cell_is_named_left_out_or_filled(tmp_path: Path, hole: str) -
 
 def test_what_is_no_table_is_said_in_one_line(tmp_path: Path) -> None:
     good = HEADER + "".join(rows())
-    refused(
+    refused_data(
         write(tmp_path, good.replace("\n1.25", "\nhigh", 1)),
         "line 3, column 'width' holds 'high'",
         "--label width",
     )
-    refused(write(tmp_path, good), "no column 'size'; there are width, height, kind of tree", reading=Reading("size"))
-    refused(write(tmp_path, "".join(rows())), "no column '4'; there are columns 1 to 3", reading=Reading("4"))
-    refused(write(tmp_path, good + "1,2\n"), "line 62 has 2 cells; the first row has 3")
-    refused(write(tmp_path, good + "1,2,\n"), "line 62 has no class", "--missing drop")
-    refused(write(tmp_path, ""), "is empty")
-    refused(write(tmp_path, HEADER.replace("kind of tree", "class")), "no rows of values")
-    refused(write(tmp_path, "a\n1\n2\n"), "has 1 column and none with values beside the classes")
-    refused(write(tmp_path, b"\x89PNG\r\n\0\0\0\rIHDR\0"), "t.csv")
-    refused(write(tmp_path, "".join(row.replace("elm", "oak").replace("ash", "oak") for row in rows())), "has 1 class")
-    refused(write(tmp_path, "".join(rows()[:3])), "the class 'ash' has 1 sample; at least 3 are needed")
-    refused(write(tmp_path, good + '"' + "a" * 200_000), "field larger than field limit")
+    refused_data(
+        write(tmp_path, good), "no column 'size'; there are width, height, kind of tree", reading=Reading("size")
+    )
+    refused_data(write(tmp_path, "".join(rows())), "no column '4'; there are columns 1 to 3", reading=Reading("4"))
+    refused_data(write(tmp_path, good + "1,2\n"), "line 62 has 2 cells; the first row has 3")
+    refused_data(write(tmp_path, good + "1,2,\n"), "line 62 has no class", "--missing drop")
+    refused_data(write(tmp_path, ""), "is empty")
+    refused_data(write(tmp_path, HEADER.replace("kind of tree", "class")), "no rows of values")
+    refused_data(write(tmp_path, "a\n1\n2\n"), "has 1 column and none with values beside the classes")
+    refused_data(write(tmp_path, b"\x89PNG\r\n\0\0\0\rIHDR\0"), "t.csv")
+    refused_data(
+        write(tmp_path, "".join(row.replace("elm", "oak").replace("ash", "oak") for row in rows())), "has 1 class"
+    )
+    refused_data(write(tmp_path, "".join(rows()[:3])), "the class 'ash' has 1 sample; at least 3 are needed")
+    refused_data(write(tmp_path, good + '"' + "a" * 200_000), "field larger than field limit")
     assert datasets.load(write(tmp_path, good + "1,2,\n"), None, Reading(missing="drop")).image_shape == (2,)
 
 
@@ -181,7 +177,7 @@ def test_a_table_that_is_too_large_is_refused_before_it_is_read(
     path.write_text("a,b,c\n" + "1.5,2.5,x\n" * 8000, encoding="utf-8")
     with path.open("r+b") as file:
         file.truncate(1 << 40)  # sparse: it takes no room
-    refused(str(path), "rows of 2 values; at most 100,000,000 values are read: take fewer rows")
+    refused_data(str(path), "rows of 2 values; at most 100,000,000 values are read: take fewer rows")
     monkeypatch.setattr(tables, "MAX_VALUES", 10_000)
     path.write_text("a,b,c\n" + "1.123456789,2.123456789,x\n" * 2600 + "1,2,x\n" * 3800, encoding="utf-8")
-    refused(str(path), "more than 6,144 rows of 2 values; at most 10,000")
+    refused_data(str(path), "more than 6,144 rows of 2 values; at most 10,000")

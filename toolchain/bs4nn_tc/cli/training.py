@@ -64,7 +64,12 @@ HiddenOption = Annotated[
     ),
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("-o", "--output", help="The network file to write. [default: DATASET-HIDDEN.bs4nn]")
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="The network file to write. [default: DATASET-HIDDEN.bs4nn; DATASET.bs4nn if the width is chosen]",
+    ),
 ]
 RecipeOption = Annotated[
     Recipe, typer.Option(help="`best`: our own. `paper`: equations 5 to 16, image by image. `s4nn`: real weights.")
